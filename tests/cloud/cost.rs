@@ -1,4 +1,5 @@
-//! What a job costs in Firestore, counted on the wire as Google bills it, and what it asks of the other services.
+//! Measures what a job costs in Firestore, counted on the wire as Google bills it, and how many requests it sends to
+//! other services.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +14,11 @@ use crate::journey::cloud;
 
 const WAIT: std::time::Duration = tests::wait::PATIENCE;
 
-/// What the steps in the logs say was done.
+/// The work that the step lines in the logs report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Done {
     jobs: u64,
-    /// Those beyond the first of each job: each has a recording, and a plan of its own.
+    /// The files beyond the first of each job: each has a recording and a plan of its own.
     more_files: u64,
     segments: u64,
     groups: u64,
@@ -53,8 +54,8 @@ impl Harness {
         Self { cloud, meter, upload, process, client }
     }
 
-    /// Uploads, and waits for the end of its effects without a question to the functions.
-    async fn through(&self, files: &[Recording]) -> String {
+    /// Uploads files, and waits until the job's effects are done without sending requests to the functions.
+    async fn upload_and_wait(&self, files: &[Recording]) -> String {
         let job = self.client.accepted(files).await;
         for step in ["finish", "push", "clean_up"] {
             self.process.log.wait_step(step, &job).await;
@@ -73,14 +74,14 @@ impl Harness {
         Done { jobs, more_files: files - jobs, segments, groups: of("place").count() as u64 }
     }
 
-    /// What one thing that a client does costs.
-    async fn costs(&self, what: impl Future) -> Counts {
+    /// The Firestore cost of one client operation.
+    async fn cost_of(&self, what: impl Future) -> Counts {
         let mark = self.meter.mark();
         what.await;
         self.meter.since(mark).total()
     }
 
-    /// Requests to storage by kind, and tasks made and delivered.
+    /// The storage requests by kind, and the tasks created and delivered.
     fn others(&self) -> String {
         let mut seen = BTreeMap::new();
         self.cloud.storage.seen().iter().for_each(|one| *seen.entry(format!("{:?}", one.op)).or_insert(0) += 1);
@@ -90,9 +91,9 @@ impl Harness {
     }
 }
 
-fn within(what: &str, bill: &Bill, done: Done) {
+fn assert_within(what: &str, bill: &Bill, done: Done) {
     let total = bill.total();
-    figures::tell(&format!(
+    figures::report_figure(&format!(
         "Firestore, {what} ({} segments, {} groups): {total}; limits: {} reads, {} writes",
         done.segments,
         done.groups,
@@ -109,7 +110,7 @@ fn within(what: &str, bill: &Bill, done: Done) {
     assert!(total.writes <= most, "{what}, {done:?}: {most} writes at most:\n{bill}");
 }
 
-/// Speech, so far apart that each is a segment of its own.
+/// Speech with pauses so long that each part is a segment of its own.
 fn talk(at: i64, times: usize) -> Recording {
     let pause = Recording::silence(at).bytes.repeat(5);
     let mut recording = Recording::speech(at);
@@ -118,99 +119,99 @@ fn talk(at: i64, times: usize) -> Recording {
 }
 
 #[tokio::test]
-async fn a_job_stays_within_its_reads_and_writes() {
+async fn job_stays_within_its_reads_and_writes() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
-    harness.through(&[Recording::speech(T0)]).await;
+    harness.upload_and_wait(&[Recording::speech(T0)]).await;
     let (bill, done) = (harness.meter.bill(), harness.steps());
     assert_eq!(done, Done { jobs: 1, more_files: 0, segments: 1, groups: 1 });
     println!("{bill}");
-    within("a job of one file", &bill, done);
+    assert_within("a job of one file", &bill, done);
     eventually("the push is sent", WAIT, async || (!harness.cloud.fcm.requests().is_empty()).then_some(())).await;
-    figures::tell(&format!("A job of one file: {}", harness.others()));
+    figures::report_figure(&format!("A job of one file: {}", harness.others()));
 
-    // Its audio comes again: nothing is staged, and no task is made.
+    // The same audio is uploaded again: nothing is staged, and no task is created.
     let mark = harness.meter.mark();
     let again = harness.client.upload(&[Recording::speech(T0)]).await;
     assert_eq!((again.status, &again.body["deduplicated"]), (202, &true.into()), "{}", again.text);
     eventually("the blobs are gone", WAIT, async || harness.cloud.storage.names().is_empty().then_some(())).await;
-    within("the same again", &harness.meter.since(mark), Done { jobs: 1, ..Done::default() });
+    assert_within("the same again", &harness.meter.since(mark), Done { jobs: 1, ..Done::default() });
 }
 
 #[tokio::test]
-async fn segments_and_groups_cost_what_they_may() {
+async fn segments_and_groups_stay_within_their_cost() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
-    harness.through(&[talk(T0, 6)]).await;
+    harness.upload_and_wait(&[talk(T0, 6)]).await;
     let (bill, done) = (harness.meter.bill(), harness.steps());
     assert!(done.segments > 1 && done.groups >= 1, "{done:?}");
     println!("{bill}");
-    within("a job of one long file", &bill, done);
+    assert_within("a job of one long file", &bill, done);
 
-    // A second one, which goes into the first one's conversation.
+    // A second job, which goes into the conversation of the first one.
     let mark = harness.meter.mark();
-    harness.through(&[talk(T0 + 60, 2)]).await;
+    harness.upload_and_wait(&[talk(T0 + 60, 2)]).await;
     let all = harness.steps();
     let (segments, groups) = (all.segments - done.segments, all.groups - done.groups);
     let more = Done { jobs: 1, more_files: 0, segments, groups };
-    within("a job that goes on with a conversation", &harness.meter.since(mark), more);
+    assert_within("a job that goes on with a conversation", &harness.meter.since(mark), more);
 }
 
 #[tokio::test]
-async fn three_files_cost_no_more_than_their_segments_and_groups() {
+async fn cost_of_three_files_is_that_of_their_segments_and_groups() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
     let files: Vec<_> = (0..3).map(|n| Recording::short(T0 + 600 * n)).collect();
-    harness.through(&files).await;
+    harness.upload_and_wait(&files).await;
     let (bill, done) = (harness.meter.bill(), harness.steps());
     assert_eq!((done.jobs, done.segments, done.groups), (1, 3, 3), "{done:?}");
     println!("{bill}");
-    within("a job of three files", &bill, Done { more_files: 0, ..done });
-    figures::tell(&format!("A job of three files: {}", harness.others()));
+    assert_within("a job of three files", &bill, Done { more_files: 0, ..done });
+    figures::report_figure(&format!("A job of three files: {}", harness.others()));
 }
 
 #[tokio::test]
-async fn a_further_file_costs_two_reads_and_three_writes_more() {
+async fn each_further_file_costs_two_reads_and_three_writes() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
     let files: Vec<_> = (0..8).map(|n| Recording::short(T0 + 600 * n)).collect();
-    harness.through(&files).await;
+    harness.upload_and_wait(&files).await;
     let done = harness.steps();
     assert_eq!((done.more_files, done.segments), (7, 8), "{done:?}");
-    within("a job of eight files", &harness.meter.bill(), done);
+    assert_within("a job of eight files", &harness.meter.bill(), done);
 }
 
 #[tokio::test]
-async fn silence_costs_no_more_than_a_job() {
+async fn silent_job_costs_no_more_than_any_job() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
-    harness.through(&[Recording::silence(T0)]).await;
+    harness.upload_and_wait(&[Recording::silence(T0)]).await;
     let (bill, done) = (harness.meter.bill(), harness.steps());
     assert_eq!(done, Done { jobs: 1, ..Done::default() });
     println!("{bill}");
-    within("a job of silence", &bill, done);
+    assert_within("a job of silence", &bill, done);
 
     let mark = harness.meter.mark();
     let files: Vec<_> = (1..9).map(|n| Recording::silence(T0 + 600 * n)).collect();
-    harness.through(&files).await;
+    harness.upload_and_wait(&files).await;
     let eight = Done { jobs: 1, more_files: 7, ..Done::default() };
-    within("a job of eight silent files", &harness.meter.since(mark), eight);
+    assert_within("a job of eight silent files", &harness.meter.since(mark), eight);
 }
 
 #[tokio::test]
-async fn what_a_client_asks_costs_few_reads() {
+async fn client_requests_cost_few_reads() {
     let harness = Harness::of(cloud!()).await;
-    let job = harness.through(&[Recording::speech(T0)]).await;
+    let job = harness.upload_and_wait(&[Recording::speech(T0)]).await;
     let client = &harness.client;
     let conversation = client.conversations().await[0]["id"].as_str().unwrap().to_owned();
     let reads = |reads| Counts { reads, ..Counts::default() };
-    let status = harness.costs(client.job(&job)).await;
-    let list = harness.costs(client.jobs()).await;
-    let texts = harness.costs(client.get(&format!("/v2/conversations/{conversation}"))).await;
-    let usage = harness.costs(client.usage()).await;
-    let device = harness.costs(client.put_device("phone", "a-token-of-a-phone")).await;
-    let sweep = harness.costs(harness.cloud.sweep(&harness.process)).await;
-    figures::tell(&format!(
+    let status = harness.cost_of(client.job(&job)).await;
+    let list = harness.cost_of(client.jobs()).await;
+    let texts = harness.cost_of(client.get(&format!("/v2/conversations/{conversation}"))).await;
+    let usage = harness.cost_of(client.usage()).await;
+    let device = harness.cost_of(client.put_device("phone", "a-token-of-a-phone")).await;
+    let sweep = harness.cost_of(harness.cloud.sweep(&harness.process)).await;
+    figures::report_figure(&format!(
         "Firestore, a poll: {status}; a list of one job: {list}; a conversation of one text: {texts}; usage: {usage}; \
          the same device again: {device}; a sweep that finds nothing: {sweep}"
     ));
@@ -221,6 +222,6 @@ async fn what_a_client_asks_costs_few_reads() {
         assert!(counts.reads <= 4, "{what}: {counts}");
         assert_eq!((counts.writes, counts.deletes), (0, 0), "{what}: {counts}");
     }
-    // When it was used last is kept, beside who has its token.
+    // The time of its last use is stored in the device and with its token's owner.
     assert!(device.reads <= 2 && device.writes <= 2, "a device: {device}");
 }

@@ -1,4 +1,4 @@
-//! `doctor`: everything in order, and one line of fact and one of remedy for whatever is not.
+//! `doctor` reports what is in order, and one line with the fact and one with the remedy for whatever is not.
 
 use emulators::fcm::Answer;
 use emulators::meter::{Code, Refusal};
@@ -6,59 +6,62 @@ use emulators::storage::{Fault, Op};
 use emulators::tasks;
 use testkit::skip;
 use tests::cloud::Cloud;
-use tests::program::{Said, run};
+use tests::program::{CommandOutput, run};
 
 use crate::journey::cloud;
 
-/// Nobody listens there.
+/// An address where nothing listens.
 const NOWHERE: &str = "http://127.0.0.1:9";
 const PROGRAMS: [&str; 2] = ["afterword-upload", "afterword-process"];
 const ALWAYS: usize = 1000;
 
-/// The fact and the remedy of a check that failed; what it is about begins so.
+/// The fact and the remedy of a failed check whose subject begins with these words.
 #[track_caller]
-fn failed<'a>(said: &'a Said, what: &str) -> (&'a str, &'a str) {
-    assert_eq!(said.code, Some(1), "{said:?}");
-    let lines: Vec<_> = said.out.lines().collect();
+fn failed<'a>(output: &'a CommandOutput, what: &str) -> (&'a str, &'a str) {
+    assert_eq!(output.code, Some(1), "{output:?}");
+    let lines: Vec<_> = output.out.lines().collect();
     let head = format!("FAILED  {what}");
-    let at = lines.iter().position(|line| line.starts_with(&head)).unwrap_or_else(|| panic!("no {head}: {}", said.out));
-    let indented = |line: usize| lines[line].strip_prefix("        ").unwrap_or_else(|| panic!("{}", said.out));
+    let at =
+        lines.iter().position(|line| line.starts_with(&head)).unwrap_or_else(|| panic!("no {head}: {}", output.out));
+    let indented = |line: usize| lines[line].strip_prefix("        ").unwrap_or_else(|| panic!("{}", output.out));
     (indented(at + 1), indented(at + 2))
 }
 
-/// Nothing but checks, each of one line, or of three.
+/// The output contains only checks of one line, or of three.
 #[track_caller]
-fn is_readable(said: &Said) {
+fn is_readable(output: &CommandOutput) {
     let mut more = 0;
-    for line in said.out.lines() {
+    for line in output.out.lines() {
         match line {
-            line if line.starts_with("FAILED  ") => assert_eq!(std::mem::replace(&mut more, 2), 0, "{}", said.out),
+            line if line.starts_with("FAILED  ") => assert_eq!(std::mem::replace(&mut more, 2), 0, "{}", output.out),
             line if line.starts_with("        ") => more -= 1,
-            line => assert!(more == 0 && (line.starts_with("ok      ") || line.ends_with("needs to.")), "{}", said.out),
+            line => {
+                assert!(more == 0 && (line.starts_with("ok      ") || line.ends_with("needs to.")), "{}", output.out)
+            }
         }
         for noise in [" { ", "Error(", "Some(", "Os {", "status: ", "hyper", "tonic", "Tonic", "MetadataMap"] {
             assert!(!line.contains(noise), "`{noise}` is of a debugger: {line}");
         }
     }
-    assert_eq!(more, 0, "{}", said.out);
+    assert_eq!(more, 0, "{}", output.out);
 }
 
 #[tokio::test]
-async fn everything_is_found_in_order() {
+async fn doctor_reports_success_when_everything_is_in_order() {
     let cloud = cloud!();
     for program in PROGRAMS {
-        let said = run(program, &["doctor"], &cloud.env()).await;
-        is_readable(&said);
-        let out = said.ok();
+        let output = run(program, &["doctor"], &cloud.env()).await;
+        is_readable(&output);
+        let out = output.ok();
         assert!(out.contains("ok      Firestore: its indexes") && out.contains("can do all that it needs to"), "{out}");
         assert!(!out.contains("FAILED"), "{out}");
     }
-    // A look leaves nothing.
+    // The checks leave nothing behind.
     assert!(cloud.storage.names().is_empty() && cloud.storage.sessions().is_empty());
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_is_told_by_its_address_and_nothing_is_to_be_granted() {
+async fn unreachable_service_is_reported_with_its_address_and_without_a_role() {
     let cloud = cloud!().with("cloud.call_seconds", "2");
     let services = [
         ("FIRESTORE_EMULATOR_HOST", "Firestore: database (default)"),
@@ -71,35 +74,35 @@ async fn a_service_that_is_not_there_is_told_by_its_address_and_nothing_is_to_be
             "afterword-upload" => ("AFTERWORD_CLOUD_FIREBASE_KEYS_URL", Some("http://127.0.0.1:9/keys")),
             _ => ("AFTERWORD_CLOUD_FCM_URL", Some(NOWHERE)),
         };
-        let said = run(program, &["doctor"], &cloud.env_but(&[&dead[..], &[other]].concat())).await;
-        is_readable(&said);
+        let output = run(program, &["doctor"], &cloud.env_with(&[&dead[..], &[other]].concat())).await;
+        is_readable(&output);
         for (variable, what) in services {
-            let (fact, remedy) = failed(&said, what);
+            let (fact, remedy) = failed(&output, what);
             assert!(fact.contains(NOWHERE) && fact.contains("refused"), "{fact}");
             assert_eq!(remedy, format!("start the emulator at {NOWHERE}, or unset {variable}"));
         }
         let (fact, remedy) =
-            failed(&said, if program == PROGRAMS[0] { "Firebase identity" } else { "Firebase Cloud Messaging" });
+            failed(&output, if program == PROGRAMS[0] { "Firebase identity" } else { "Firebase Cloud Messaging" });
         assert!(fact.contains(NOWHERE) && fact.contains("refused"), "{fact}");
         assert!(remedy.contains("cloud.firebase_keys_url") || remedy.contains("firewall"), "{remedy}");
-        assert!(!said.out.contains("grant") && !said.out.contains("its indexes"), "{}", said.out);
+        assert!(!output.out.contains("grant") && !output.out.contains("its indexes"), "{}", output.out);
     }
 }
 
 #[tokio::test]
-async fn what_refuses_is_told_with_the_role_to_grant() {
+async fn refusing_service_is_reported_with_the_role_to_grant() {
     let cloud = cloud!();
     let meter = cloud.metered().await;
     meter.refuse("", Refusal::new(Code::PermissionDenied, "Missing or insufficient permissions."));
     let denied = "lacks IAM permission \"cloudtasks.queues.get\"";
     cloud.tasks.order(tasks::Fault::Refuse(403, "PERMISSION_DENIED", denied, None));
-    let said = "Permission 'cloudmessaging.messages.create' denied";
-    cloud.fcm.answer_token("doctor", Answer::refused_with(403, "PERMISSION_DENIED", said, serde_json::json!([])));
-    // It may look, and not write.
+    let message = "Permission 'cloudmessaging.messages.create' denied";
+    cloud.fcm.answer_token("doctor", Answer::refused_with(403, "PERMISSION_DENIED", message, serde_json::json!([])));
+    // The account may read, but not write.
     cloud.storage.order(Op::Insert, Fault::Status(403), ALWAYS);
     cloud.storage.order(Op::Start, Fault::Status(403), ALWAYS);
-    let said = run("afterword-process", &["doctor"], &cloud.env()).await;
-    is_readable(&said);
+    let output = run("afterword-process", &["doctor"], &cloud.env()).await;
+    is_readable(&output);
     for (what, fact, remedy) in [
         ("Firestore: database", "Missing or insufficient permissions", "grant roles/datastore.user on the project"),
         (
@@ -110,25 +113,25 @@ async fn what_refuses_is_told_with_the_role_to_grant() {
         ("Cloud Tasks: ", "cloudtasks.queues.get", "grant roles/cloudtasks.enqueuer and roles/cloudtasks.viewer"),
         ("Firebase Cloud Messaging: ", "denied", "grant roles/firebasecloudmessaging.admin on the project"),
     ] {
-        let told = failed(&said, what);
-        assert!(told.0.contains(fact) && told.1.starts_with(remedy), "{told:?}");
-        assert!(!said.out.contains("emulator at"), "{}", said.out);
+        let check = failed(&output, what);
+        assert!(check.0.contains(fact) && check.1.starts_with(remedy), "{check:?}");
+        assert!(!output.out.contains("emulator at"), "{}", output.out);
     }
-    assert!(said.out.contains("ok      Cloud Storage: storage.objects.get"), "{}", said.out);
-    assert!(said.err.ends_with("4 of 8 checks failed\n"), "{}", said.err);
+    assert!(output.out.contains("ok      Cloud Storage: storage.objects.get"), "{}", output.out);
+    assert!(output.err.ends_with("4 of 8 checks failed\n"), "{}", output.err);
 }
 
 #[tokio::test]
-async fn what_is_missing_is_told_with_the_command_that_makes_it() {
+async fn missing_resource_is_reported_with_the_command_that_creates_it() {
     let cloud = cloud!();
     let meter = cloud.metered().await;
     let index =
         "The query requires an index. You can create it here: https://console.firebase.google.com/v1/r/project/x";
     meter.refuse("RunQuery", Refusal::new(Code::FailedPrecondition, index));
     let env = [("AFTERWORD_CLOUD_BUCKET", Some("elsewhere")), ("AFTERWORD_CLOUD_QUEUE", Some("other"))];
-    let said = run("afterword-upload", &["doctor"], &cloud.env_but(&env)).await;
-    is_readable(&said);
-    assert!(said.out.contains("ok      Firestore: database (default)"), "{}", said.out);
+    let output = run("afterword-upload", &["doctor"], &cloud.env_with(&env)).await;
+    is_readable(&output);
+    assert!(output.out.contains("ok      Firestore: database (default)"), "{}", output.out);
     for (what, fact, remedy) in [
         (
             "Firestore: its indexes",
@@ -142,33 +145,33 @@ async fn what_is_missing_is_told_with_the_command_that_makes_it() {
         ),
         ("Cloud Tasks: ", "queues/other", "gcloud tasks queues create other --location=europe-west1"),
     ] {
-        let told = failed(&said, what);
-        assert!(told.0.contains(fact) && told.1.contains(remedy), "{told:?}");
+        let check = failed(&output, what);
+        assert!(check.0.contains(fact) && check.1.contains(remedy), "{check:?}");
     }
     meter.refuse("", Refusal::new(Code::NotFound, "The database (default) does not exist for project x"));
-    let said = run("afterword-upload", &["doctor"], &cloud.env()).await;
-    let (fact, remedy) = failed(&said, "Firestore: database (default)");
+    let output = run("afterword-upload", &["doctor"], &cloud.env()).await;
+    let (fact, remedy) = failed(&output, "Firestore: database (default)");
     assert!(fact.contains("does not exist"), "{fact}");
     assert!(remedy.contains("gcloud firestore databases create --database='(default)'"), "{remedy}");
     assert!(remedy.contains("AFTERWORD_CLOUD_DATABASE"), "{remedy}");
 }
 
 #[tokio::test]
-async fn credentials_that_are_not_there_are_told_with_where_they_belong() {
+async fn missing_credentials_are_reported_with_their_expected_location() {
     let cloud = cloud!();
-    let env = cloud.env_but(&[
+    let env = cloud.env_with(&[
         ("GOOGLE_APPLICATION_CREDENTIALS", Some("/nowhere/credentials.json")),
         ("FIRESTORE_EMULATOR_HOST", None),
         ("STORAGE_EMULATOR_HOST", None),
         ("CLOUD_TASKS_EMULATOR_HOST", None),
         ("AFTERWORD_CLOUD_PROCESS_URL", Some("https://process.example.com")),
     ]);
-    let said = run("afterword-process", &["doctor"], &env).await;
-    is_readable(&said);
+    let output = run("afterword-process", &["doctor"], &env).await;
+    is_readable(&output);
     for what in ["Firestore: database", "Cloud Storage: bucket", "Cloud Tasks: ", "Firebase Cloud Messaging: "] {
-        let (fact, remedy) = failed(&said, what);
+        let (fact, remedy) = failed(&output, what);
         assert!(fact.contains("/nowhere/credentials.json"), "{fact}");
         assert!(remedy.contains("set GOOGLE_APPLICATION_CREDENTIALS to a valid file"), "{remedy}");
     }
-    assert!(!said.out.contains("grant roles"), "{}", said.out);
+    assert!(!output.out.contains("grant roles"), "{}", output.out);
 }

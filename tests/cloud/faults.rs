@@ -1,5 +1,5 @@
-//! Services that refuse, break, vanish or are slow: a request fails with the right code and keeps nothing, a job is put
-//! back and ends once, and the log says what happened, to what, and what a person has to do.
+//! Services that refuse, break, vanish or are slow: a request fails with the right code and stores nothing, a job is
+//! put back and ends once, and the log says what happened, to what, and what a person has to do.
 
 mod credentials;
 mod push;
@@ -19,12 +19,13 @@ use tests::wait::eventually_or;
 use tests::{Answer, Client, Recording, eventually};
 
 const WAIT: Duration = tests::wait::PATIENCE;
-/// More often than any call is tried.
+/// More often than any call is retried.
 const ALWAYS: usize = 1000;
-/// What a request or a delivery may take with the limit of [`impatient`], on a busy machine; less than without it.
+/// The longest time for a request or a delivery under [`with_short_timeouts`], on a busy machine; without these
+/// timeouts it takes longer.
 const QUICK: Duration = Duration::from_secs(15);
 
-/// One user, both functions, and no wait between a fault and the next try of a job.
+/// Starts both functions for one user, with no wait between a fault and the next attempt of a job.
 async fn running(cloud: &Cloud) -> (Function, Function, Client) {
     let (upload, process) = (cloud.upload().await, cloud.process().await);
     cloud.deliver_to(&[&process]);
@@ -32,17 +33,17 @@ async fn running(cloud: &Cloud) -> (Function, Function, Client) {
     (upload, process, client)
 }
 
-fn hasty(cloud: Cloud) -> Cloud {
+fn with_short_backoff(cloud: Cloud) -> Cloud {
     cloud.with("jobs.backoff_min_seconds", "0").with("jobs.backoff_max_seconds", "0").with("engine.name", "null")
 }
 
-/// No call of a service is waited for longer than two seconds.
-fn impatient(cloud: Cloud) -> Cloud {
+/// Limits every call of a service to two seconds.
+fn with_short_timeouts(cloud: Cloud) -> Cloud {
     cloud.with("cloud.call_seconds", "2")
 }
 
-/// The emulator of Firestore takes its time for the first transactions of its life: more than [`impatient`] grants.
-async fn warmed_up(cloud: &Cloud, upload: &Function) {
+/// The Firestore emulator is slow in its first transactions: slower than [`with_short_timeouts`] allows.
+async fn warm_up(cloud: &Cloud, upload: &Function) {
     let early = cloud.client(upload, "early");
     let accepted = async || (early.upload(&[Recording::short(T0)]).await.status == 202).then_some(());
     eventually("the first upload is accepted", WAIT, accepted).await;
@@ -60,8 +61,8 @@ async fn logged_of_job(function: &Function, message: &str, job: &str) -> Line {
     logged(function, message, |line| line.field("message") == message && line.field("job_id") == job).await
 }
 
-/// The one line that a failed request leaves: it is found by the id that its client was told.
-async fn blamed(function: &Function, answer: &Answer) -> Line {
+/// The only log line of a failed request, found by the request id in the answer.
+async fn request_error(function: &Function, answer: &Answer) -> Line {
     let id = answer.header("x-request-id").to_owned();
     let is_it = |line: &Line| line.field("message") == "request failed" && line.field("request_id") == id;
     let line = logged(function, "the failure is logged", is_it).await;
@@ -70,25 +71,25 @@ async fn blamed(function: &Function, answer: &Answer) -> Line {
 }
 
 #[track_caller]
-fn says(line: &Line, level: &str, words: &[&str]) {
+fn assert_line(line: &Line, level: &str, words: &[&str]) {
     assert_eq!(line.field("level"), level, "{}", line.text);
-    let told = format!("{}{}", line.field("cause"), line.field("error"));
+    let reason = format!("{}{}", line.field("cause"), line.field("error"));
     for word in words {
-        assert!(told.contains(word), "`{word}` is not in: {}", line.text);
+        assert!(reason.contains(word), "`{word}` is not in: {}", line.text);
     }
-    assert!(!told.contains("Error {") && !told.contains("Some("), "no words of a debugger: {}", line.text);
+    assert!(!reason.contains("Error {") && !reason.contains("Some("), "the line contains debug output: {}", line.text);
 }
 
-/// What nobody can mend by waiting goes with its remedy, and only that.
+/// A fault that does not pass by waiting is logged with its remedy; other faults are not.
 #[track_caller]
-fn needs_a_person(line: &Line, remedy: &str) {
-    says(line, "ERROR", &["; to mend it, ", remedy]);
+fn assert_remedy(line: &Line, remedy: &str) {
+    assert_line(line, "ERROR", &["; to mend it, ", remedy]);
 }
 
-/// The job, when it is done; the scheduled repair goes on meanwhile.
+/// Waits until the job is done, while the scheduled repair goes on.
 async fn finished(cloud: &Cloud, process: &Function, client: &Client, job: &str) -> Value {
     let job = cloud
-        .swept_until(process, "the job is done", async || {
+        .sweep_until(process, "the job is done", async || {
             let answer = client.get(&format!("/v2/sync/jobs/{job}")).await;
             (answer.status == 200 && is_terminal(&answer.body)).then_some(answer.body)
         })
@@ -98,7 +99,7 @@ async fn finished(cloud: &Cloud, process: &Function, client: &Client, job: &str)
     job
 }
 
-/// So many recordings of a second were placed and counted once each.
-async fn placed_once(client: &Client, count: usize) {
+/// Checks that this many recordings of a second were placed and counted once each.
+async fn assert_placed_once(client: &Client, count: usize) {
     assert_eq!((client.segments().await.len(), client.usage().await.0), (count, count as u64));
 }

@@ -1,4 +1,4 @@
-//! A recording's way through both functions, and what a death on the way does to it.
+//! The way of a recording through both functions, and the effect of a crash on the way.
 
 use rustix::process::Signal;
 use testkit::skip;
@@ -19,7 +19,7 @@ macro_rules! cloud {
 pub(crate) use cloud;
 
 #[tokio::test]
-async fn a_recording_becomes_a_conversation_a_count_and_a_push_and_leaves_no_blob() {
+async fn recording_becomes_conversation_usage_and_push_and_leaves_no_blob() {
     let cloud = cloud!();
     let (upload, one, other) = (cloud.upload().await, cloud.process().await, cloud.process().await);
     cloud.deliver_to(&[&one, &other]);
@@ -34,7 +34,7 @@ async fn a_recording_becomes_a_conversation_a_count_and_a_push_and_leaves_no_blo
     eventually("the push is sent", WAIT, async || (!cloud.fcm.requests().is_empty()).then_some(())).await;
     assert_eq!(cloud.fcm.wrong(), [] as [String; 0]);
     eventually("the blobs are gone", WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
-    // The same again: nothing is transcribed, counted or pushed twice.
+    // The same recording is uploaded again: nothing is transcribed, counted or pushed twice.
     let again = client.upload(&[Recording::speech(T0)]).await;
     assert_eq!(again.status, 202);
     assert_eq!(again.body["deduplicated"], true, "{}", again.text);
@@ -43,7 +43,7 @@ async fn a_recording_becomes_a_conversation_a_count_and_a_push_and_leaves_no_blo
 }
 
 #[tokio::test]
-async fn a_function_that_is_killed_in_a_job_costs_nothing_but_time() {
+async fn killed_function_only_delays_its_job() {
     let cloud =
         cloud!().with("jobs.lease_seconds", "3").with("engine.name", "null").with("engine.null_delay_ms", "4000");
     let (upload, doomed) = (cloud.upload().await, cloud.process().await);
@@ -51,12 +51,13 @@ async fn a_function_that_is_killed_in_a_job_costs_nothing_but_time() {
     let client = cloud.client(&upload, "ann");
     let job = client.accepted(&[Recording::speech(T0)]).await;
     let next = cloud.process().await;
-    // It waits for the engine: one that dies in a transaction holds its documents for a minute, here as at Google.
+    // The job waits for the engine: a function killed in a transaction leaves its documents locked for a minute, here
+    // as at Google.
     eventually("the job is planned", WAIT, async || doomed.log.steps("plan").checked_sub(1)).await;
     doomed.kill9().await;
     cloud.deliver_to(&[&next]);
     let job = cloud
-        .swept_until(&next, "the job is taken over", async || {
+        .sweep_until(&next, "another worker has claimed the job", async || {
             let job = client.job(&job).await;
             (job["status"] == "completed").then_some(job)
         })
@@ -67,7 +68,7 @@ async fn a_function_that_is_killed_in_a_job_costs_nothing_but_time() {
 }
 
 #[tokio::test]
-async fn a_function_that_sleeps_past_its_lease_changes_nothing_any_more() {
+async fn function_suspended_past_its_lease_changes_nothing() {
     let cloud =
         cloud!().with("jobs.lease_seconds", "3").with("engine.name", "null").with("engine.null_delay_ms", "4000");
     let (upload, sleeper) = (cloud.upload().await, cloud.process().await);
@@ -75,27 +76,28 @@ async fn a_function_that_sleeps_past_its_lease_changes_nothing_any_more() {
     let client = cloud.client(&upload, "ann");
     client.put_device("phone", "a-token-of-a-phone").await;
     let job = client.accepted(&[Recording::speech(T0)]).await;
-    // It waits for the engine: one that is stopped in a transaction holds its documents for a minute, here as at Google.
+    // The job waits for the engine: a function stopped in a transaction leaves its documents locked for a minute, here
+    // as at Google.
     eventually("the job is planned", WAIT, async || sleeper.log.steps("plan").checked_sub(1)).await;
     let next = cloud.process().await;
     sleeper.signal(Signal::STOP);
     cloud.deliver_to(&[&next]);
     cloud
-        .swept_until(&next, "the job is taken over", async || {
+        .sweep_until(&next, "another worker has claimed the job", async || {
             (client.job(&job).await["status"] == "completed").then_some(())
         })
         .await;
     eventually("the push is sent", WAIT, async || (!cloud.fcm.requests().is_empty()).then_some(())).await;
     let before = client.job(&job).await;
     sleeper.signal(Signal::CONT);
-    eventually("it saw that it lost the job", WAIT, async || {
+    eventually("the function noticed that it lost the job", WAIT, async || {
         sleeper.log.lines().into_iter().find(|line| line.text.contains("fenced") || line.text.contains("lost"))
     })
     .await;
-    let told = |job: &serde_json::Value| {
+    let outcome = |job: &serde_json::Value| {
         ["status", "attempt", "completed_at", "files", "result"].map(|field| job[field].clone())
     };
-    assert_eq!(told(&client.job(&job).await), told(&before));
+    assert_eq!(outcome(&client.job(&job).await), outcome(&before));
     assert_eq!((client.segments().await.len(), client.usage().await.0), (1, 1));
     assert_eq!(cloud.fcm.requests().len(), 1);
 }

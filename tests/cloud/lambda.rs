@@ -1,4 +1,4 @@
-//! Both functions on AWS Lambda, over an emulator that is not ours.
+//! Both functions on AWS Lambda, over a third-party emulator.
 
 use testkit::skip;
 use tests::cloud::Cloud;
@@ -20,12 +20,12 @@ macro_rules! lambda {
 }
 
 #[tokio::test]
-async fn both_functions_run_there_with_binary_bodies() {
+async fn both_functions_run_on_lambda_with_binary_bodies() {
     let cloud = cloud!();
     let (upload, process) = (lambda!(cloud, "afterword-upload"), lambda!(cloud, "afterword-process"));
     cloud.process_url.targets([process.url.clone()]);
     let client = cloud.client_at(&upload.url, "ann");
-    // Frames of Opus are no text: they come through only if the event carries them in base64.
+    // Opus frames are not text: they arrive intact only if the event carries them in base64.
     let recording = Recording::opus(T0);
     let job = client.done(&[recording]).await;
     assert_eq!(job["status"], "completed", "{job}");
@@ -35,14 +35,14 @@ async fn both_functions_run_there_with_binary_bodies() {
     let id = job["job_id"].as_str().unwrap();
     client.get(&format!("/v2/sync/status?job_id={id}")).await.ok();
     client.get("/v2/sync/jobs/11111111-1111-4111-8111-111111111111").await.problem(404, "job_not_found");
-    // An answer is gathered there until it ends, so a stream of events ends at once.
+    // Lambda buffers an answer until its end, so a stream of events ends at once.
     let events = client.get("/v2/sync/events").await;
     assert_eq!(events.status, 200);
     assert!(events.text.starts_with("retry: 3000") && events.text.contains(id), "{}", events.text);
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_it_is_told_beforehand_and_refused() {
+async fn lambda_body_limit_is_announced_and_enforced() {
     let cloud = cloud!();
     let upload = lambda!(cloud, "afterword-upload");
     let client = cloud.client_at(&upload.url, "ann");

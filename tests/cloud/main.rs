@@ -1,5 +1,5 @@
-//! The functions of Google Cloud as programs, over emulators and stand-ins: what ends in a conversation there has to end
-//! in the same one here.
+//! The Google Cloud functions as programs, over emulators and stand-ins: a recording must end in the same conversation
+//! as on Google Cloud.
 
 #![allow(clippy::unwrap_used, reason = "a panic is the message of a test")]
 

@@ -1,4 +1,4 @@
-//! From a data folder to Google Cloud, and back.
+//! Moving data from a data folder to Google Cloud, and back.
 
 use testkit::skip;
 use tests::cloud::Cloud;
@@ -9,7 +9,7 @@ use tests::{Recording, Setup};
 use crate::journey::cloud;
 
 #[tokio::test]
-async fn what_users_have_moves_from_a_machine_to_the_cloud_and_back() {
+async fn user_data_moves_from_a_data_folder_to_the_cloud_and_back() {
     let cloud = cloud!();
     let server = Setup::new().start().await;
     let client = server.client_of("ann").await;
@@ -22,13 +22,16 @@ async fn what_users_have_moves_from_a_machine_to_the_cloud_and_back() {
     let [there, back] = ["there", "back"].map(|name| place.path().join(name).display().to_string());
     old.on_folder(&["export", &there]).await.ok();
 
-    // Of all that a function is set up with, the database is enough.
+    // Of all the settings of a function, the database is enough.
     let mut env = cloud.env();
     env.retain(|(name, _)| name == "GOOGLE_CLOUD_PROJECT" || name == "FIRESTORE_EMULATOR_HOST");
-    let said = run("afterword-process", &["import", &there], &env).await.ok();
-    assert!(said.contains("users: 1, conversations: 2") && said.contains("already there: 0, conflicts: 0"), "{said}");
-    let said = run("afterword-process", &["import", &there], &env).await.ok();
-    assert!(said.contains("written: 0,"), "{said}");
+    let output = run("afterword-process", &["import", &there], &env).await.ok();
+    assert!(
+        output.contains("users: 1, conversations: 2") && output.contains("already there: 0, conflicts: 0"),
+        "{output}"
+    );
+    let output = run("afterword-process", &["import", &there], &env).await.ok();
+    assert!(output.contains("written: 0,"), "{output}");
 
     let upload = cloud.upload().await;
     let client = cloud.client(&upload, "ann");

@@ -1,4 +1,4 @@
-//! Upload sessions in the cloud: the bytes go from the device to storage, and no function sees them.
+//! Upload sessions in the cloud: the bytes go from the device directly to storage, past the functions.
 
 use std::time::Duration;
 
@@ -41,12 +41,12 @@ async fn complete(client: &Client, job: &str) -> Answer {
 }
 
 fn sender(url: &str, file: &Recording, tally: &Tally) -> Resumable {
-    let at = url.find("/upload").expect("an address of Cloud Storage");
+    let at = url.find("/upload").expect("an upload URL of Cloud Storage");
     Resumable::new(&url[..at], &url[at..], &file.bytes, tally)
 }
 
 #[tokio::test]
-async fn a_file_goes_straight_to_storage_and_on_from_where_it_broke_off() {
+async fn file_is_uploaded_directly_to_storage_and_resumed() {
     let cloud = cloud!().with("engine.name", "null");
     let (upload, process) = (cloud.upload().await, cloud.process().await);
     cloud.deliver_to(&[&process]);
@@ -56,7 +56,7 @@ async fn a_file_goes_straight_to_storage_and_on_from_where_it_broke_off() {
     assert!(url.starts_with(cloud.storage.endpoint()), "the bytes pass no function: {url}");
     let early = complete(&client, &job).await;
     early.problem(409, "upload_incomplete");
-    // The app dies in the middle, and asks again.
+    // The app is killed in the middle of the upload, and asks for the session again.
     let tally = Tally::default();
     let mut sending = sender(&url, &file, &tally);
     let _ = tokio::time::timeout(Duration::from_millis(20), sending.send()).await;
@@ -70,11 +70,11 @@ async fn a_file_goes_straight_to_storage_and_on_from_where_it_broke_off() {
     assert_eq!(cloud.storage.count(Op::Insert), 0, "no function wrote audio");
     assert_eq!((cloud.storage.count(Op::Start), cloud.storage.count(Op::Get)), (1, 1), "as docs/COST.md says");
     eventually("the blobs are gone", WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
-    assert!(!upload.log.text().contains("upload_id"), "an address is a credential");
+    assert!(!upload.log.text().contains("upload_id"), "an upload URL is a credential");
 }
 
 #[tokio::test]
-async fn other_bytes_than_were_announced_are_found_out_by_the_worker() {
+async fn worker_detects_bytes_that_differ_from_the_announced_digest() {
     let cloud = cloud!().with("engine.name", "null");
     let (upload, process) = (cloud.upload().await, cloud.process().await);
     cloud.deliver_to(&[&process]);
@@ -89,7 +89,7 @@ async fn other_bytes_than_were_announced_are_found_out_by_the_worker() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_cancelled_leaves_nothing_in_storage() {
+async fn cancelled_session_leaves_nothing_in_storage() {
     let cloud = cloud!();
     let upload = cloud.upload().await;
     let client = cloud.client(&upload, "ann");

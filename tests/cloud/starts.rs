@@ -1,4 +1,4 @@
-//! What stops a function's start, and what does not.
+//! Which faults prevent a function from starting, and which do not.
 
 use testkit::skip;
 use tests::cloud::Cloud;
@@ -7,10 +7,10 @@ use tests::program::run;
 use crate::journey::cloud;
 
 #[tokio::test]
-async fn what_is_missing_stops_the_start_with_one_line() {
-    let said = run("afterword-upload", &[], &[]).await;
+async fn missing_setting_prevents_the_start_with_one_line() {
+    let output = run("afterword-upload", &[], &[]).await;
     assert_eq!(
-        said.refused(),
+        output.refused(),
         "afterword-upload: configuration: cloud.project (environment: GOOGLE_CLOUD_PROJECT) is not set, such as \
          my-project"
     );
@@ -18,18 +18,18 @@ async fn what_is_missing_stops_the_start_with_one_line() {
     for program in ["afterword-upload", "afterword-process"] {
         let mut env = cloud.env();
         env.retain(|(name, _)| name != "AFTERWORD_TASKS_SECRET");
-        let said = run(program, &[], &env).await;
-        let line = said.refused();
+        let output = run(program, &[], &env).await;
+        let line = output.refused();
         assert!(line.contains("tasks.secret (environment: AFTERWORD_TASKS_SECRET) is not set"), "{line}");
     }
 }
 
 #[tokio::test]
-async fn a_firestore_that_is_down_stops_no_start_and_is_told_by_readyz() {
+async fn start_succeeds_while_firestore_is_down_and_readyz_reports_it() {
     let cloud = cloud!();
     let mut env = cloud.env();
     env.retain(|(name, _)| name != "FIRESTORE_EMULATOR_HOST");
-    // Nobody listens there.
+    // Nothing listens at this address.
     env.push(("FIRESTORE_EMULATOR_HOST".to_owned(), "127.0.0.1:9".to_owned()));
     let upload = tests::function::Function::start("afterword-upload", &env).await;
     let client = cloud.client(&upload, "ann");
@@ -42,7 +42,7 @@ async fn a_firestore_that_is_down_stops_no_start_and_is_told_by_readyz() {
 }
 
 #[tokio::test]
-async fn a_setting_that_cannot_be_is_named_with_its_variable_and_a_value_that_would_do() {
+async fn invalid_setting_is_reported_with_its_variable_and_a_valid_value() {
     let cloud = cloud!();
     for (variable, value, key, example) in [
         ("AFTERWORD_CLOUD_PROCESS_URL", "process.example.com", "cloud.process_url", "https://afterword-process"),
@@ -62,8 +62,8 @@ async fn a_setting_that_cannot_be_is_named_with_its_variable_and_a_value_that_wo
         ("GOOGLE_CLOUD_PROJECT", "my project", "cloud.project", "my-project"),
     ] {
         for arguments in [&[][..], &["doctor"]] {
-            let said = run("afterword-upload", arguments, &cloud.env_but(&[(variable, Some(value))])).await;
-            let line = said.refused();
+            let output = run("afterword-upload", arguments, &cloud.env_with(&[(variable, Some(value))])).await;
+            let line = output.refused();
             let named = format!("afterword-upload: configuration: {key} (environment: ");
             let (fact, such) = line.split_once("such as ").unwrap_or_else(|| panic!("no example: {line}"));
             assert!(fact.starts_with(&named) && fact.contains(variable) && such.contains(example), "{line}");

@@ -1,4 +1,4 @@
-//! `docs/API.md`: every operation has its place, and every line of shell in it does what it says.
+//! `docs/API.md` describes every operation, and every shell line in it works as described.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,12 +19,12 @@ fn headings() -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn every_operation_stands_in_it_and_nothing_else() {
+fn api_page_lists_exactly_the_operations() {
     let operations: BTreeSet<_> = OPERATIONS.keys().cloned().collect();
     assert_eq!(headings(), operations);
 }
 
-/// A block of shell, and the statuses that the line before it promises: "Answers 202:".
+/// A block of shell, and the statuses that the line before it promises, such as "Answers 202:".
 struct Example {
     promised: Vec<String>,
     script: String,
@@ -46,7 +46,7 @@ fn examples() -> Vec<Example> {
 }
 
 #[test]
-fn every_operation_has_an_example_with_its_status() {
+fn api_page_has_an_example_with_a_status_for_every_operation() {
     for section in PAGE.split("\n### ").skip(1) {
         let title = section.lines().next().unwrap();
         assert!(
@@ -56,7 +56,7 @@ fn every_operation_has_an_example_with_its_status() {
     }
 }
 
-/// What the examples stand on: a server, a token, recordings.
+/// The setting that the examples assume: a server, a token, recordings.
 async fn stage(server: &Server, folder: &Path) -> String {
     let now = tests::wait::now_secs();
     let mut given = format!("set -eu\ncd '{}'\nURL={}\nTOKEN={}\n", folder.display(), server.url, server.token);
@@ -68,23 +68,23 @@ async fn stage(server: &Server, folder: &Path) -> String {
         std::fs::write(folder.join(&recording.name), &recording.bytes).unwrap();
         given += &format!("{variable}={}\n", recording.name);
     }
-    // Each answer's status goes to a file, whatever becomes of its body.
+    // The status of each answer goes to a file, whatever happens to its body.
     given
         + "curl() { command curl -D headers \"$@\"; sed -n 's/^HTTP[^ ]* \\([0-9]*\\).*/\\1/p' headers | tail -n 1 >>statuses; }\n"
 }
 
 #[tokio::test]
-async fn every_line_of_shell_in_it_does_what_it_says() {
+async fn every_shell_example_of_the_api_page_works() {
     let server = Setup::new().with("limits.event_stream_seconds", 1).start().await;
     let folder = tempfile::tempdir().unwrap();
     let mut script = stage(&server, folder.path()).await;
-    // One script: later lines use what earlier ones found out.
+    // All lines form one script: later ones use results of earlier ones.
     let mut promised = Vec::new();
     for example in examples() {
         script += &format!("{}\n", example.script);
         promised.extend(example.promised);
     }
-    let said = shell(&script).await;
+    let output = shell(&script).await;
     let statuses = std::fs::read_to_string(folder.path().join("statuses")).unwrap();
-    assert_eq!(statuses.lines().collect::<Vec<_>>(), promised, "{said}");
+    assert_eq!(statuses.lines().collect::<Vec<_>>(), promised, "{output}");
 }

@@ -1,5 +1,5 @@
-//! What attackers and broken clients send: each gets a clear answer, nothing is kept, the server lives on, its memory
-//! stays flat and its log stays readable.
+//! Requests from attackers and broken clients: each gets a clear answer, nothing is stored, the server keeps running,
+//! its memory stays flat and its log stays readable.
 
 mod encodings;
 mod events;
@@ -18,9 +18,10 @@ use reqwest::Method;
 use tests::recordings::T0;
 use tests::{Recording, Reply, Server, Setup, Wire};
 
-use crate::upload_rows::{UPLOAD, nothing_kept};
+use crate::upload_rows::{UPLOAD, assert_nothing_stored};
 
-/// What the server may grow by under an attack: its pools and caches fill, nothing that a client sends stays.
+/// How much the server's memory may grow under an attack: its pools and caches fill, but nothing that a client sends is
+/// kept.
 const GROWTH: u64 = 16 << 20;
 
 /// A server under attack.
@@ -36,8 +37,8 @@ impl Target {
 
     pub async fn with(setup: Setup) -> Self {
         let server = setup.start().await;
-        // Threads and caches are there before anything is measured.
-        server.client().has_nothing().await;
+        // A first request creates threads and caches before anything is measured.
+        server.client().assert_empty().await;
         let before = cfg!(target_os = "linux").then(|| server.peak_memory());
         Self { server, before }
     }
@@ -53,8 +54,8 @@ impl Target {
         self.dial(bytes).await.read_answer().await
     }
 
-    /// Sends bytes and reads until the server hangs up.
-    pub async fn to_the_end(&self, bytes: impl AsRef<[u8]>) -> Reply {
+    /// Sends bytes and reads until the server closes the connection.
+    pub async fn send_and_read_to_end(&self, bytes: impl AsRef<[u8]>) -> Reply {
         self.dial(bytes).await.read_to_end().await
     }
 
@@ -70,15 +71,15 @@ impl Target {
         [self.head(&format!("content-length: {}\r\n", body.len())).as_bytes(), body].concat()
     }
 
-    /// Everything is as it was before the attack, and the server goes on working.
-    pub async fn stays_unharmed(self) {
-        nothing_kept(&self.server).await;
-        self.goes_on().await;
+    /// Checks that everything is as it was before the attack, and that the server still works.
+    pub async fn assert_unchanged(self) {
+        assert_nothing_stored(&self.server).await;
+        self.assert_running().await;
     }
 
-    /// The same, when the attack was allowed to leave something.
-    pub async fn goes_on(self) {
-        let health = self.server.stranger().get("/healthz").await;
+    /// The same checks, except that the attack may have stored something.
+    pub async fn assert_running(self) {
+        let health = self.server.client_without_token().get("/healthz").await;
         assert_eq!(health.status, 200, "{}", health.text);
         if let Some(before) = self.before {
             let grown = self.server.peak_memory().saturating_sub(before);
@@ -88,13 +89,13 @@ impl Target {
         let good = self.server.client_of("a-good-client").await;
         let job = good.done(&[Recording::short(T0 + 7_000_000)]).await;
         assert_eq!(job["status"], "completed", "{job}");
-        // One object a line, whatever was sent.
+        // Every log line is one JSON object, whatever was sent.
         let broken = self.server.log.count(|line| !line.fields.is_object());
         assert_eq!(broken, 0, "{}", self.server.log.text());
     }
 }
 
-/// A form with one part of this `Content-Disposition`, further part headers included.
+/// A form whose only part has this `Content-Disposition`, which may contain further part headers.
 pub fn form(disposition: &[u8]) -> Vec<u8> {
     [b"--b\r\nContent-Disposition: form-data; name=\"files\"; ", disposition, b"\r\n\r\nabc\r\n--b--\r\n"].concat()
 }
@@ -103,7 +104,7 @@ pub fn file_name(name: &str) -> Vec<u8> {
     form(format!("filename=\"{name}\"").as_bytes())
 }
 
-/// A whole, good form with one recording.
+/// A complete, valid form with one recording.
 pub fn good_form(file: &Recording) -> Vec<u8> {
     let head = format!("--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{}\"\r\n\r\n", file.name);
     [head.as_bytes(), &file.bytes, b"\r\n--b--\r\n"].concat()

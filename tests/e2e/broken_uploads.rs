@@ -1,4 +1,4 @@
-//! Uploads that are cut off: by the client, or by the end of the server. Nothing of them stays.
+//! Uploads that are interrupted, by the client or by the end of the server, leave nothing.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tests::wait::{PATIENCE, Stopwatch};
 use tests::{Recording, Server, Setup, eventually};
 use tokio::sync::mpsc::Receiver;
 
-use crate::upload_rows::{UPLOAD, nothing_kept};
+use crate::upload_rows::{UPLOAD, assert_nothing_stored};
 
 const BOUNDARY: &[u8] = b"--b\r\n";
-/// More than twice the time between two looks of the orphan rule.
+/// More than twice the interval of the orphan check.
 const LOOKED: Duration = Duration::from_millis(2500);
 
-/// An upload that stops in the middle of its file, until bytes of it are on the disk.
-async fn half_an_upload(server: &Server) -> impl Future<Output = ()> + use<> {
+/// An upload that stops in the middle of its file; returns when bytes of it are on the disk.
+async fn half_upload(server: &Server) -> impl Future<Output = ()> + use<> {
     let client = server.client();
     let name = name(T0);
     let begin = format!("--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}\"\r\n\r\n");
@@ -31,32 +31,32 @@ async fn half_an_upload(server: &Server) -> impl Future<Output = ()> + use<> {
     });
     let folder = server.folder();
     tokio::select! {
-        () = &mut upload => panic!("it was to hang"),
+        () = &mut upload => panic!("the upload should hang"),
         () = eventually("bytes are on the disk", PATIENCE, async || (!folder.blobs().is_empty()).then_some(())) => {}
     }
     upload
 }
 
 #[tokio::test]
-async fn a_client_that_vanishes_leaves_nothing() {
+async fn upload_of_a_vanished_client_leaves_nothing() {
     let server = Setup::new().start().await;
-    drop(half_an_upload(&server).await);
-    nothing_kept(&server).await;
+    drop(half_upload(&server).await);
+    assert_nothing_stored(&server).await;
 }
 
 #[tokio::test]
-async fn what_a_kill_in_the_middle_of_an_upload_leaves_goes_with_the_next_start() {
+async fn remains_of_an_upload_after_a_kill_are_removed_at_the_next_start() {
     let setup = Setup::new();
     let server = setup.start().await;
-    let upload = half_an_upload(&server).await;
+    let upload = half_upload(&server).await;
     let ((), ()) = tokio::join!(upload, server.kill9());
     assert!(!setup.folder().blobs().is_empty(), "a kill cleans nothing up");
-    nothing_kept(&setup.start().await).await;
+    assert_nothing_stored(&setup.start().await).await;
 }
 
-/// The orphan rule must not take the first file away while the second still comes.
+/// The orphan check must not remove the first file while the second is still being received.
 #[tokio::test]
-async fn an_upload_that_takes_longer_than_the_orphan_rule_waits_keeps_its_files() {
+async fn upload_longer_than_the_orphan_check_interval_keeps_its_files() {
     let server = Setup::new().with("sweep.orphan_blob_seconds", 0).with("sweep.interval_seconds", 1).start().await;
     let client = server.client();
     let (send, pieces) = tokio::sync::mpsc::channel::<Vec<u8>>(1);
@@ -69,8 +69,8 @@ async fn an_upload_that_takes_longer_than_the_orphan_rule_waits_keeps_its_files(
         let folder = server.folder();
         eventually("the first file is staged", PATIENCE, async || (!folder.blobs().is_empty()).then_some(())).await;
         let watch = Stopwatch::start();
-        // Nothing outside tells that the rule has looked and found nothing to do: it looks every second.
-        eventually("the rule has looked", PATIENCE, async || (watch.elapsed() > LOOKED).then_some(())).await;
+        // The check leaves no trace if it finds nothing to do, but it runs every second.
+        eventually("the orphan check has run", PATIENCE, async || (watch.elapsed() > LOOKED).then_some(())).await;
         send.send(part(&Recording::short(T0 + 1000))[BOUNDARY.len()..].to_vec()).await.unwrap();
         send.send(b"--b--\r\n".to_vec()).await.unwrap();
         drop(send);

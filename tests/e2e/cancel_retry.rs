@@ -1,4 +1,4 @@
-//! Cancelling a job and having it run again, over HTTP.
+//! Cancelling and retrying jobs over HTTP.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,13 +13,13 @@ fn path(job_id: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_cancelled_job_stops_its_worker_and_its_audio_goes() {
+async fn cancelling_a_job_stops_its_worker_and_removes_its_audio() {
     let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
     let client = server.client();
     let job_id = client.accepted(&[Recording::speech(T0)]).await;
     server.log.wait_step("plan", &job_id).await;
     for _ in 0..2 {
-        // The second time nothing is left to do, and it is no mistake to ask.
+        // A second cancel has nothing to do, and is not an error.
         let answer = client.send(client.request(Method::DELETE, &path(&job_id))).await;
         assert_eq!((answer.status, &answer.body["status"]), (202, &json!("cancelled")), "{}", answer.text);
     }
@@ -27,12 +27,12 @@ async fn a_cancelled_job_stops_its_worker_and_its_audio_goes() {
     assert_eq!(client.job(&job_id).await["status"], "cancelled");
     let retried = client.send(client.request(Method::POST, &format!("{}/retry", path(&job_id)))).await;
     retried.problem(409, "not_retryable");
-    // Nothing of it blocks the same audio: it is a new job.
+    // The cancelled job does not block the same audio: a new job is created.
     assert_ne!(client.accepted(&[Recording::speech(T0)]).await, job_id);
 }
 
 #[tokio::test]
-async fn a_finished_job_is_neither_cancelled_nor_retried() {
+async fn finished_job_can_be_neither_cancelled_nor_retried() {
     let server = Setup::new().start().await;
     let client = server.client();
     let done = client.done(&[Recording::speech(T0)]).await;
@@ -43,7 +43,7 @@ async fn a_finished_job_is_neither_cancelled_nor_retried() {
 }
 
 #[tokio::test]
-async fn a_retried_job_runs_again_for_what_is_not_done() {
+async fn retried_job_runs_again_for_unfinished_files() {
     let setup = Setup::new().with("engine.null_fail", "refuse");
     let server = setup.start().await;
     let failed = server.client().done(&[Recording::speech(T0), Recording::silence(T0 + 600)]).await;
@@ -58,7 +58,7 @@ async fn a_retried_job_runs_again_for_what_is_not_done() {
     assert_eq!(job["result"]["new_conversation_ids"].as_array().unwrap().len(), 1, "{job}");
 }
 
-/// How many of the caller's jobs are listed as `processing`, and as `queued`.
+/// The number of the caller's jobs that are listed as `processing`, and as `queued`.
 async fn listed(client: &Client) -> (usize, usize) {
     let jobs = client.jobs().await;
     let count = |status: &str| jobs.iter().filter(|job| job["status"] == status).count();
@@ -66,8 +66,8 @@ async fn listed(client: &Client) -> (usize, usize) {
 }
 
 #[tokio::test]
-async fn of_four_retried_jobs_two_run_and_two_are_queued_also_after_a_kill() {
-    // One user has all places but one.
+async fn two_of_four_retried_jobs_run_and_two_wait_also_after_a_kill() {
+    // One user may have all permits but one.
     let setup = Setup::new().with("process.max_jobs", 3);
     let server = setup.clone().with("engine.null_fail", "refuse").start().await;
     let mut failed = Vec::new();
@@ -103,7 +103,7 @@ async fn of_four_retried_jobs_two_run_and_two_are_queued_also_after_a_kill() {
 }
 
 #[tokio::test]
-async fn another_users_job_is_out_of_reach() {
+async fn job_of_another_user_cannot_be_reached() {
     let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
     let job_id = server.client().accepted(&[Recording::speech(T0)]).await;
     let ann = server.client_of("ann").await;

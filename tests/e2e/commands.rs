@@ -1,4 +1,4 @@
-//! The commands beside `serve`: they work while the server runs, and say one line when they cannot.
+//! The commands beside `serve`: they work while the server runs, and print one line when they cannot.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use tests::{Client, Recording, Setup, afterword, program};
 const FOR_EVER_MS: u64 = 600_000;
 
 #[tokio::test]
-async fn a_folder_in_use_is_refused_and_its_server_stays_up() {
+async fn folder_in_use_is_refused_and_its_server_keeps_running() {
     let setup = Setup::new();
     let server = setup.start().await;
     let line = setup.refused().await;
@@ -23,26 +23,30 @@ async fn a_folder_in_use_is_refused_and_its_server_stays_up() {
 }
 
 #[tokio::test]
-async fn a_token_is_printed_and_nothing_else_also_while_the_server_runs() {
+async fn token_command_prints_only_the_token_also_while_the_server_runs() {
     let setup = Setup::new();
     let server = setup.start().await;
-    let said = setup.on_folder(&["token", "--uid", "ann", "--ttl", "2h"]).await;
-    assert_eq!((said.out.lines().count(), said.err.as_str()), (1, ""), "{said:?}");
-    let client = server.client().with_token(said.out.trim());
+    let output = setup.on_folder(&["token", "--uid", "ann", "--ttl", "2h"]).await;
+    assert_eq!((output.out.lines().count(), output.err.as_str()), (1, ""), "{output:?}");
+    let client = server.client().with_token(output.out.trim());
     assert_eq!(client.get("/v2/sync/jobs").await.status, 200);
     let alone = setup.token("ann").await;
     assert_eq!(client.with_token(&alone).get("/v2/usage").await.status, 200);
     server.kill9().await;
     let later = setup.token("ann").await;
     let server = setup.start().await;
-    assert_eq!(server.client().with_token(&later).get("/v2/usage").await.status, 200, "made while it was down");
+    assert_eq!(
+        server.client().with_token(&later).get("/v2/usage").await.status,
+        200,
+        "created while the server was down"
+    );
     for wrong in [&["token", "--uid", ""][..], &["token", "--uid", "a/b"], &["token", "--ttl", "soon"]] {
         assert_ne!(setup.on_folder(wrong).await.code, Some(0), "{wrong:?}");
     }
 }
 
 #[tokio::test]
-async fn commands_on_a_folder_that_is_none_say_so_and_make_none() {
+async fn commands_on_a_missing_folder_fail_and_do_not_create_it() {
     let parent = tempfile::tempdir().unwrap();
     let nowhere = parent.path().join("nowhere");
     let (path, file) = (nowhere.display().to_string(), parent.path().join("copy.tar").display().to_string());
@@ -51,9 +55,9 @@ async fn commands_on_a_folder_that_is_none_say_so_and_make_none() {
         &["admin", "--data-dir", &path, "jobs"],
         &["backup", "--data-dir", &path, &file],
     ] {
-        let said = afterword(command).await;
-        assert!(said.refused().contains(&path), "{said:?}");
-        assert_eq!(said.out, "");
+        let output = afterword(command).await;
+        assert!(output.refused().contains(&path), "{output:?}");
+        assert_eq!(output.out, "");
     }
     assert!(!nowhere.exists());
 }
@@ -64,7 +68,7 @@ async fn everything(client: &Client) -> (Vec<Value>, Vec<Value>, (u64, u64, u64)
 }
 
 #[tokio::test]
-async fn a_backup_that_is_taken_while_uploads_run_restores_to_a_server_with_everything() {
+async fn backup_taken_during_uploads_restores_everything() {
     let setup = Setup::new().with("engine.null_delay_ms", 100);
     let server = setup.start().await;
     let client = server.client();
@@ -77,10 +81,10 @@ async fn a_backup_that_is_taken_while_uploads_run_restores_to_a_server_with_ever
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("copy.tar").display().to_string();
     let backup = ["backup", &file];
-    let (ids, said) = tokio::join!(under_way, setup.on_folder(&backup));
-    said.ok();
+    let (ids, output) = tokio::join!(under_way, setup.on_folder(&backup));
+    output.ok();
     let again = setup.on_folder(&backup).await;
-    assert!(again.refused().contains(&file), "an archive is not written over: {again:?}");
+    assert!(again.refused().contains(&file), "an existing archive is not overwritten: {again:?}");
 
     let restored = place.path().join("restored");
     std::fs::create_dir(&restored).unwrap();
@@ -92,7 +96,7 @@ async fn a_backup_that_is_taken_while_uploads_run_restores_to_a_server_with_ever
         "completed",
         "the old token still opens it"
     );
-    // A job is in the copy, whole, or it is not.
+    // A job is in the copy completely, or not at all.
     for job in copy.jobs().await {
         let job_id = job["job_id"].as_str().unwrap();
         assert!(ids.contains(job_id) || job_id == before["job_id"], "{job}");
@@ -105,7 +109,7 @@ async fn a_backup_that_is_taken_while_uploads_run_restores_to_a_server_with_ever
 }
 
 #[tokio::test]
-async fn a_quiet_server_and_its_restored_backup_say_the_same() {
+async fn restored_backup_of_an_idle_server_gives_the_same_answers() {
     let setup = Setup::new();
     let server = setup.start().await;
     let client = server.client();
@@ -119,11 +123,15 @@ async fn a_quiet_server_and_its_restored_backup_say_the_same() {
     program::shell(&format!("tar -xf '{file}' -C '{}'", folder.display())).await;
     let restored = Setup::on(&folder).start().await;
     assert_eq!(everything(&Client::new(&restored.url, &server.token)).await, everything(&client).await);
-    assert_eq!(restored.folder().blobs().len(), server.folder().blobs().len(), "what a retry needs is there too");
+    assert_eq!(
+        restored.folder().blobs().len(),
+        server.folder().blobs().len(),
+        "the audio for a retry is restored, too"
+    );
 }
 
 #[tokio::test]
-async fn an_admin_sees_jobs_and_cancels_them() {
+async fn admin_lists_and_cancels_jobs() {
     let setup = Setup::new().with("engine.null_fail", "refuse").with("sweep.interval_seconds", 1);
     let server = setup.start().await;
     let failed = server.client().done(&[Recording::speech(T0)]).await;
@@ -140,8 +148,8 @@ async fn an_admin_sees_jobs_and_cancels_them() {
     let server = setup.start().await;
     let running = server.client().accepted(&[Recording::speech(T0 + 1000)]).await;
     server.log.wait_step("claim", &running).await;
-    let said = setup.on_folder(&["admin", "cancel", &running]).await.ok();
-    assert!(said.contains(&running) && said.contains("cancelled"), "{said}");
+    let output = setup.on_folder(&["admin", "cancel", &running]).await.ok();
+    assert!(output.contains(&running) && output.contains("cancelled"), "{output}");
     assert_eq!(server.client().job(&running).await["status"], "cancelled");
     let twice = setup.on_folder(&["admin", "cancel", failed_id]).await;
     assert!(twice.refused().contains(failed_id), "a finished job is not cancelled: {twice:?}");
@@ -149,17 +157,17 @@ async fn an_admin_sees_jobs_and_cancels_them() {
 
     let setup = setup.with("engine.null_delay_ms", 0);
     let server = setup.start().await;
-    // Another engine may take what one refused: the audio was kept for that.
+    // Another engine may accept audio that one refused: it was kept for that.
     setup.on_folder(&["admin", "redrive", failed_id]).await.ok();
     server.client().until(failed_id, "has run again", |job| job["status"] == "completed").await;
     server.folder().until_no_blobs(PATIENCE).await;
-    let said = setup.on_folder(&["admin", "redrive", failed_id]).await;
-    assert!(said.refused().contains(failed_id), "it is completed: {said:?}");
+    let output = setup.on_folder(&["admin", "redrive", failed_id]).await;
+    assert!(output.refused().contains(failed_id), "it is completed: {output:?}");
 }
 
 #[tokio::test]
-async fn a_redriven_job_runs_again_for_what_is_not_done() {
-    // The engine keeps failing on single calls: attempts run out, the audio stays for a retry.
+async fn redriven_job_runs_again_for_unfinished_files() {
+    // The engine keeps failing on single calls: attempts run out, and the audio is kept for a retry.
     let setup = Setup::new().with("sweep.interval_seconds", 1).with("jobs.max_attempts", 1);
     let server = setup.clone().with("engine.null_delay_ms", FOR_EVER_MS).with("jobs.lease_seconds", 1).start().await;
     let job_id = server.client().accepted(&[Recording::speech(T0)]).await;
@@ -175,16 +183,16 @@ async fn a_redriven_job_runs_again_for_what_is_not_done() {
 }
 
 #[tokio::test]
-async fn an_admin_who_names_no_job_is_told() {
+async fn admin_command_with_an_unknown_job_is_refused() {
     let setup = Setup::new();
     let _server = setup.start().await;
     let unknown = "11111111-1111-4111-8111-111111111111";
     for command in ["show", "cancel", "redrive"] {
         for id in [unknown, "mine"] {
-            let said = setup.on_folder(&["admin", command, id]).await;
-            assert!(said.refused().contains(id), "{command}: {said:?}");
+            let output = setup.on_folder(&["admin", command, id]).await;
+            assert!(output.refused().contains(id), "{command}: {output:?}");
         }
     }
-    let said = setup.on_folder(&["admin", "jobs", "--status", "sleeping"]).await;
-    assert!(said.refused().contains("sleeping"), "{said:?}");
+    let output = setup.on_folder(&["admin", "jobs", "--status", "sleeping"]).await;
+    assert!(output.refused().contains("sleeping"), "{output:?}");
 }

@@ -1,4 +1,4 @@
-//! The routes of shipped clients, row by row as the contract lists them.
+//! The routes for shipped clients, row by row as in the contract.
 
 use std::time::Duration;
 
@@ -29,14 +29,14 @@ fn job_id(answer: &Answer) -> String {
     answer.body["job_id"].as_str().unwrap().to_owned()
 }
 
-/// Uploads, waits for the end, and reads it as a shipped client does.
+/// Uploads, waits for the end of the job, and reads it as a shipped client does.
 async fn ended(client: &Client, files: &[Recording]) -> Value {
     let id = job_id(&client.post(V2, files).await);
     client.terminal(&id).await;
     status(client, &id).await
 }
 
-/// Silence on both sides of something that cannot be read.
+/// Silence on both sides of an undecodable part.
 fn damaged(at: i64) -> Recording {
     let silence = Recording::silence(at);
     let lost = [&silence.bytes[..], &70_000_u32.to_le_bytes(), &silence.bytes[..]].concat();
@@ -56,14 +56,14 @@ async fn post_v2_200_no_speech_in_any_file_is_a_completed_job_and_empty_lists() 
     assert_eq!(jobs[0]["files"][0]["duration_ms"], 1000);
     assert_eq!((server.log.steps("claim"), server.log.steps("enqueue")), (0, 0));
     server.folder().until_no_blobs(PATIENCE).await;
-    // Who has the recordings already is told of the job that has them.
+    // A client whose recordings are known already is given the job that has them.
     let again = client.post(V2, &files).await;
     assert_eq!((again.status, &again.body["job_id"]), (202, &jobs[0]["job_id"]));
     assert_eq!(again.body["status"], "completed");
 }
 
 #[tokio::test]
-async fn post_v2_202_speech_or_doubt_is_a_job_for_the_worker() {
+async fn post_v2_202_speech_or_uncertainty_is_left_to_the_worker() {
     let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
     let client = server.client();
     let answer = client.post(V2, &[Recording::speech(T0), Recording::silence(T0 + MINUTE)]).await;
@@ -75,11 +75,11 @@ async fn post_v2_202_speech_or_doubt_is_a_job_for_the_worker() {
         job_id(&client.post(V2, &[doubtful]).await);
     }
     let known = client.post(V2, &[Recording::speech(T0)]).await;
-    assert_eq!(job_id(&known), id, "the job that has them answers");
+    assert_eq!(job_id(&known), id, "the job with these recordings is returned");
 }
 
 #[tokio::test]
-async fn post_v2_202_what_is_too_long_or_not_to_be_searched_is_left_to_the_worker() {
+async fn post_v2_202_audio_too_long_or_not_searchable_is_left_to_the_worker() {
     for (key, value) in [("limits.inline_audio_seconds", 0), ("limits.inline_audio_seconds", 1)] {
         let server = Setup::new().with(key, value).start().await;
         let client = server.client();
@@ -91,14 +91,14 @@ async fn post_v2_202_what_is_too_long_or_not_to_be_searched_is_left_to_the_worke
     }
 }
 
-/// Limits that a test can reach, and recordings that are young enough.
+/// Limits that a test can reach, and recordings that are recent enough.
 fn small() -> Setup {
     let setup = Setup::new().with("limits.max_file_bytes", 100_000).with("limits.max_batch_bytes", 150_000);
     setup.with("limits.max_files", 3).with("limits.recovery_window_seconds", 86_400)
 }
 
 #[tokio::test]
-async fn refusals_are_those_of_an_upload_and_keep_nothing() {
+async fn refusals_equal_those_of_the_upload_route_and_store_nothing() {
     let server = small().start().await;
     let (client, now) = (server.client(), now_secs() - 3600);
     let good = Recording::short(now);
@@ -122,20 +122,20 @@ async fn refusals_are_those_of_an_upload_and_keep_nothing() {
             .post(&format!("{route}?language=en_US"), std::slice::from_ref(&good))
             .await
             .problem(400, "invalid_parameter");
-        server.stranger().post(route, std::slice::from_ref(&good)).await.problem(401, "unauthenticated");
+        server.client_without_token().post(route, std::slice::from_ref(&good)).await.problem(401, "unauthenticated");
         let form = reqwest::multipart::Form::new().text("note", "no recording here");
         client.send(client.request(Method::POST, route).multipart(form)).await.problem(400, "empty_batch");
         let broken = client.request(Method::POST, route).header("content-type", "multipart/form-data; boundary=b");
         client.send(broken.body("hello")).await.problem(400, "malformed_multipart");
     }
-    // The route of new clients keeps its own name for it.
+    // The route for new clients has its own code for it.
     client.upload(&[Recording::short(T0)]).await.problem(422, "recording_too_old");
-    client.has_nothing().await;
+    client.assert_empty().await;
     server.folder().until_no_blobs(PATIENCE).await;
 }
 
 #[tokio::test]
-async fn get_200_while_it_lasts_has_no_result_and_no_error() {
+async fn get_200_unfinished_job_has_no_result_and_no_error() {
     let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
     let client = server.client();
     let id = job_id(&client.post(V2, &[Recording::short(T0)]).await);
@@ -180,7 +180,7 @@ async fn get_200_partial_failure_has_a_result_with_the_errors() {
 }
 
 #[tokio::test]
-async fn get_200_all_failed_has_the_sentence_and_the_reason() {
+async fn get_200_all_failed_has_the_message_and_the_reason() {
     let server = Setup::new().with("engine.null_fail", "refuse").start().await;
     let client = server.client();
     let job = ended(&client, &[Recording::short(T0), Recording::short(T0 + MINUTE)]).await;
@@ -195,7 +195,7 @@ async fn get_200_all_failed_has_the_sentence_and_the_reason() {
 }
 
 #[tokio::test]
-async fn get_200_a_failure_of_ours_has_no_reason_and_says_that_a_worker_died() {
+async fn get_200_internal_failure_has_no_reason_and_says_that_a_worker_died() {
     let setup = Setup::new().with("engine.null_fail", "transient").with("jobs.max_wait_seconds", 1);
     let setup = setup.with("jobs.backoff_min_seconds", 1).with("jobs.backoff_max_seconds", 1);
     let server = setup.with("sweep.interval_seconds", 1).start().await;
@@ -217,7 +217,7 @@ async fn get_200_a_cancelled_job_appears_as_failed() {
 }
 
 #[tokio::test]
-async fn get_404_and_403_have_the_details_that_they_know() {
+async fn get_404_and_403_have_the_details_that_shipped_clients_know() {
     let server = Setup::new().start().await;
     let (ann, ben) = (server.client_of("ann").await, server.client_of("ben").await);
     for unknown in ["6f0c7a52-1111-4222-8333-444455556666", "x"] {
@@ -227,7 +227,7 @@ async fn get_404_and_403_have_the_details_that_they_know() {
     let id = job_id(&ann.post(V2, &[Recording::short(T0)]).await);
     let answer = ben.get(&format!("{V2}/{id}")).await;
     assert_eq!(answer.problem(403, "not_your_job")["detail"], "Not authorized to view this sync job");
-    server.stranger().get(&format!("{V2}/{id}")).await.problem(401, "unauthenticated");
+    server.client_without_token().get(&format!("{V2}/{id}")).await.problem(401, "unauthenticated");
 }
 
 fn is_deprecated(answer: &Answer) {
@@ -249,7 +249,7 @@ async fn post_v1_200_everything_is_transcribed_or_silent() {
     let conversation = server.client().conversations().await.remove(0)["id"].clone();
     assert_eq!((answer.status, &answer.body), (200, &json!({"new_memories": [conversation], "updated_memories": []})));
     let again = v1(&server, &files).await;
-    assert_eq!((again.status, again.body), (200, answer.body), "it finds its job");
+    assert_eq!((again.status, again.body), (200, answer.body), "the request finds its job");
     let silent = v1(&server, &[Recording::silence(T0)]).await;
     assert_eq!((silent.status, silent.text.as_str()), (200, r#"{"new_memories":[],"updated_memories":[]}"#));
     assert_eq!(server.client().usage().await.0, 1);
@@ -278,7 +278,7 @@ async fn post_v1_500_all_failed() {
 }
 
 #[tokio::test]
-async fn post_v1_504_names_the_job_which_goes_on() {
+async fn post_v1_504_names_the_job_and_the_job_continues() {
     let setup = Setup::new().with("limits.synchronous_wait_seconds", 1).with("engine.null_delay_ms", 3000);
     let server = setup.start().await;
     let files = [Recording::short(T0)];
@@ -291,30 +291,30 @@ async fn post_v1_504_names_the_job_which_goes_on() {
 }
 
 #[tokio::test]
-async fn post_v1_waits_are_bounded_and_end_with_their_client() {
+async fn post_v1_number_of_waiting_requests_is_bounded_and_they_end_with_their_client() {
     let setup = Setup::new().with("limits.synchronous_waits", 1).with("engine.null_delay_ms", FOR_EVER_MS);
     let server = setup.start().await;
     let client = server.client();
     let files = [Recording::short(T0)];
     let waiting = {
         let (client, files) = (client.clone(), files.clone());
-        // Whoever comes between it and the place, it asks again.
+        // If another request takes the permit in between, the client asks again.
         tokio::spawn(async move { while client.try_post(V1, &files).await.is_ok() {} })
     };
-    // The one place is taken: the others learn at once where their job is.
-    eventually("the second one is not kept waiting", PATIENCE, async || {
+    // The only permit is taken: the others are told at once where their job is.
+    eventually("the second request does not wait", PATIENCE, async || {
         waits_no_longer(&client, &files).await.map(|answer| answer.problem(504, "still_processing").clone())
     })
     .await;
     waiting.abort();
-    eventually("the place is free again", PATIENCE, async || {
+    eventually("the permit is free again", PATIENCE, async || {
         waits_no_longer(&client, &files).await.is_none().then_some(())
     })
     .await;
 }
 
 #[tokio::test]
-async fn post_v1_nobody_is_kept_waiting_by_a_server_that_ends() {
+async fn post_v1_waiting_requests_end_at_shutdown() {
     let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
     let (client, files) = (server.client(), [Recording::short(T0)]);
     let waiting = tokio::spawn(async move { client.try_post(V1, &files).await });
@@ -325,10 +325,10 @@ async fn post_v1_nobody_is_kept_waiting_by_a_server_that_ends() {
 }
 
 #[tokio::test]
-async fn post_v1_a_batch_that_arrived_whole_is_accepted_though_its_client_hangs_up() {
+async fn post_v1_complete_batch_is_accepted_although_its_client_disconnects() {
     let server = Setup::new().start().await;
     let (client, one) = (server.client(), Recording::silence(T0));
-    // Long enough to be searched for a while.
+    // Long enough for the search for speech to take a while.
     let minutes = Recording::new(one.name, one.bytes.repeat(590));
     let uploading = {
         let client = client.clone();
@@ -341,7 +341,7 @@ async fn post_v1_a_batch_that_arrived_whole_is_accepted_though_its_client_hangs_
     server.folder().until_no_blobs(PATIENCE).await;
 }
 
-/// The answer, if it comes at once. Not waited for, it takes no place any more.
+/// The answer, if it comes at once. When the client stops waiting, its permit is free again.
 async fn waits_no_longer(client: &Client, files: &[Recording]) -> Option<Answer> {
     tokio::time::timeout(Duration::from_millis(700), client.post(V1, files)).await.ok()
 }
@@ -349,10 +349,10 @@ async fn waits_no_longer(client: &Client, files: &[Recording]) -> Option<Answer>
 #[tokio::test]
 async fn post_v1_every_answer_says_that_it_is_deprecated() {
     let server = Setup::new().start().await;
-    let (client, stranger) = (server.client(), server.stranger());
+    let (client, client_without_token) = (server.client(), server.client_without_token());
     let good = [Recording::short(T0)];
     for (answer, status) in [
-        (stranger.post(V1, &good).await, 401),
+        (client_without_token.post(V1, &good).await, 401),
         (client.post(V1, &[]).await, 400),
         (client.get(V1).await, 405),
         (client.send(client.request(Method::POST, V1).body("{}")).await, 415),

@@ -1,11 +1,11 @@
-//! A wrong configuration stops the start with one line that names the key; nothing of a secret is ever shown.
+//! A wrong configuration prevents the start with one line that names the key; secrets are never shown.
 
 use tests::{Setup, afterword};
 
 const FIT_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 #[tokio::test]
-async fn an_unfit_secret_refuses_the_start() {
+async fn invalid_secret_prevents_the_start() {
     let long_but_odd = format!(" {FIT_SECRET}");
     for secret in ["", "short", &FIT_SECRET[1..], &long_but_odd] {
         let line = Setup::new().with("tasks.secret", secret).refused().await;
@@ -20,7 +20,7 @@ async fn an_unfit_secret_refuses_the_start() {
 }
 
 #[tokio::test]
-async fn without_a_secret_the_server_makes_one_that_nobody_else_reads() {
+async fn server_without_a_secret_generates_a_private_one() {
     use std::os::unix::fs::PermissionsExt;
     let setup = Setup::new();
     let server = setup.start().await;
@@ -35,7 +35,7 @@ async fn without_a_secret_the_server_makes_one_that_nobody_else_reads() {
 }
 
 #[tokio::test]
-async fn a_mistake_names_its_key_and_where_it_came_from() {
+async fn configuration_error_names_its_key_and_source() {
     for (key, value, wanted) in [
         ("jobs.lease_seconds", "soon", "AFTERWORD_JOBS_LEASE_SECONDS"),
         ("jobs.lease_seconds", "0", "jobs.lease_seconds"),
@@ -58,7 +58,7 @@ async fn a_mistake_names_its_key_and_where_it_came_from() {
 }
 
 #[tokio::test]
-async fn a_configuration_file_with_a_mistake_is_named() {
+async fn configuration_file_with_an_error_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("afterword.toml");
     let path = file.display().to_string();
@@ -92,13 +92,13 @@ async fn the_effective_configuration_is_shown_with_secrets_masked() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_told() {
+async fn address_in_use_is_reported() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data").display().to_string();
-    let said = afterword(&["serve", "--listen", &address, "--data-dir", &data_dir]).await;
-    assert!(said.refused().contains(&address), "{said:?}");
-    let said = afterword(&["serve", "--listen", "everywhere", "--data-dir", &data_dir]).await;
-    assert!(said.refused().contains("server.listen"), "{said:?}");
+    let output = afterword(&["serve", "--listen", &address, "--data-dir", &data_dir]).await;
+    assert!(output.refused().contains(&address), "{output:?}");
+    let output = afterword(&["serve", "--listen", "everywhere", "--data-dir", &data_dir]).await;
+    assert!(output.refused().contains("server.listen"), "{output:?}");
 }

@@ -1,12 +1,12 @@
-//! What damage costs: a queue costs nothing, a document itself.
+//! The effects of damage: a damaged queue loses nothing, and a damaged document affects only itself.
 
 use rusqlite::Connection;
 use tests::recordings::T0;
 use tests::wait::{PATIENCE, eventually};
 use tests::{Recording, Server, Setup};
 
-/// A server that was killed with a job on its way, and one that is done.
-async fn killed() -> (Setup, String, String) {
+/// A server that was killed with one job in progress and one job done.
+async fn killed_server() -> (Setup, String, String) {
     let setup = Setup::new().with("engine.null_delay_ms", 600_000);
     let quick = setup.clone().with("engine.null_delay_ms", 0);
     let server = quick.start().await;
@@ -20,8 +20,8 @@ async fn killed() -> (Setup, String, String) {
 }
 
 #[tokio::test]
-async fn a_damaged_queue_is_put_aside_and_every_job_comes_through() {
-    let (setup, _, under_way) = killed().await;
+async fn damaged_queue_is_set_aside_and_every_job_completes() {
+    let (setup, _, under_way) = killed_server().await;
     let queue = setup.data_dir().join("queue.db");
     for bytes in [0..100_usize, 100..4096, 4096..usize::MAX, 0..usize::MAX] {
         let mut content = std::fs::read(&queue).unwrap();
@@ -42,7 +42,7 @@ async fn a_damaged_queue_is_put_aside_and_every_job_comes_through() {
     assert_eq!(kept.count(), 3, "a bounded number of copies");
 }
 
-fn spoil(setup: &Setup, sql: &str) {
+fn overwrite_in_database(setup: &Setup, sql: &str) {
     let db = Connection::open(setup.folder().store_file()).unwrap();
     assert!(db.execute(sql, []).unwrap() > 0, "{sql}");
 }
@@ -53,9 +53,12 @@ async fn admin(setup: &Setup, args: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn a_damaged_job_costs_itself_alone_until_a_person_removes_it() {
-    let (setup, done, damaged) = killed().await;
-    spoil(&setup, &format!("UPDATE offline_sync_jobs SET document = '{{' WHERE id = x'{}'", damaged.replace('-', "")));
+async fn damaged_job_affects_only_itself_until_a_person_removes_it() {
+    let (setup, done, damaged) = killed_server().await;
+    overwrite_in_database(
+        &setup,
+        &format!("UPDATE offline_sync_jobs SET document = '{{' WHERE id = x'{}'", damaged.replace('-', "")),
+    );
     let server = setup.start().await;
     let client = server.client();
     for _ in 0..3 {
@@ -65,44 +68,47 @@ async fn a_damaged_job_costs_itself_alone_until_a_person_removes_it() {
     }
     let audio = setup.folder().blobs();
     assert!(!audio.is_empty(), "its audio stays");
-    // A client that is told 404 sends again.
+    // A client that gets 404 uploads again.
     assert_eq!(client.done(&[Recording::short(T0 + 9000)]).await["status"], "completed");
-    // Its own audio is removed behind its end.
+    // The new job's audio is removed after its end.
     eventually("only the audio of the damaged job is left", PATIENCE, async || {
         (setup.folder().blobs() == audio).then_some(())
     })
     .await;
-    let told =
+    let logged =
         |server: &Server| server.log.count(|line| line.text.contains("cannot be read") && line.text.contains(&damaged));
-    assert_eq!(told(&server), 1, "{}", server.log.text());
+    assert_eq!(logged(&server), 1, "{}", server.log.text());
 
     let shown = admin(&setup, &["damaged"]).await;
     assert!(shown.contains(&damaged) && shown.contains("offline_sync_jobs"), "{shown}");
-    let said = setup.on_folder(&["admin", "show", &damaged]).await;
-    assert!(said.refused().contains("cannot be read"), "{said:?}");
+    let output = setup.on_folder(&["admin", "show", &damaged]).await;
+    assert!(output.refused().contains("cannot be read"), "{output:?}");
     let refused = setup.on_folder(&["admin", "remove", "offline_sync_jobs", &done]).await;
     assert!(refused.refused().contains("nothing was removed"), "{refused:?}");
     admin(&setup, &["remove", "offline_sync_jobs", &damaged]).await;
     assert_eq!(admin(&setup, &["damaged"]).await.lines().count(), 1, "the heading");
     server.kill9().await;
-    // Orphans from before a start go at once.
+    // Orphans from before the start are removed at once.
     let _server = setup.start().await;
     setup.folder().until_no_blobs(PATIENCE).await;
 }
 
 #[tokio::test]
-async fn an_export_leaves_out_what_is_damaged_and_says_how_many() {
+async fn export_skips_damaged_documents_and_reports_their_number() {
     let setup = Setup::new();
     let server = setup.start().await;
     server.client().done(&[Recording::short(T0), Recording::short(T0 + 9000)]).await;
     server.kill9().await;
-    spoil(&setup, "UPDATE lines SET document = '{' WHERE rowid = (SELECT min(rowid) FROM lines)");
-    spoil(&setup, "UPDATE recordings SET plan = x'ff' WHERE rowid = (SELECT min(rowid) FROM recordings)");
+    overwrite_in_database(&setup, "UPDATE lines SET document = '{' WHERE rowid = (SELECT min(rowid) FROM lines)");
+    overwrite_in_database(
+        &setup,
+        "UPDATE recordings SET plan = x'ff' WHERE rowid = (SELECT min(rowid) FROM recordings)",
+    );
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("all.jsonl").display().to_string();
-    let said = setup.on_folder(&["export", &file]).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.err.contains("2 stored documents cannot be read"), "{said:?}");
+    let output = setup.on_folder(&["export", &file]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(output.err.contains("2 stored documents cannot be read"), "{output:?}");
     let other = Setup::new();
     let imported = other.on_folder(&["import", &file]).await.ok();
     assert!(imported.contains("recordings: 1"), "{imported}");

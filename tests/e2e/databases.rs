@@ -1,4 +1,5 @@
-//! Databases that are damaged, newer, or locked by another process: refused with one line, or answered as a fault.
+//! Databases that are damaged, newer, or locked by another process: the start is refused with one line, or requests get
+//! an error.
 
 use std::ops::Range;
 
@@ -12,8 +13,8 @@ use crate::task_rows::Tasks;
 
 const PAGE: usize = 4096;
 
-/// A folder whose server has worked and ended.
-async fn used() -> Setup {
+/// The data folder of a server that has worked and ended.
+async fn used_folder() -> Setup {
     let setup = Setup::new();
     let server = setup.start().await;
     server.client().done(&[Recording::short(T0)]).await;
@@ -22,7 +23,7 @@ async fn used() -> Setup {
     setup
 }
 
-/// These bytes of its database are overwritten.
+/// Overwrites these bytes of the database.
 fn damage(setup: &Setup, ranges: impl IntoIterator<Item = Range<usize>>) {
     let file = setup.folder().store_file();
     let mut content = std::fs::read(&file).unwrap();
@@ -33,7 +34,8 @@ fn damage(setup: &Setup, ranges: impl IntoIterator<Item = Range<usize>>) {
     std::fs::write(&file, content).unwrap();
 }
 
-/// The first page of every table and index: everything that is stored hangs from them. The schema itself is not there.
+/// The first page of every table and index, on which everything stored depends. The page of the schema itself is not
+/// among them.
 fn roots(setup: &Setup) -> Vec<Range<usize>> {
     let db = Connection::open(setup.folder().store_file()).unwrap();
     let mut pages = db.prepare("SELECT rootpage FROM sqlite_schema WHERE rootpage > 0").unwrap();
@@ -42,9 +44,9 @@ fn roots(setup: &Setup) -> Vec<Range<usize>> {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_any_more_refuses_the_start_with_one_line() {
+async fn overwritten_database_file_prevents_the_start_with_one_line() {
     for bytes in [0..usize::MAX, 0..200] {
-        let setup = used().await;
+        let setup = used_folder().await;
         damage(&setup, [bytes.clone()]);
         let line = setup.refused().await;
         let file = setup.folder().store_file();
@@ -52,10 +54,11 @@ async fn a_file_that_is_no_database_any_more_refuses_the_start_with_one_line() {
     }
 }
 
-/// Not found out by a start that takes no second; but never taken for an empty database, and never a crash.
+/// A start that takes less than a second does not detect it; but it is never taken for an empty database, and never
+/// crashes.
 #[tokio::test]
-async fn damage_further_inside_is_answered_as_a_fault_and_the_server_stays_up() {
-    let setup = used().await;
+async fn damaged_database_pages_give_errors_and_the_server_keeps_running() {
+    let setup = used_folder().await;
     damage(&setup, roots(&setup));
     let server = setup.start().await;
     let client = server.client();
@@ -70,7 +73,7 @@ async fn damage_further_inside_is_answered_as_a_fault_and_the_server_stays_up() 
 }
 
 #[tokio::test]
-async fn a_database_of_a_newer_version_refuses_the_start_with_one_line() {
+async fn database_of_a_newer_version_prevents_the_start_with_one_line() {
     let setup = Setup::new();
     setup.start().await.kill9().await;
     let database = Connection::open(setup.folder().store_file()).unwrap();
@@ -80,7 +83,7 @@ async fn a_database_of_a_newer_version_refuses_the_start_with_one_line() {
     assert!(line.contains("9999") && line.contains("newer"), "{line}");
 }
 
-/// Another process holds the database: backups and tools of people do.
+/// Locks the database from another connection, as backups and other tools do.
 fn lock(setup: &Setup) -> Connection {
     let database = Connection::open(setup.folder().store_file()).unwrap();
     database.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -88,7 +91,7 @@ fn lock(setup: &Setup) -> Connection {
 }
 
 #[tokio::test]
-async fn a_database_that_is_locked_from_the_start_on_never_hangs_anything() {
+async fn database_locked_at_the_start_hangs_nothing() {
     let setup = Setup::new();
     setup.start().await.kill9().await;
     let held = lock(&setup);
@@ -98,11 +101,12 @@ async fn a_database_that_is_locked_from_the_start_on_never_hangs_anything() {
     client.upload(&files).await.problem(503, "storage_unavailable");
     println!("refused after {:?}", watch.elapsed());
     drop(held);
-    eventually("uploads are taken", PATIENCE, async || (client.upload(&files).await.status == 202).then_some(())).await;
+    eventually("uploads are accepted", PATIENCE, async || (client.upload(&files).await.status == 202).then_some(()))
+        .await;
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_be_made_ready_refuses_the_start_with_one_line() {
+async fn database_that_cannot_be_opened_prevents_the_start_with_one_line() {
     let setup = Setup::new();
     std::fs::create_dir(setup.data_dir()).unwrap();
     let held = lock(&setup);
@@ -113,7 +117,7 @@ async fn a_database_that_cannot_be_made_ready_refuses_the_start_with_one_line() 
 }
 
 #[tokio::test]
-async fn a_database_that_is_locked_under_the_server_is_told_and_passes() {
+async fn database_locked_at_runtime_is_reported_and_recovers() {
     let setup = Setup::new().with("limits.enqueued_per_user", 1).with("engine.null_delay_ms", 600_000);
     let server = setup.start().await;
     let (client, tasks) = (server.client(), Tasks::of(&server));
@@ -128,12 +132,14 @@ async fn a_database_that_is_locked_under_the_server_is_told_and_passes() {
     println!("refused after {:?}", watch.elapsed());
     upload.problem(503, "storage_unavailable");
     delivery.problem(500, "store_unavailable");
-    assert_eq!(client.job(&waiting).await["status"], "queued", "reading goes on");
+    assert_eq!(client.job(&waiting).await["status"], "queued", "reading still works");
     assert_eq!(client.get("/healthz").await.status, 200);
     drop(held);
 
-    eventually("uploads are taken again", PATIENCE, async || (client.upload(&late).await.status == 202).then_some(()))
-        .await;
+    eventually("uploads are accepted again", PATIENCE, async || {
+        (client.upload(&late).await.status == 202).then_some(())
+    })
+    .await;
     assert_eq!(client.get("/readyz").await.ok()["status"], json!("ready"));
     assert_eq!(client.jobs().await.len(), 3);
 }

@@ -1,4 +1,4 @@
-//! The program with Deepgram as its engine, against a provider on this machine that plays what Deepgram documents.
+//! The program with Deepgram as its engine, against a local provider that behaves as Deepgram documents.
 
 use serde_json::{Value, json};
 use testkit::Provider;
@@ -12,11 +12,11 @@ const KEY: &str = "key-of-nobody";
 fn setup(provider: &Provider) -> Setup {
     let setup = Setup::new().with("engine.name", "deepgram").with("engine.deepgram.url", &provider.url);
     let setup = setup.with("engine.deepgram.api_key", KEY);
-    // What waits comes back soon.
+    // Waiting jobs are retried soon.
     setup.with("jobs.backoff_min_seconds", 1).with("jobs.backoff_max_seconds", 1)
 }
 
-/// Three seconds of speech, as devices make it.
+/// Three seconds of speech, encoded as devices do.
 fn opus() -> Recording {
     let path = "fixtures/speech/audio_ss0880_opus_16000_1_fs160_1748300000.bin";
     let bytes = std::fs::read(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
@@ -52,7 +52,7 @@ fn complaint(status: u16, code: &'static str, message: &'static str) -> impl Fn(
     move |_| Reply::json(status, &json!({"err_code": code, "err_msg": message, "request_id": "1"}))
 }
 
-/// The calls for the recording, and those for the built-in sample, which is no Opus.
+/// The number of calls for the recording, and for the built-in sample, which is not Opus.
 fn calls(provider: &Provider) -> (usize, usize) {
     let asked = provider.asked();
     let ours = asked.iter().filter(|asked| asked.header("content-type") == "audio/ogg").count();
@@ -64,7 +64,7 @@ fn waits(job: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn a_conversation_has_the_language_the_speakers_and_the_words_with_their_times() {
+async fn conversation_has_language_speakers_and_words_with_times() {
     let provider = Provider::start(heard).await;
     let server = setup(&provider).start().await;
     let client = server.client();
@@ -74,9 +74,10 @@ async fn a_conversation_has_the_language_the_speakers_and_the_words_with_their_t
     let conversations = client.conversations().await;
     assert_eq!(conversations[0]["language"], "en", "{conversations:?}");
     let segments = client.segments().await;
-    let told: Vec<_> = segments.iter().map(|s| (s["text"].as_str().unwrap(), s["speaker"].as_str().unwrap())).collect();
-    assert_eq!(told, [("He was.", "0"), ("Yes.", "1")]);
-    // The file that was sent began with a packet before the segment: up to 20 ms are taken off, 6.5 ms put on.
+    let texts: Vec<_> =
+        segments.iter().map(|s| (s["text"].as_str().unwrap(), s["speaker"].as_str().unwrap())).collect();
+    assert_eq!(texts, [("He was.", "0"), ("Yes.", "1")]);
+    // The file that was sent began one packet before the segment: up to 20 ms are subtracted, 6.5 ms added.
     let near = |value: &Value, ms: i64| (ms - 20..=ms + 7).contains(&value.as_i64().unwrap());
     assert!(near(&segments[0]["start_ms"], 500) && near(&segments[1]["end_ms"], 1_500), "{segments:?}");
     let words = segments[0]["words"].as_array().unwrap();
@@ -86,7 +87,7 @@ async fn a_conversation_has_the_language_the_speakers_and_the_words_with_their_t
 }
 
 #[tokio::test]
-async fn a_key_is_enough_to_choose_it() {
+async fn api_key_is_enough_to_select_deepgram() {
     let provider = Provider::start(heard).await;
     let server =
         setup(&provider).with("engine.name", "auto").with("engine.http.url", "http://localhost:1").start().await;
@@ -95,12 +96,12 @@ async fn a_key_is_enough_to_choose_it() {
 }
 
 #[tokio::test]
-async fn opus_is_sent_as_it_was_recorded_and_the_rest_as_flac() {
+async fn opus_is_sent_unchanged_and_other_codecs_as_flac() {
     let provider = Provider::start(heard).await;
     let server = setup(&provider).start().await;
     let recording = opus();
     server.client().done(&[recording.clone(), Recording::speech(T0 + 3_600)]).await;
-    // The files of a job are worked on side by side.
+    // The files of a job are transcribed in parallel.
     let mut asked = provider.asked();
     asked.sort_by_key(|call| call.header("content-type").to_owned());
     let [flac, ogg] = &asked[..] else { panic!("{} calls", asked.len()) };
@@ -109,7 +110,7 @@ async fn opus_is_sent_as_it_was_recorded_and_the_rest_as_flac() {
     assert_eq!((ogg.path.as_str(), ogg.header("authorization")), ("/v1/listen", format!("Token {KEY}").as_str()));
     assert_eq!((ogg.header("content-type"), flac.header("content-type")), ("audio/ogg", "audio/flac"));
     assert!(ogg.body.starts_with(b"OggS") && flac.body.starts_with(b"fLaC"));
-    // A packet from the middle of the recording, as it is: a length, and so many bytes.
+    // Packets from the middle of the recording, unchanged: a length, and as many bytes.
     let mut packets = &recording.bytes[..];
     for _ in 0..150 {
         let length = u32::from_le_bytes(packets[..4].try_into().unwrap()) as usize;
@@ -120,7 +121,7 @@ async fn opus_is_sent_as_it_was_recorded_and_the_rest_as_flac() {
 }
 
 #[tokio::test]
-async fn the_language_of_an_upload_is_asked_for() {
+async fn language_of_an_upload_is_sent_to_the_engine() {
     let provider = Provider::start(heard).await;
     let server = setup(&provider).start().await;
     let client = server.client();
@@ -131,7 +132,7 @@ async fn the_language_of_an_upload_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_provider_that_asks_for_patience_is_left_alone_for_as_long() {
+async fn provider_is_not_called_before_its_retry_after() {
     let busy = |after: &'static str| move |_: &Asked| Reply::json(429, &json!({})).with("retry-after", after);
     let provider = Provider::start(busy("3600")).await;
     let server = setup(&provider).start().await;
@@ -141,7 +142,7 @@ async fn a_provider_that_asks_for_patience_is_left_alone_for_as_long() {
     assert_eq!((&job["status"], &job["attempt"]), (&json!("queued"), &json!(0)), "{job}");
     let until: domain::Timestamp = job["until"].as_str().unwrap().parse().unwrap();
     assert!((3_500..=3_601).contains(&(until.millis() / 1_000 - now_secs())), "{job}");
-    assert_eq!(calls(&provider), (1, 0), "it was asked again");
+    assert_eq!(calls(&provider), (1, 0), "the provider was called again");
 
     provider.now_answers(busy("1"));
     let other = client.accepted(&[Recording::speech(T0 + 3_600)]).await;
@@ -151,7 +152,7 @@ async fn a_provider_that_asks_for_patience_is_left_alone_for_as_long() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_an_alert_and_the_job_waits_for_the_right_one() {
+async fn wrong_key_is_logged_as_an_alert_and_the_job_waits() {
     let provider = Provider::start(|asked: &Asked| match asked.header("authorization") {
         "Token the-right-key" => heard(asked),
         _ => complaint(401, "INVALID_AUTH", "Invalid credentials.")(asked),
@@ -169,7 +170,7 @@ async fn a_wrong_key_is_an_alert_and_the_job_waits_for_the_right_one() {
         assert!(line.field("error").contains(part), "{}", line.text);
     }
     assert!(!server.log.text().contains(KEY), "the key is in the log");
-    assert!(!job.to_string().contains("INVALID_AUTH"), "what the provider says is for the log: {job}");
+    assert!(!job.to_string().contains("INVALID_AUTH"), "the provider's message belongs only into the log: {job}");
     assert_eq!((client.usage().await, calls(&provider).1), ((0, 0, 0), 0));
     server.kill9().await;
     let server = setup.with("engine.deepgram.api_key", "the-right-key").start().await;
@@ -177,14 +178,14 @@ async fn a_wrong_key_is_an_alert_and_the_job_waits_for_the_right_one() {
 }
 
 #[tokio::test]
-async fn an_answer_of_another_shape_is_a_fault_that_is_tried_again() {
+async fn malformed_answer_is_retried() {
     let provider = Provider::start(|_: &Asked| Reply::json(200, &json!({"results": {"channels": []}}))).await;
     let server = setup(&provider).start().await;
     let client = server.client();
     let job_id = client.accepted(&[opus()]).await;
     client.until(&job_id, "waits for the engine", waits).await;
     let (ours, sample) = calls(&provider);
-    assert!(ours >= 2 && sample >= 1, "asked {ours} times, and {sample} times for the sample");
+    assert!(ours >= 2 && sample >= 1, "called {ours} times, and {sample} times with the sample");
     provider.now_answers(heard);
     let job = client.terminal(&job_id).await;
     assert_eq!(job["status"], "completed", "{job}");
@@ -192,7 +193,7 @@ async fn an_answer_of_another_shape_is_a_fault_that_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_fault_that_passes_is_not_seen_by_the_job() {
+async fn transient_fault_is_not_visible_in_the_job() {
     let first = std::sync::atomic::AtomicBool::new(true);
     let provider = Provider::start(move |asked: &Asked| {
         if first.swap(false, std::sync::atomic::Ordering::SeqCst) { Reply::cut("{") } else { heard(asked) }
@@ -206,14 +207,14 @@ async fn a_fault_that_passes_is_not_seen_by_the_job() {
 }
 
 #[tokio::test]
-async fn nothing_heard_is_silence_only_of_a_provider_that_hears_the_sample() {
+async fn empty_answer_counts_as_silence_only_if_the_provider_transcribes_the_sample() {
     let provider = Provider::start(nothing).await;
     let server = setup(&provider).start().await;
     let client = server.client();
     let job_id = client.accepted(&[opus()]).await;
     client.until(&job_id, "waits for the engine", waits).await;
     let asked = provider.asked();
-    assert!(asked[0].body == asked[1].body && asked[0].query == asked[1].query, "asked once more, identically");
+    assert!(asked[0].body == asked[1].body && asked[0].query == asked[1].query, "the same request is sent once more");
     assert_eq!(asked[2].header("content-type"), "audio/flac", "the sample");
     provider.now_answers(|asked: &Asked| match asked.header("content-type") {
         "audio/ogg" => nothing(asked),
@@ -224,9 +225,9 @@ async fn nothing_heard_is_silence_only_of_a_provider_that_hears_the_sample() {
     assert_eq!((client.usage().await, client.conversations().await.len()), ((0, 0, 0), 0));
 }
 
-/// The first answer is lost, the second one empty: that one was given once.
+/// The first answer is lost, the second one is empty: so the empty answer was given only once.
 #[tokio::test]
-async fn nothing_heard_behind_a_fault_is_asked_once_more() {
+async fn empty_answer_after_a_fault_is_requested_once_more() {
     let first = std::sync::atomic::AtomicBool::new(true);
     let provider = Provider::start(move |asked: &Asked| match asked.header("content-type") {
         "audio/ogg" if first.swap(false, std::sync::atomic::Ordering::SeqCst) => Reply::cut("{"),
@@ -240,7 +241,7 @@ async fn nothing_heard_behind_a_fault_is_asked_once_more() {
 }
 
 #[tokio::test]
-async fn audio_that_it_cannot_read_fails_by_its_content() {
+async fn audio_that_the_provider_cannot_read_fails_as_invalid() {
     let corrupt = "Bad Request: failed to process audio: corrupt or unsupported data";
     let provider = Provider::start(complaint(400, "Bad Request", corrupt)).await;
     let server = setup(&provider).start().await;
@@ -252,7 +253,7 @@ async fn audio_that_it_cannot_read_fails_by_its_content() {
 }
 
 #[tokio::test]
-async fn a_mistake_in_the_settings_refuses_the_start_and_no_key_is_shown() {
+async fn invalid_settings_prevent_the_start_and_show_no_key() {
     let setup = Setup::new().with("engine.name", "deepgram");
     let line = setup.refused().await;
     assert!(line.contains("engine.deepgram.api_key"), "{line}");

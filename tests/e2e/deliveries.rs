@@ -1,4 +1,4 @@
-//! A task is delivered at least once: twice at once, one delivery runs and the other finds the lease held.
+//! A task is delivered at least once: of two concurrent deliveries, one runs and the other finds the lease held.
 
 use futures_util::future::join_all;
 use tests::recordings::T0;
@@ -9,7 +9,7 @@ use crate::task_rows::Tasks;
 const AT_ONCE: usize = 6;
 
 #[tokio::test]
-async fn of_deliveries_at_once_one_runs_and_the_others_find_the_lease_held() {
+async fn one_of_several_concurrent_deliveries_runs_and_the_others_find_the_lease_held() {
     let setup = Setup::new().with("engine.null_delay_ms", 1500).with("process.max_jobs", 2 * AT_ONCE);
     let server = setup.start().await;
     let tasks = Tasks::of(&server);

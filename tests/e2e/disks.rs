@@ -1,5 +1,5 @@
-//! Disks that are full or read-only: a clear answer, the server stays up or refuses to start with one line, and nothing
-//! half-written remains.
+//! Disks that are full or read-only: clients get a clear answer, the server keeps running or refuses to start with one
+//! line, and no partly written files remain.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,13 +13,13 @@ use tests::{Recording, Setup};
 const MIB: usize = 1 << 20;
 const NO_MOUNT: &str = "a disk of its own needs the right to mount a tmpfs (root on Linux)";
 
-/// A small disk of its own.
+/// A small disk for one test.
 struct Disk {
     at: TempDir,
 }
 
 impl Disk {
-    /// `None` where mounting is not allowed.
+    /// Returns `None` where mounting is not allowed.
     fn new(size: usize) -> Option<Self> {
         let at = tempfile::tempdir().unwrap();
         let mounted = mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], at.path());
@@ -35,12 +35,12 @@ impl Disk {
         assert!(mount(&["-o", how], self.at.path()));
     }
 
-    /// Leaves so much room.
+    /// Fills the disk until this much room is left.
     fn fill_up_to(&self, left: u64) {
         let free = rustix::fs::statvfs(self.at.path()).unwrap();
         let ballast = (free.f_bavail * free.f_frsize).saturating_sub(left);
         match std::fs::write(self.path("ballast"), vec![0; usize::try_from(ballast).unwrap()]) {
-            // The server wrote meanwhile: it is full all the same.
+            // The server wrote in the meantime, so the disk is full anyway.
             Err(error) if left == 0 && error.kind() == std::io::ErrorKind::StorageFull => {}
             written => written.unwrap(),
         }
@@ -57,13 +57,13 @@ fn mount(args: &[&str], at: &Path) -> bool {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Lazily: a server that is being killed may still hold a file.
+        // Unmounts lazily: a server that is being killed may still hold a file open.
         let _ = Command::new("umount").arg("-l").arg(self.at.path()).output();
     }
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_and_the_server_goes_on_when_there_is_room_again() {
+async fn full_disk_is_reported_and_the_server_continues_when_there_is_room() {
     let Some(disk) = Disk::new(48 * MIB) else { skip!(NO_MOUNT) };
     let server = Setup::on(&disk.path("data")).start().await;
     let client = server.client();
@@ -76,7 +76,7 @@ async fn a_full_disk_is_told_and_the_server_goes_on_when_there_is_room_again() {
         let answer = client.upload(&[Recording::large(T0 + 1000, &large)]).await;
         assert!(answer.problem(503, "storage_unavailable")["retry_after"].is_u64());
         assert_eq!(client.get("/healthz").await.status, 200);
-        assert_eq!(client.jobs().await.len(), 1, "what was there can be read, and nothing was added");
+        assert_eq!(client.jobs().await.len(), 1, "existing data can be read, and nothing was added");
         server.folder().until_no_blobs(PATIENCE).await;
         disk.make_room();
     }
@@ -85,7 +85,7 @@ async fn a_full_disk_is_told_and_the_server_goes_on_when_there_is_room_again() {
 }
 
 #[tokio::test]
-async fn a_disk_that_fills_up_under_a_running_job_only_delays_it() {
+async fn disk_that_fills_up_during_a_job_only_delays_it() {
     let Some(disk) = Disk::new(48 * MIB) else { skip!(NO_MOUNT) };
     let setup = Setup::on(&disk.path("data")).with("engine.null_delay_ms", 500).with("sweep.interval_seconds", 1);
     let setup =
@@ -106,20 +106,20 @@ async fn a_disk_that_fills_up_under_a_running_job_only_delays_it() {
 }
 
 #[tokio::test]
-async fn below_the_reserve_of_the_disk_uploads_are_refused() {
+async fn uploads_are_refused_below_the_disk_reserve() {
     let server = Setup::new().with("blobs.reserve_bytes", 1_u64 << 60).start().await;
     let client = server.client();
     let answer = client.upload(&[Recording::short(T0)]).await;
     answer.problem(503, "storage_unavailable");
-    client.has_nothing().await;
+    client.assert_empty().await;
     server.folder().until_no_blobs(PATIENCE).await;
-    let ready = server.stranger().get("/readyz").await;
+    let ready = server.client_without_token().get("/readyz").await;
     assert!(ready.status == 503 && ready.text.contains("blobs"), "{}", ready.text);
-    assert_eq!(server.stranger().get("/healthz").await.status, 200);
+    assert_eq!(server.client_without_token().get("/healthz").await.status, 200);
 }
 
 #[tokio::test]
-async fn a_read_only_disk_refuses_the_start_with_one_line() {
+async fn read_only_disk_prevents_the_start_with_one_line() {
     let Some(disk) = Disk::new(48 * MIB) else { skip!(NO_MOUNT) };
     let (old, new) = (Setup::on(&disk.path("old")), Setup::on(&disk.path("new")));
     old.start().await.kill9().await;

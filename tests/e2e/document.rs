@@ -1,5 +1,5 @@
-//! The document of the API against the server that it describes: thousands of requests made from it, good and bad, and
-//! no answer that it does not tell of.
+//! Checks the API document against the server: thousands of requests are generated from it, valid and invalid, and
+//! every answer must be documented.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -9,10 +9,10 @@ use tests::recordings::T0;
 use tests::{Client, Recording, Server, Setup, figures};
 use tokio::process::Command;
 
-/// Made by `scripts/setup-python`.
+/// Installed by `scripts/setup-python`.
 const PROGRAM: &str = "target/python/bin/st";
 const LIMIT: Duration = Duration::from_secs(300);
-/// Fixed, so that a failure comes again. Raise it to look further.
+/// A fixed number, so that a failure can be reproduced. Raise it for a longer search.
 const EXAMPLES: &str = "40";
 const SEED: &str = "1";
 
@@ -21,11 +21,11 @@ fn program() -> PathBuf {
 }
 
 #[tokio::test]
-async fn no_request_made_from_the_document_gets_an_answer_that_it_does_not_tell_of() {
+async fn every_answer_to_a_generated_request_is_documented() {
     if !program().exists() {
         testkit::skip!("schemathesis is not installed (scripts/setup-python)");
     }
-    // Streams end when they have told what is known.
+    // Streams end when they have sent what is known.
     let server = Setup::new().with("limits.event_streams", 0).start().await;
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("schemathesis.toml");
@@ -36,25 +36,25 @@ async fn no_request_made_from_the_document_gets_an_answer_that_it_does_not_tell_
     command.args(["--max-examples", EXAMPLES, "--seed", SEED, "--request-timeout", "30"]);
     command.args(["--warnings", "off", "--header", &format!("Authorization: Bearer {}", server.token)]);
     command.current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(LIMIT, command.output()).await.expect("it does not end").unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    let cases = said.lines().find(|line| line.contains(" generated")).unwrap_or_else(|| panic!("{said}"));
-    figures::tell(&format!("schemathesis: {}, seed {SEED}", cases.trim()));
-    // It would be green without having asked anything, too.
+    let output = tokio::time::timeout(LIMIT, command.output()).await.expect("the program does not end").unwrap();
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
+    let cases = report.lines().find(|line| line.contains(" generated")).unwrap_or_else(|| panic!("{report}"));
+    figures::report_figure(&format!("schemathesis: {}, seed {SEED}", cases.trim()));
+    // Otherwise the test would also pass without a single request.
     let count: u32 = cases.trim().split(' ').next().unwrap().replace(',', "").parse().unwrap();
     assert!(count > 800, "{cases}");
     server.client().get("/readyz").await.ok();
 }
 
 #[tokio::test]
-async fn the_document_that_is_served_is_the_one_that_is_checked_in() {
+async fn served_document_equals_the_checked_in_one() {
     let server = Setup::new().start().await;
     let checked_in: serde_json::Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
-    assert_eq!(server.stranger().get("/openapi.json").await.ok(), checked_in);
+    assert_eq!(server.client_without_token().get("/openapi.json").await.ok(), checked_in);
 }
 
-/// Ids and cursors that exist, and the refusals that no schema can foresee.
+/// Ids and cursors that exist, and the refusals that no schema can describe.
 async fn settings_for(server: &Server) -> String {
     let client = server.client();
     let mut jobs = Vec::new();

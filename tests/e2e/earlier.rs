@@ -36,7 +36,7 @@ async fn placed(client: &Client) -> u64 {
     usage["buckets"].as_array().unwrap().iter().map(|hour| hour["segments"].as_u64().unwrap()).sum()
 }
 
-/// What holds of the earlier version's recordings wherever they are now.
+/// Checks what must be true of the earlier version's recordings, wherever they are stored now.
 async fn goes_on(archive: &Archive, ann: &Client, ben: &Client) {
     assert!((2..=3).contains(&placed(ann).await), "the one that is done, and half of the other, or by now all of it");
     let known = ann.upload(&[earlier::done()]).await.ok();
@@ -69,7 +69,7 @@ async fn goes_on(archive: &Archive, ann: &Client, ben: &Client) {
 }
 
 #[tokio::test]
-async fn a_data_folder_of_an_earlier_version_is_taken_up_where_it_was_left() {
+async fn data_folder_of_an_earlier_version_is_continued_where_it_stopped() {
     for archive in &ARCHIVES {
         let place = unpacked(archive);
         let server = Setup::on(&place.path().join(FOLDER)).start().await;
@@ -78,7 +78,7 @@ async fn a_data_folder_of_an_earlier_version_is_taken_up_where_it_was_left() {
 }
 
 #[tokio::test]
-async fn an_export_of_an_earlier_version_is_imported_and_goes_on() {
+async fn export_of_an_earlier_version_is_imported_and_continued() {
     for archive in &ARCHIVES {
         let (place, new) = (unpacked(archive), Setup::new());
         let said = new.on_folder(&["import", &place.path().join(EXPORT).display().to_string()]).await.ok();

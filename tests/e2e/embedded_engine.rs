@@ -1,4 +1,4 @@
-//! The engine that needs nothing but its model, as it is chosen when nothing is said, and what stops a start.
+//! The engine that needs only its model, as it is chosen by default, and what prevents a start.
 
 use testkit::ggml::{self, Speaks};
 use tests::recordings::T0;
@@ -9,18 +9,18 @@ fn real() -> Setup {
 }
 
 #[tokio::test]
-async fn a_job_that_comes_before_the_model_is_loaded_waits_for_it() {
+async fn job_uploaded_before_the_model_is_loaded_waits_for_it() {
     let server = real().start().await;
     let client = server.client();
     let job = client.done(&[Recording::speech(T0)]).await;
     assert_eq!(job["status"], "completed", "{job}");
     assert!(client.segments().await.iter().all(|segment| segment["language"] == "en"));
-    // It was there for the job, so it is there now.
+    // The model was loaded for the job, so the server is ready now.
     client.get("/readyz").await.ok();
 }
 
 #[tokio::test]
-async fn the_start_names_the_engine_and_without_one_it_is_refused() {
+async fn start_names_the_engine_and_fails_without_one() {
     let (running, greeting) = real().start_for_people("Logs go to standard error").await;
     let engine = greeting.iter().find_map(|line| line.trim_start().strip_prefix("engine")).unwrap();
     assert_eq!(engine.trim(), "moonshine-tiny");
@@ -29,7 +29,7 @@ async fn the_start_names_the_engine_and_without_one_it_is_refused() {
 
     let empty = tempfile::tempdir().unwrap();
     let folder = empty.path().display();
-    // What is built into a release needs no folder.
+    // Engines built into a release need no folder.
     if cfg!(debug_assertions) {
         let line = real().with("engine.models", &folder).refused().await;
         assert!(line.contains("engine.name is `auto`") && line.contains("make setup"), "{line}");
@@ -42,7 +42,7 @@ async fn the_start_names_the_engine_and_without_one_it_is_refused() {
 }
 
 #[tokio::test]
-async fn whisper_writes_what_its_user_s_model_hears() {
+async fn whisper_uses_the_model_of_the_user() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("ggml-tiny.bin");
     std::fs::write(&model, ggml::model(&Speaks { multilingual: true })).unwrap();
@@ -61,7 +61,7 @@ async fn whisper_writes_what_its_user_s_model_hears() {
 }
 
 #[tokio::test]
-async fn a_wrong_model_for_whisper_stops_the_start() {
+async fn wrong_whisper_model_prevents_the_start() {
     let whisper = || Setup::new().with("engine.name", "whisper");
     let line = whisper().refused().await;
     assert!(line.contains("engine.whisper_model names no file"), "{line}");

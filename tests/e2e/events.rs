@@ -1,4 +1,4 @@
-//! Server-sent events: jobs as they change, over cuts and restarts, for their owner only.
+//! Server-sent events: changes of jobs, across disconnects and restarts, for their owner only.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ fn job_id(job: &Value) -> &str {
     job["job_id"].as_str().unwrap()
 }
 
-/// Has a job made and its effects done: nothing of it changes any more.
-async fn settled(server: &tests::Server, client: &Client, at: i64) -> Value {
+/// Creates a job and waits until its effects are done, so that it does not change any more.
+async fn done_with_effects(server: &tests::Server, client: &Client, at: i64) -> Value {
     let job = client.done(&[Recording::short(at)]).await;
     let id = job_id(&job);
     server.log.wait_step("clean_up", id).await;
@@ -24,7 +24,7 @@ async fn settled(server: &tests::Server, client: &Client, at: i64) -> Value {
 }
 
 #[tokio::test]
-async fn a_job_is_told_live_from_its_queue_to_its_end() {
+async fn events_report_a_job_live_from_queued_to_its_end() {
     let setup = Setup::new().with("engine.null_delay_ms", SLOW_MS).with("limits.enqueued_per_user", 1);
     let server = setup.start().await;
     let client = server.client();
@@ -40,13 +40,13 @@ async fn a_job_is_told_live_from_its_queue_to_its_end() {
         "and nothing else yet"
     );
     client.accepted(&[Recording::short(T0)]).await;
-    // Its turn comes when the first has ended.
+    // It gets the slot when the first job has ended.
     let second = client.accepted(&[Recording::short(T0 + 1000)]).await;
     let seen = events.until(&second, "completed").await;
     let mut statuses: Vec<_> = seen.iter().filter(|e| e.job_id() == second).map(Event::status).collect();
     statuses.dedup();
     assert_eq!(statuses, ["queued", "processing", "completed"]);
-    // In the end an event says just what the job's own route says.
+    // The last event equals the answer of the job's own route.
     let mut last = seen.last().unwrap().clone();
     while last.job_id() != second || last.data != client.job(&second).await {
         last = events.job().await;
@@ -54,7 +54,7 @@ async fn a_job_is_told_live_from_its_queue_to_its_end() {
 }
 
 #[tokio::test]
-async fn who_is_new_is_told_every_unfinished_job_first() {
+async fn new_stream_begins_with_every_unfinished_job() {
     let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
     let client = server.client();
     let mut ids = Vec::new();
@@ -63,20 +63,20 @@ async fn who_is_new_is_told_every_unfinished_job_first() {
     }
     server.log.wait_step("plan", &ids[0]).await;
     let mut events = client.events("").await;
-    let mut told = Vec::new();
-    while told.len() < ids.len() {
+    let mut reported = Vec::new();
+    while reported.len() < ids.len() {
         let event = events.job().await;
-        if !told.contains(&event.job_id().to_owned()) {
-            told.push(event.job_id().to_owned());
+        if !reported.contains(&event.job_id().to_owned()) {
+            reported.push(event.job_id().to_owned());
         }
     }
-    told.sort();
+    reported.sort();
     ids.sort();
-    assert_eq!(told, ids);
+    assert_eq!(reported, ids);
 }
 
 #[tokio::test]
-async fn a_client_that_was_cut_off_misses_nothing_over_a_kill_of_the_server_either() {
+async fn reconnected_client_misses_nothing_even_after_a_kill_of_the_server() {
     let setup = Setup::new();
     let server = setup.start().await;
     let client = server.client();
@@ -92,45 +92,45 @@ async fn a_client_that_was_cut_off_misses_nothing_over_a_kill_of_the_server_eith
     let later = client.done(&[Recording::short(T0 + 2000)]).await;
     let mut events = client.events(&last).await;
     let seen = events.until(job_id(&later), "completed").await;
-    let told = seen.iter().any(|event| event.job_id() == job_id(&meanwhile) && event.status() == "completed");
-    assert!(told, "{seen:?}");
+    let reported = seen.iter().any(|event| event.job_id() == job_id(&meanwhile) && event.status() == "completed");
+    assert!(reported, "{seen:?}");
 }
 
 #[tokio::test]
-async fn nobody_is_told_of_anothers_jobs_and_anothers_event_is_only_a_time() {
+async fn stream_shows_no_jobs_of_others_and_uses_their_event_ids_only_as_a_time() {
     let server = Setup::new().start().await;
     let (client, eve) = (server.client(), server.client_of("eve").await);
     let mut eves = eve.events("").await;
-    let theirs = settled(&server, &client, T0).await;
-    let mine = settled(&server, &eve, T0 + 1000).await;
+    let theirs = done_with_effects(&server, &client, T0).await;
+    let mine = done_with_effects(&server, &eve, T0 + 1000).await;
     assert!(eves.until(job_id(&mine), "completed").await.iter().all(|event| event.job_id() == job_id(&mine)));
     let mut again = eve.events(theirs["updated_at"].as_str().unwrap()).await;
     assert_eq!(again.job().await.data, mine);
 }
 
 #[tokio::test]
-async fn a_stream_that_is_asked_for_wrongly_is_refused() {
+async fn invalid_stream_request_is_refused() {
     let server = Setup::new().start().await;
     let client = server.client();
     for id in ["", "yesterday", "7", "2026-13-01T00:00:00Z", "2026-11-20T10:00:00"] {
         let request = client.request(reqwest::Method::GET, PATH).header("last-event-id", id);
         client.send(request).await.problem(400, "invalid_parameter");
     }
-    server.stranger().get(PATH).await.problem(401, "unauthenticated");
-    // What a client says that it would like better does not matter: there is one form.
+    server.client_without_token().get(PATH).await.problem(401, "unauthenticated");
+    // The client's preference in `Accept` does not matter: there is only one format.
     let request = client.request(reqwest::Method::GET, PATH).header("accept", "application/json");
     let mut events = Events::of(request.send().await.unwrap());
     assert_eq!(events.next().await.unwrap().retry, "3000");
 }
 
 #[tokio::test]
-async fn of_too_many_streams_the_oldest_ends_and_the_others_go_on() {
+async fn oldest_stream_of_a_user_ends_above_the_limit() {
     let server = Setup::new().with("limits.event_streams_per_user", 2).start().await;
     let (client, eve) = (server.client(), server.client_of("eve").await);
     let mut eves = eve.events("").await;
     let (mut first, mut second) = (client.events("").await, client.events("").await);
     let mut third = client.events("").await;
-    assert_eq!(first.rest().await.len(), 1, "nothing but its beginning");
+    assert_eq!(first.rest().await.len(), 1, "only the start of the stream");
     let job_id = client.accepted(&[Recording::short(T0)]).await;
     second.until(&job_id, "completed").await;
     third.until(&job_id, "completed").await;
@@ -139,7 +139,7 @@ async fn of_too_many_streams_the_oldest_ends_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn where_no_place_is_left_a_stream_tells_what_is_known_and_ends() {
+async fn stream_without_a_free_permit_sends_known_jobs_and_ends() {
     let setup = Setup::new().with("limits.event_streams", 0).with("engine.null_delay_ms", FOR_EVER_MS);
     let server = setup.start().await;
     let client = server.client();
@@ -151,13 +151,13 @@ async fn where_no_place_is_left_a_stream_tells_what_is_known_and_ends() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_when_its_time_is_over() {
+async fn stream_ends_at_its_time_limit() {
     let server = Setup::new().with("limits.event_stream_seconds", 1).start().await;
     assert_eq!(server.client().events("").await.rest().await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_server_that_stops_ends_its_streams_at_once() {
+async fn stopping_server_ends_its_streams_at_once() {
     let server = Setup::new().start().await;
     let client = server.client();
     let mut events = client.events("").await;

@@ -1,4 +1,4 @@
-//! Deleting a conversation: it stays away, whatever comes after, and its words are gone from the disk too.
+//! Deleting a conversation: it is never restored, whatever is uploaded later, and its words are removed from the disk.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ fn id(conversation: &Value) -> String {
     conversation["id"].as_str().unwrap().to_owned()
 }
 
-/// What a search of the disk would look for: the whole text, and the words one by one as they are stored.
+/// What a search of the disk would look for: the whole text, and the single words as they are stored.
 fn traces(conversations: &[Value]) -> BTreeSet<String> {
     let segments = conversations.iter().flat_map(|one| one["segments"].as_array().unwrap());
     let mut traces = BTreeSet::new();
@@ -36,7 +36,7 @@ fn traces(conversations: &[Value]) -> BTreeSet<String> {
     traces
 }
 
-/// Those that stand in the store's files, its log included.
+/// The traces that are found in the store's files, its write-ahead log included.
 fn found(folder: &Folder, traces: &BTreeSet<String>) -> Vec<String> {
     let files = folder.files("").into_iter().filter(|file| file.starts_with("store.db"));
     let bytes: Vec<u8> = files.flat_map(|file| std::fs::read(folder.path.join(file)).unwrap()).collect();
@@ -45,7 +45,7 @@ fn found(folder: &Folder, traces: &BTreeSet<String>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_deleted_conversation_stays_away_and_its_words_leave_the_disk() {
+async fn deleted_conversation_is_not_restored_and_its_words_are_removed_from_disk() {
     let server = Setup::new().start().await;
     let (client, folder) = (server.client(), server.folder());
     client.done(&[Recording::speech(T0)]).await;
@@ -59,9 +59,9 @@ async fn a_deleted_conversation_stays_away_and_its_words_leave_the_disk() {
     let by_id = client.get(&format!("/v2/conversations?ids={gone}")).await.ok();
     assert_eq!(by_id["conversations"].as_array().unwrap().len(), 0);
 
-    // The same audio, alone and beside another recording.
+    // The same audio is uploaded again, alone and beside another recording.
     assert_eq!(client.done(&[Recording::speech(T0)]).await["status"], "completed");
-    assert_eq!(client.usage().await, usage, "what was counted stays counted, and nothing is counted again");
+    assert_eq!(client.usage().await, usage, "usage stays, and nothing is counted again");
     let mix = client.done(&[Recording::speech(T0), Recording::short(T0 + 9000)]).await;
     assert_eq!(mix["status"], "completed", "{mix}");
     let left = client.conversations().await;
@@ -74,7 +74,7 @@ async fn a_deleted_conversation_stays_away_and_its_words_leave_the_disk() {
 }
 
 #[tokio::test]
-async fn nobody_deletes_what_is_anothers_or_unknown() {
+async fn conversation_of_another_user_or_unknown_id_cannot_be_deleted() {
     let server = Setup::new().start().await;
     let client = server.client();
     client.done(&[Recording::short(T0)]).await;
@@ -83,28 +83,28 @@ async fn nobody_deletes_what_is_anothers_or_unknown() {
     for (who, id) in [(&eve, mine.as_str()), (&eve, UNKNOWN), (&client, UNKNOWN), (&client, "mine")] {
         delete(who, id).await.problem(404, "conversation_not_found");
     }
-    delete(&server.stranger(), &mine).await.problem(401, "unauthenticated");
+    delete(&server.client_without_token(), &mine).await.problem(401, "unauthenticated");
     assert_eq!(client.conversations().await.len(), 1);
 }
 
 #[tokio::test]
-async fn an_id_that_was_merged_away_deletes_its_survivor() {
+async fn deleting_a_merged_id_deletes_its_survivor() {
     let server = Setup::new().start().await;
     let client = server.client();
     client.done(&[Recording::speech(T0 + 200)]).await;
     let merged = id(&client.conversations().await[0]);
     client.done(&[Recording::speech(T0)]).await;
     client.done(&[Recording::short(T0 + 100)]).await;
-    let [whole] = &client.conversations().await[..] else { panic!("they did not become one") };
+    let [whole] = &client.conversations().await[..] else { panic!("the conversations did not merge") };
     assert_ne!(id(whole), merged);
     assert_eq!(delete(&client, &merged).await.status, 204);
     assert_eq!(client.conversations().await, [] as [Value; 0]);
     client.get(&path(&id(whole))).await.problem(404, "conversation_not_found");
 }
 
-/// Killed between the mark and the removal, or a little later: the next start finishes it.
+/// The server is killed between the mark and the removal, or a little later: the next start finishes the removal.
 #[tokio::test]
-async fn a_server_that_was_killed_while_it_deleted_goes_on_after_its_start() {
+async fn interrupted_deletion_is_finished_after_a_restart() {
     let setup = Setup::new();
     let server = setup.start().await;
     let client = server.client();
@@ -112,14 +112,14 @@ async fn a_server_that_was_killed_while_it_deleted_goes_on_after_its_start() {
     let talk = client.conversations().await;
     let (gone, traces) = (id(&talk[0]), traces(&talk));
     server.kill_at("delete", 1);
-    // The answer may be lost with the server.
+    // The answer may be lost because the server dies.
     drop(client.try_send(client.request(Method::DELETE, &path(&gone))).await);
     server.wait_killed(PATIENCE).await;
 
     let server = setup.start().await;
     let client = server.client();
     client.get(&path(&gone)).await.problem(404, "conversation_not_found");
-    eventually("nothing of it is due", PATIENCE, async || {
+    eventually("no deletion is due", PATIENCE, async || {
         let open = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let store = rusqlite::Connection::open_with_flags(setup.folder().store_file(), open).unwrap();
         let sql = "SELECT count(*) FROM conversations WHERE due_at IS NOT NULL";

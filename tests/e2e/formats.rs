@@ -1,10 +1,11 @@
-//! One recording of every kind that a name may announce, through the real program: heard, placed, and as long as it was.
+//! One recording in each format that a name can announce, through the real program: transcribed, placed, and of the
+//! right length.
 
 use serde_json::{Value, json};
 use tests::recordings::T0;
 use tests::{Recording, Setup};
 
-/// What is uploaded, under which name, and how long it lasts.
+/// The fixture, the name under which it is uploaded, and its length.
 const KINDS: [(&str, &str, u64); 15] = [
     ("speech/audio_ss0880_pcm16_16000_1_fs160_1748300000.bin", "audio_phone_pcm16_16000_1_fs160", 2_990),
     ("speech/audio_ss0880_pcm8_16000_1_fs160_1748300000.bin", "audio_phone_pcm8_16000_1_fs160", 2_990),
@@ -23,8 +24,8 @@ const KINDS: [(&str, &str, u64); 15] = [
     ("sounds/clip_16000_1.m4a", "memo.m4a", 2_990),
 ];
 
-/// One clip as phones, browsers and programs write it, how long it lasts, and how many of its first words are in it: of
-/// large files only a part is kept. Packets are whole: some last longer than the clip.
+/// One clip in the formats of phones, browsers and programs: its length, and how many of its first words it contains,
+/// because only a part of large files is kept. Packets are complete, so some files are longer than the clip.
 const FORMATS: [(&str, std::ops::RangeInclusive<u64>, usize); 24] = [
     ("s24.wav", 1_600..=1_600, 4),
     ("f32.wav", 1_600..=1_600, 4),
@@ -71,7 +72,7 @@ fn wav() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn every_kind_of_recording_is_heard_and_lasts_as_long_as_it_does() {
+async fn every_kind_of_recording_is_transcribed_with_its_duration() {
     let server = Setup::new().start().await;
     let client = server.client();
     let mut files = vec![Recording::new(named("memo.wav", T0), wav())];
@@ -93,38 +94,38 @@ fn words(text: &str) -> Vec<String> {
     text.replace('-', " ").split_whitespace().map(plain).filter(|word| !word.is_empty()).collect()
 }
 
-/// By the embedded engine: the words that were said come back, whatever the file was called.
+/// The embedded engine transcribes it: the spoken words come back, whatever the file was called.
 #[tokio::test]
-async fn every_format_that_phones_and_browsers_write_is_transcribed() {
+async fn every_format_of_phones_and_browsers_is_transcribed() {
     let server = Setup::new().with("engine.name", "auto").start().await;
     let client = server.client();
     let misnamed = [("aac.m4a", "memo.wav", 8), ("opus.webm", "memo.m4a", 8)];
-    let own = FORMATS.iter().map(|(name, _, said)| (*name, *name, *said));
-    for ((fixture_name, name, said), hour) in own.chain(misnamed).zip(0..) {
+    let own = FORMATS.iter().map(|(name, _, word_count)| (*name, *name, *word_count));
+    for ((fixture_name, name, word_count), hour) in own.chain(misnamed).zip(0..) {
         let file = Recording::new(named(name, T0 + 3600 * hour), fixture(&format!("formats/{fixture_name}")));
         let job = client.done(&[file]).await;
-        let told = &job["files"][0];
-        assert_eq!((&job["status"], &told["status"]), (&json!("completed"), &json!("done")), "{name}: {job}");
-        assert_eq!(told["code"], Value::Null, "{name}: {told}");
+        let file_result = &job["files"][0];
+        assert_eq!((&job["status"], &file_result["status"]), (&json!("completed"), &json!("done")), "{name}: {job}");
+        assert_eq!(file_result["code"], Value::Null, "{name}: {file_result}");
         let known = FORMATS.iter().find(|(known, ..)| *known == fixture_name).unwrap();
-        assert!(known.1.contains(&told["duration_ms"].as_u64().unwrap()), "{name}: {told}");
-        let conversation = told["conversation_ids"][0].as_str().unwrap();
+        assert!(known.1.contains(&file_result["duration_ms"].as_u64().unwrap()), "{name}: {file_result}");
+        let conversation = file_result["conversation_ids"][0].as_str().unwrap();
         let lines = client.get(&format!("/v2/conversations/{conversation}")).await.ok();
         let text: String =
             lines["segments"].as_array().unwrap().iter().map(|line| format!("{} ", line["text"])).collect();
         let heard = words(&text);
-        let missed = WORDS[..said].iter().filter(|word| !heard.iter().any(|heard| heard == *word)).count();
+        let missed = WORDS[..word_count].iter().filter(|word| !heard.iter().any(|heard| heard == *word)).count();
         assert!(missed <= 1, "{name}: {text}");
     }
 }
 
-/// Larger than what is kept in memory between two readings: its index, at the end, is reached by ranges.
+/// Larger than the buffer that is kept in memory between two reads: the index at its end is read by byte ranges.
 #[tokio::test]
 async fn a_large_file_with_its_index_at_the_end_is_read_by_ranges() {
     let server = Setup::new().start().await;
     let client = server.client();
     let whole = fixture("sounds/clip_48000_2.m4a");
-    // A box that means nothing, between the audio and its index.
+    // An unknown box between the audio and its index.
     let index = whole.windows(4).position(|four| four == b"moov").unwrap() - 4;
     let padding = 5u32 << 20;
     let free = [&padding.to_be_bytes()[..], b"free", &vec![0; padding as usize - 8]].concat();
@@ -134,7 +135,7 @@ async fn a_large_file_with_its_index_at_the_end_is_read_by_ranges() {
 }
 
 #[tokio::test]
-async fn a_wrong_codec_in_the_name_is_never_told_as_silence() {
+async fn wrong_codec_in_the_name_is_never_reported_as_silence() {
     let server = Setup::new().start().await;
     let client = server.client();
     let opus = fixture("speech/audio_ss0880_opus_16000_1_fs160_1748300000.bin");
@@ -148,7 +149,7 @@ async fn a_wrong_codec_in_the_name_is_never_told_as_silence() {
 }
 
 #[tokio::test]
-async fn what_is_no_recording_of_its_name_fails_alone_and_says_why() {
+async fn file_that_does_not_match_its_name_fails_alone_with_a_reason() {
     let server = Setup::new().start().await;
     let client = server.client();
     let zip = [&b"PK\x03\x04\x14\0\0\0\x08\0"[..], &[0x5A; 4_000]].concat();
@@ -175,7 +176,7 @@ async fn what_is_no_recording_of_its_name_fails_alone_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_rate_that_the_codec_does_not_have_is_refused_at_the_door() {
+async fn sample_rate_unsupported_by_the_codec_is_refused_at_upload() {
     let server = Setup::new().start().await;
     let lc3 = Recording::new(named("audio_phone_lc3_fs1030_44100_1_fs160", T0), vec![30, 0, 0, 0]);
     let answer = server.client().upload(&[lc3]).await;

@@ -1,4 +1,4 @@
-//! The program with a server of OpenAI's interface as its engine: one on this machine that plays what is documented.
+//! The program with an OpenAI-compatible server as its engine: a local one that behaves as documented.
 
 use serde_json::{Value, json};
 use testkit::Provider;
@@ -35,7 +35,7 @@ fn field(asked: &Asked, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_conversation_has_the_language_and_the_words_with_their_times() {
+async fn conversation_has_language_and_words_with_times() {
     let provider = Provider::start(heard).await;
     let server = setup(&provider.url).with("engine.http.model", "tiny").start().await;
     let client = server.client();
@@ -44,9 +44,9 @@ async fn a_conversation_has_the_language_and_the_words_with_their_times() {
     let conversations = client.conversations().await;
     assert_eq!(conversations[0]["language"], "en", "{conversations:?}");
     let segments = client.segments().await;
-    let told: Vec<_> =
+    let texts: Vec<_> =
         segments.iter().map(|s| (s["text"].as_str().unwrap(), s["words"].as_array().unwrap().len())).collect();
-    assert_eq!(told, [("He was not ill.", 4), ("Yes.", 1)]);
+    assert_eq!(texts, [("He was not ill.", 4), ("Yes.", 1)]);
     assert_eq!((&segments[1]["start_ms"], &segments[1]["words"][0]["end_ms"]), (&json!(1_400), &json!(1_600)));
     assert!(segments.iter().all(|segment| segment.get("speaker").is_none()));
     let asked = provider.asked().remove(0);
@@ -54,9 +54,9 @@ async fn a_conversation_has_the_language_and_the_words_with_their_times() {
     assert!(!asked.headers.contains_key("authorization"));
 }
 
-/// A key that the machine has for other programs sends nothing away.
+/// A key that is set for other programs on the machine causes nothing to be sent to others.
 #[tokio::test]
-async fn an_address_is_enough_to_choose_it() {
+async fn url_is_enough_to_select_the_http_engine() {
     let provider = Provider::start(heard).await;
     let setup = setup(&provider.url).with("engine.name", "auto");
     let server = setup.env("DEEPGRAM_API_KEY", "of-another-program").start().await;
@@ -65,7 +65,7 @@ async fn an_address_is_enough_to_choose_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_gives_the_text_alone_is_enough() {
+async fn server_that_returns_only_text_is_sufficient() {
     let provider = Provider::start(|asked: &Asked| match field(asked, "response_format").as_str() {
         "json" => Reply::json(200, &json!({"text": "He was not ill."})),
         _ => Reply::json(400, &json!({"error": {"message": "unknown response_format", "param": "response_format"}})),
@@ -82,21 +82,21 @@ async fn a_server_that_gives_the_text_alone_is_enough() {
 }
 
 #[tokio::test]
-async fn a_job_waits_for_a_server_that_is_down_and_completes_when_it_is_up() {
+async fn job_waits_while_the_engine_server_is_down_and_then_completes() {
     let provider = Provider::start(|_: &Asked| Reply::text(502, "text/html", "<html>Bad Gateway</html>")).await;
     let server = setup(&provider.url).start().await;
     let client = server.client();
-    assert_eq!(server.stranger().get("/readyz").await.status, 200, "uploads need no engine");
+    assert_eq!(server.client_without_token().get("/readyz").await.status, 200, "uploads need no engine");
     let job_id = client.accepted(&[Recording::speech(T0)]).await;
     let job = client.until(&job_id, "waits for the engine", |job: &Value| job["waiting_for"] == "engine").await;
     assert_eq!((&job["status"], &job["attempt"]), (&json!("queued"), &json!(0)), "{job}");
-    assert_eq!(server.stranger().get("/readyz").await.status, 200, "uploads need no engine");
+    assert_eq!(server.client_without_token().get("/readyz").await.status, 200, "uploads need no engine");
     provider.now_answers(heard);
     assert_eq!(client.terminal(&job_id).await["status"], "completed");
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_documented_is_never_taken_for_silence() {
+async fn undocumented_answer_is_never_taken_for_silence() {
     for reply in [
         || Reply::text(200, "text/html", "<html>Welcome</html>"),
         || Reply::json(200, &json!({"error": "out of memory"})),
@@ -112,19 +112,19 @@ async fn a_server_that_says_nothing_documented_is_never_taken_for_silence() {
     }
 }
 
-/// A server that speaks TLS with a certificate of its house's own authority; it is no speech server, and says so.
+/// A server with a certificate of a private authority; it is not a speech server, and answers so.
 #[tokio::test]
-async fn the_certificates_of_the_system_are_the_ones_that_count() {
+async fn system_certificates_are_trusted() {
     let file = |name: &str| format!("{}/certificates/{name}.pem", env!("CARGO_MANIFEST_DIR"));
     let tls = Setup::new().with("server.tls_cert", file("server")).with("server.tls_key", file("server-key"));
     let other = tls.start().await;
     assert!(other.url.starts_with("https://"), "{}", other.url);
-    for (trusted, told) in [(file("ca"), "127.0.0.1 answered 404"), (file("selfsigned"), "UnknownIssuer")] {
+    for (trusted, error) in [(file("ca"), "127.0.0.1 answered 404"), (file("selfsigned"), "UnknownIssuer")] {
         let server = setup(&other.url).env("SSL_CERT_FILE", &trusted).start().await;
         let job_id = server.client().accepted(&[Recording::speech(T0)]).await;
         server.client().until(&job_id, "waits for the engine", |job: &Value| job["waiting_for"] == "engine").await;
-        let failed = |line: &tests::log::Line| line.field("error").contains(told);
-        server.log.wait(told, tests::wait::PATIENCE, failed).await;
+        let failed = |line: &tests::log::Line| line.field("error").contains(error);
+        server.log.wait(error, tests::wait::PATIENCE, failed).await;
     }
     let none = tempfile::NamedTempFile::new().unwrap();
     let empty = none.path().parent().unwrap().join("afterword-no-certificates");
@@ -134,7 +134,7 @@ async fn the_certificates_of_the_system_are_the_ones_that_count() {
 }
 
 #[tokio::test]
-async fn a_mistake_in_the_settings_refuses_the_start() {
+async fn invalid_settings_prevent_the_start() {
     let line = Setup::new().with("engine.name", "http").refused().await;
     assert!(line.contains("engine.http.url: has to be set"), "{line}");
     for (key, value, wanted) in [

@@ -1,16 +1,16 @@
-//! A recording in a language that the engine does not speak: its job waits, is seen to wait, and goes on when an engine
-//! comes that speaks it.
+//! A recording in a language that the engine does not support: its job waits, is shown as waiting, and continues when
+//! an engine with that language is available.
 
 use serde_json::{Value, json};
 use tests::recordings::T0;
 use tests::wait::{PATIENCE, eventually};
 use tests::{Recording, Setup};
 
-/// Nobody waits that long here: whatever goes on before it was woken.
+/// Longer than any test waits: whatever continues earlier was woken.
 const LONG: u64 = 1800;
 
 #[tokio::test]
-async fn a_recording_in_another_language_waits_for_an_engine_and_the_next_start_that_has_one_goes_on_with_it() {
+async fn recording_in_an_unsupported_language_waits_until_a_start_with_a_suitable_engine() {
     let setup = Setup::new().with("jobs.backoff_min_seconds", LONG).with("jobs.backoff_max_seconds", LONG);
     let server = setup.clone().with("engine.null_languages", "en").start().await;
     let client = server.client();
@@ -21,10 +21,10 @@ async fn a_recording_in_another_language_waits_for_an_engine_and_the_next_start_
     assert_eq!((&job["status"], &job["attempt"], &job["error"]), (&json!("queued"), &json!(0), &Value::Null), "{job}");
     assert!(job["until"].is_string(), "{job}");
     assert_eq!((server.log.steps("transcribe"), client.usage().await), (0, (0, 0, 0)));
-    assert_eq!(server.folder().blobs().len(), 2, "the audio is needed again");
+    assert_eq!(server.folder().blobs().len(), 2, "the audio is still needed");
     let alert = server.log.wait("the alert", PATIENCE, |line| line.field("language") == "es-MX").await;
     assert_eq!((alert.field("level"), alert.field("job_id")), ("ERROR", job_id.as_str()), "{alert:?}");
-    // Nobody else waits for it.
+    // No other job waits because of it.
     client.done(&[Recording::short(T0 + 1000)]).await;
 
     server.kill9().await;
@@ -34,7 +34,7 @@ async fn a_recording_in_another_language_waits_for_an_engine_and_the_next_start_
 }
 
 #[tokio::test]
-async fn a_person_is_told_once_and_the_client_when_it_waited_too_long() {
+async fn unsupported_language_is_logged_once_and_fails_after_the_longest_wait() {
     let setup = Setup::new().with("engine.null_languages", "en, de").with("jobs.max_wait_seconds", 3);
     let server = setup.with("jobs.backoff_min_seconds", 0).with("jobs.backoff_max_seconds", 1).start().await;
     let client = server.client();
@@ -43,9 +43,9 @@ async fn a_person_is_told_once_and_the_client_when_it_waited_too_long() {
     let job = client.terminal(&job_id).await;
     assert_eq!((&job["status"], &job["error"]["code"]), (&json!("failed"), &json!("waited_too_long")), "{job}");
     assert_eq!((&job["error"]["blame"], &job["error"]["retryable"]), (&json!("service"), &json!(true)), "{job}");
-    let told = eventually("it was looked at several times", PATIENCE, async || {
+    let logged = eventually("the job was claimed several times", PATIENCE, async || {
         (server.log.steps("claim") > 2).then(|| server.log.count(|line| line.field("language") == "es"))
     });
-    assert_eq!(told.await, 1);
+    assert_eq!(logged.await, 1);
     assert_eq!(client.usage().await, (0, 0, 0));
 }

@@ -1,4 +1,5 @@
-//! A long upload over a bad network to a server that dies, by an app that dies: it arrives, and little of it twice.
+//! A long upload over a bad network, with a server and an app that are killed: it arrives, and few bytes are sent
+//! twice.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -12,26 +13,26 @@ use crate::sessions::{complete, open, url};
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 200 * MIB;
 const CUTS: usize = 20;
-/// Of all bytes, in percent: what is handed to a connection that breaks is lost.
+/// Percent of all bytes: bytes that were handed to a broken connection are lost.
 const SENT_TWICE: f64 = 5.0;
-/// When so many bytes came by, the server is killed, and later the app.
-const LIVES: [(u64, u64); 2] = [(40 * MIB, 80 * MIB), (110 * MIB, 160 * MIB)];
+/// The numbers of forwarded bytes after which first the server and then the app is killed.
+const KILL_AT: [(u64, u64); 2] = [(40 * MIB, 80 * MIB), (110 * MIB, 160 * MIB)];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_upload_survives_cuts_and_kills_and_sends_little_twice() {
     let _alone = crate::alone().await;
     let (random, watch) = (wait::random(), Stopwatch::start());
     let file = Recording::large(T0, &recordings::numbered(usize::try_from(SIZE).unwrap()));
-    // What was staged stays to be looked at.
+    // The staged audio is kept, so that it can be checked.
     let setup = Setup::new().with("blobs.keep_days", 1);
     let mut server = setup.start().await;
     let proxy = Proxy::to(&server.url, proxy::Plan::random(&random, CUTS, MIB..SIZE)).await;
     let (session, tally) = (open(&server.client(), &[&file]).await, Tally::default());
-    for (kill, death) in LIVES {
+    for (kill, death) in KILL_AT {
         let mut app = app(&server, &proxy, &session, &file, &tally).await;
         server = tokio::select! {
-            () = app.send() => panic!("it was to die before the end"),
-            server = fate(server, &setup, &proxy, kill, death) => server,
+            () = app.send() => panic!("the app should have been killed before the end"),
+            server = kill_server_then_app(server, &setup, &proxy, kill, death) => server,
         };
     }
     app(&server, &proxy, &session, &file, &tally).await.send().await;
@@ -48,7 +49,7 @@ async fn a_long_upload_survives_cuts_and_kills_and_sends_little_twice() {
 
     let twice = tally.handed() - file.bytes.len() as u64;
     let percent = twice as f64 * 100.0 / file.bytes.len() as f64;
-    figures::tell(&format!(
+    figures::report_figure(&format!(
         "resumable: 200 MiB, {CUTS} cuts, 2 kills of the server and 2 of the app: {percent:.1} % sent twice, \
          {} requests failed, sent in {sent_in:.1?}, transcribed after {:.1?}: {} ms",
         tally.failures(),
@@ -58,7 +59,7 @@ async fn a_long_upload_survives_cuts_and_kills_and_sends_little_twice() {
     assert!(percent < SENT_TWICE, "{percent:.1} % were sent twice");
 }
 
-/// A new app, which knows nothing: asked for again, the session has the same address, and has forgotten nothing.
+/// A new app without any state: the session that it asks for has the same URL, and knows all received bytes.
 async fn app(server: &Server, proxy: &Proxy, session: &Value, file: &Recording, tally: &Tally) -> Resumable {
     let again = open(&server.client(), &[file]).await;
     assert_eq!((&again["job_id"], url(&again, 0)), (&session["job_id"], url(session, 0)));
@@ -66,17 +67,17 @@ async fn app(server: &Server, proxy: &Proxy, session: &Value, file: &Recording, 
     Resumable::new(&proxy.url, &url(&again, 0), &file.bytes, tally)
 }
 
-/// The server is killed and started again while the app sends; later the app is.
-async fn fate(server: Server, setup: &Setup, proxy: &Proxy, kill: u64, death: u64) -> Server {
-    proxy.passed(kill).await;
+/// Kills and restarts the server while the app sends; later kills the app.
+async fn kill_server_then_app(server: Server, setup: &Setup, proxy: &Proxy, kill: u64, death: u64) -> Server {
+    proxy.until_passed(kill).await;
     server.kill9().await;
     let server = setup.start().await;
-    proxy.turn_to(&server.url);
-    proxy.passed(death).await;
+    proxy.set_target(&server.url);
+    proxy.until_passed(death).await;
     server
 }
 
-/// Almost two hours of audio are looked through.
+/// Waits for the job: almost two hours of audio are searched for speech.
 async fn ended(server: &Server, session: &Value) -> Value {
     let (client, id) = (server.client(), session["job_id"].as_str().unwrap());
     let job = eventually("the job has ended", 4 * PATIENCE, async || {

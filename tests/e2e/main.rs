@@ -1,4 +1,5 @@
-//! The real program, end to end: started as people start it, used over HTTP, killed, starved, lied to.
+//! End-to-end tests of the real program: started as users start it, called over HTTP, killed, starved, fed with wrong
+//! data.
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
@@ -46,7 +47,7 @@ mod words;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Held by tests that load the whole machine: two of them at once would only measure each other.
+/// A lock for tests that load the whole machine: two of them at once would only measure each other.
 async fn alone() -> MutexGuard<'static, ()> {
     static MACHINE: Mutex<()> = Mutex::const_new(());
     MACHINE.lock().await

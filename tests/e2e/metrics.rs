@@ -1,4 +1,4 @@
-//! `/metrics`: what is shown is what `docs/METRICS.md` explains, in the format that Prometheus reads.
+//! `/metrics`: the exposed metrics are those that `docs/METRICS.md` explains, in the format that Prometheus reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,12 +13,12 @@ const DOCUMENT: &str = include_str!("../../docs/METRICS.md");
 struct Exposed {
     help: String,
     kind: String,
-    /// Labels, as they are written, with their value; of histograms the count only.
+    /// The values by label set, as it is written; of histograms only the count.
     samples: BTreeMap<String, f64>,
     labels: BTreeSet<String>,
 }
 
-/// Reads the text format (version 0.0.4) strictly: what is not a sample, HELP or TYPE of a named metric is a fault.
+/// Parses the text format (version 0.0.4) strictly: anything but a sample, HELP or TYPE of a named metric is an error.
 fn read(text: &str) -> BTreeMap<String, Exposed> {
     assert!(text.ends_with('\n'), "the last line has no end");
     let mut all: BTreeMap<String, Exposed> = BTreeMap::new();
@@ -55,7 +55,7 @@ fn sample(line: &str, all: &mut BTreeMap<String, Exposed>) {
 }
 
 async fn scrape(server: &Server) -> BTreeMap<String, Exposed> {
-    let answer = server.stranger().get("/metrics").await;
+    let answer = server.client_without_token().get("/metrics").await;
     assert_eq!((answer.status, answer.header("content-type")), (200, "text/plain; version=0.0.4; charset=utf-8"));
     read(&answer.text)
 }
@@ -76,7 +76,7 @@ fn value(all: &BTreeMap<String, Exposed>, name: &str, labels: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn what_is_exposed_is_what_the_document_explains() {
+async fn exposed_metrics_equal_the_documented_ones() {
     let server = Setup::new().start().await;
     let client = server.client();
     client.put_device("my-phone", "a-token-of-my-phone").await;
@@ -120,7 +120,7 @@ async fn what_is_exposed_is_what_the_document_explains() {
 }
 
 #[tokio::test]
-async fn jobs_are_counted_also_after_a_restart_and_a_late_one_is_seen() {
+async fn jobs_are_counted_after_a_restart_and_an_overdue_job_is_shown() {
     let setup = Setup::new().with("engine.null_delay_ms", 600_000).with("limits.enqueued_per_user", 1);
     let server = setup.start().await;
     let client = server.client();
@@ -131,14 +131,14 @@ async fn jobs_are_counted_also_after_a_restart_and_a_late_one_is_seen() {
     for (status, jobs) in [("queued", 1.0), ("processing", 1.0), ("completed", 0.0), ("uploading", 0.0)] {
         assert_eq!(value(&all, "afterword_jobs", &format!("status=\"{status}\"")), jobs, "{status}");
     }
-    assert_eq!(value(&all, "afterword_oldest_due_job_age_seconds", ""), 0.0, "nothing is late");
+    assert_eq!(value(&all, "afterword_oldest_due_job_age_seconds", ""), 0.0, "no job is overdue");
     server.kill9().await;
     let again = setup.with("engine.null_delay_ms", 0).start().await;
     let client = again.client();
     for job in client.jobs().await {
         client.terminal(job["job_id"].as_str().unwrap()).await;
     }
-    // Scrapes within ten seconds share one look.
+    // Scrapes within ten seconds share one set of figures.
     let told = eventually_or("both jobs are counted as completed", PATIENCE, async || {
         let all = scrape(&again).await;
         let told = value(&all, "afterword_jobs", r#"status="completed""#);
@@ -146,7 +146,7 @@ async fn jobs_are_counted_also_after_a_restart_and_a_late_one_is_seen() {
     })
     .await;
     assert_eq!(value(&told, "afterword_jobs", r#"status="processing""#), 0.0);
-    let health: Value = again.stranger().get("/healthz").await.ok();
+    let health: Value = again.client_without_token().get("/healthz").await.ok();
     let build = format!("version=\"{}\"", health["version"].as_str().unwrap());
     assert_eq!(value(&told, "afterword_build_info", &build), 1.0);
 }

@@ -1,16 +1,17 @@
-//! From one data folder to another: what users have comes along, whole, and costs nothing again.
+//! Moving data from one data folder to another: all of a user's data is moved completely, and nothing is transcribed
+//! again.
 
 use serde_json::Value;
 use tests::recordings::T0;
 use tests::{Client, Recording, Server, Setup};
 
-/// Everything that is carried along, as clients read it.
+/// All data that is moved, as clients read it.
 async fn everything(client: &Client) -> (Vec<Value>, (u64, u64, u64)) {
     (client.conversations().await, client.usage().await)
 }
 
-/// A server that has worked for two users; one of them has deleted something.
-async fn lived_in() -> Server {
+/// A server that has worked for two users, one of whom has deleted a conversation.
+async fn server_with_data() -> Server {
     let server = Setup::new().start().await;
     let (ann, ben) = (server.client_of("ann").await, server.client_of("ben").await);
     ann.done(&[Recording::speech(T0), Recording::short(T0 + 100_000)]).await;
@@ -24,28 +25,31 @@ async fn lived_in() -> Server {
 }
 
 #[tokio::test]
-async fn what_users_have_moves_from_folder_to_folder_and_costs_nothing_again() {
-    let server = lived_in().await;
+async fn user_data_moves_between_data_folders_without_new_transcription() {
+    let server = server_with_data().await;
     let before = [everything(&server.client_of("ann").await).await, everything(&server.client_of("ben").await).await];
     assert_eq!((before[0].0.len(), before[1].0.len()), (2, 1));
     let old = server.setup().clone();
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("moving.jsonl").display().to_string();
-    let said = old.on_folder(&["export", &file]).await;
-    assert!(said.refused().contains("another process uses the data folder"), "{said:?}");
+    let output = old.on_folder(&["export", &file]).await;
+    assert!(output.refused().contains("another process uses the data folder"), "{output:?}");
     server.sigterm().await;
 
-    let said = old.on_folder(&["export", &file]).await;
-    assert_eq!(said.err, "", "{said:?}");
-    assert!(said.out.contains("users: 2, conversations: 4, lines: 4, recordings: 4"), "{said:?}");
+    let output = old.on_folder(&["export", &file]).await;
+    assert_eq!(output.err, "", "{output:?}");
+    assert!(output.out.contains("users: 2, conversations: 4, lines: 4, recordings: 4"), "{output:?}");
     let again = old.on_folder(&["export", &file]).await;
     assert!(again.refused().contains("there is a file already"), "{again:?}");
 
     let new = Setup::new();
-    let said = new.on_folder(&["import", &file]).await.ok();
-    assert!(said.contains("users: 2, conversations: 4") && said.contains("already there: 0, conflicts: 0"), "{said}");
-    let said = new.on_folder(&["import", &file]).await.ok();
-    assert!(said.contains("written: 0,"), "{said}");
+    let output = new.on_folder(&["import", &file]).await.ok();
+    assert!(
+        output.contains("users: 2, conversations: 4") && output.contains("already there: 0, conflicts: 0"),
+        "{output}"
+    );
+    let output = new.on_folder(&["import", &file]).await.ok();
+    assert!(output.contains("written: 0,"), "{output}");
     let server = new.start().await;
     let (ann, ben) = (server.client_of("ann").await, server.client_of("ben").await);
     assert_eq!([everything(&ann).await, everything(&ben).await], before);
@@ -53,32 +57,32 @@ async fn what_users_have_moves_from_folder_to_folder_and_costs_nothing_again() {
         let answer = ann.upload(&[known]).await;
         assert_eq!((&answer.body["status"], &answer.body["deduplicated"]), (&"completed".into(), &true.into()));
     }
-    assert_eq!([everything(&ann).await, everything(&ben).await], before, "what was deleted stays deleted");
+    assert_eq!([everything(&ann).await, everything(&ben).await], before, "the deleted conversation stays deleted");
     assert_eq!(server.log.steps("transcribe"), 0);
 
-    // One user went on; the other's things are the same.
+    // One user has new data there; the other one's data is unchanged.
     ben.done(&[Recording::short(T0 + 300_000)]).await;
     let moved_on = everything(&ben).await;
     server.sigterm().await;
-    let said = new.on_folder(&["import", &file]).await;
-    assert_eq!(said.refused(), "afterword: not everything was imported: see above");
-    assert!(said.out.contains("user ben already has other conversations here"), "{said:?}");
+    let output = new.on_folder(&["import", &file]).await;
+    assert_eq!(output.refused(), "afterword: not everything was imported: see above");
+    assert!(output.out.contains("user ben already has other conversations here"), "{output:?}");
     let server = new.start().await;
     assert_eq!(everything(&server.client_of("ben").await).await, moved_on);
 }
 
 #[tokio::test]
-async fn a_damaged_file_or_a_folder_in_use_imports_nothing() {
-    let server = lived_in().await;
+async fn damaged_file_or_folder_in_use_imports_nothing() {
+    let server = server_with_data().await;
     let old = server.setup().clone();
     server.sigterm().await;
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("moving.jsonl");
     let path = file.display().to_string();
-    let said = old.on_folder(&["export", "--uid", "ben", &path]).await.ok();
-    assert!(said.contains("users: 1, conversations: 1, lines: 1, recordings: 1"), "{said}");
-    let said = old.on_folder(&["export", "--uid", "nobody", &format!("{path}.2")]).await;
-    assert!(said.refused().contains("user nobody has nothing here"), "{said:?}");
+    let output = old.on_folder(&["export", "--uid", "ben", &path]).await.ok();
+    assert!(output.contains("users: 1, conversations: 1, lines: 1, recordings: 1"), "{output}");
+    let output = old.on_folder(&["export", "--uid", "nobody", &format!("{path}.2")]).await;
+    assert!(output.refused().contains("user nobody has nothing here"), "{output:?}");
     assert!(!place.path().join("moving.jsonl.2").exists());
 
     let whole = std::fs::read_to_string(&file).unwrap();
@@ -89,12 +93,12 @@ async fn a_damaged_file_or_a_folder_in_use_imports_nothing() {
         ("hello\n".to_owned(), "line 1"),
     ] {
         std::fs::write(&file, damaged).unwrap();
-        let said = new.on_folder(&["import", &path]).await;
-        assert!(said.refused().contains(why) && said.refused().contains(&path), "{said:?}");
+        let output = new.on_folder(&["import", &path]).await;
+        assert!(output.refused().contains(why) && output.refused().contains(&path), "{output:?}");
     }
     let server = new.start().await;
-    server.client_of("ben").await.has_nothing().await;
+    server.client_of("ben").await.assert_empty().await;
     std::fs::write(&file, whole).unwrap();
-    let said = new.on_folder(&["import", &path]).await;
-    assert!(said.refused().contains("another process uses the data folder"), "{said:?}");
+    let output = new.on_folder(&["import", &path]).await;
+    assert!(output.refused().contains("another process uses the data folder"), "{output:?}");
 }

@@ -1,5 +1,5 @@
-//! Shipped clients against the real server: what they delete is placed or silent, and what is counted against their
-//! recordings is never our fault.
+//! Shipped clients against the real server: what they delete is placed or silent, and faults of ours are never counted
+//! against their recordings.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use tests::{OlderClient, Recording, Setup, eventually};
 
 const MINUTE: i64 = 60;
 
-/// Ends come within seconds.
+/// Jobs end within seconds.
 fn quick() -> Setup {
     let setup = Setup::new().with("jobs.backoff_min_seconds", 1).with("jobs.backoff_max_seconds", 1);
     setup.with("sweep.interval_seconds", 1).with("queue.min_backoff_seconds", 1)
@@ -28,9 +28,9 @@ fn recording_id(uid: &str, recording: &Recording) -> String {
     RecordingId::derive(&Uid::new(uid).unwrap(), &recording.name, &sha256).to_string()
 }
 
-/// Everything that the client deleted has its words in a conversation, or is proven silent; nothing stands or counts
-/// twice.
-async fn nothing_is_lost_or_twice(uid: &str, older: &OlderClient) {
+/// For every recording that the client deleted, its words are in a conversation, or it is proven silent; nothing is
+/// stored or counted twice.
+async fn assert_nothing_lost_or_duplicated(uid: &str, older: &OlderClient) {
     let client = &older.client;
     let segments = client.segments().await;
     let placed: BTreeSet<_> = segments.iter().map(|segment| segment["recording_id"].as_str().unwrap()).collect();
@@ -53,7 +53,7 @@ async fn a_silent_batch_is_deleted_at_once() {
     older.upload().await;
     assert_eq!(older.states(), [Deleted, Deleted]);
     assert_eq!(server.log.steps("claim"), 0, "no worker was needed");
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
@@ -64,11 +64,11 @@ async fn speech_is_kept_until_it_is_placed() {
     assert_eq!(older.states(), [Kept, Kept]);
     older.wait().await;
     assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
-async fn a_partial_failure_is_uploaded_again_and_only_what_failed_is_done_again() {
+async fn partial_failure_is_uploaded_again_and_only_failed_files_are_repeated() {
     let server = Setup::new().with("engine.null_fail", "refuse:2").start().await;
     let mut older = OlderClient::new(server.client(), &two());
     older.sync().await;
@@ -76,11 +76,11 @@ async fn a_partial_failure_is_uploaded_again_and_only_what_failed_is_done_again(
     older.sync().await;
     assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![1, 1]));
     assert_eq!(server.client().usage().await.0, 2);
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
-async fn what_is_refused_again_and_again_is_given_up_after_three_retries_and_not_deleted() {
+async fn repeatedly_failing_file_is_given_up_after_three_retries_and_not_deleted() {
     let server = Setup::new().with("engine.null_fail", "refuse").start().await;
     let mut older = OlderClient::new(server.client(), &[Recording::short(T0)]);
     for retries in 1..=3 {
@@ -89,22 +89,22 @@ async fn what_is_refused_again_and_again_is_given_up_after_three_retries_and_not
         assert_eq!(older.retries(), [retries]);
     }
     assert_eq!(older.states(), [GivenUp]);
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
-async fn invalid_audio_is_given_up_for_good_at_once() {
+async fn invalid_audio_is_given_up_at_once() {
     let server = Setup::new().start().await;
     let mut older = OlderClient::new(server.client(), &[Recording::garbage(T0)]);
     older.sync().await;
     assert_eq!((older.states(), older.retries()), (vec![GivenUp], vec![0]));
     older.upload().await;
     assert_eq!(server.client().jobs().await.len(), 1, "it is never sent again");
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
-async fn a_good_recording_beside_an_invalid_one_is_placed_once_and_neither_is_deleted() {
+async fn valid_recording_beside_an_invalid_one_is_placed_once_and_neither_is_deleted() {
     let server = Setup::new().start().await;
     let mut older = OlderClient::new(server.client(), &[Recording::garbage(T0), Recording::short(T0 + MINUTE)]);
     for _ in 0..3 {
@@ -112,11 +112,11 @@ async fn a_good_recording_beside_an_invalid_one_is_placed_once_and_neither_is_de
     }
     assert_eq!((older.states(), older.retries()), (vec![GivenUp, GivenUp], vec![3, 3]));
     assert_eq!(server.client().usage().await.0, 1);
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
-async fn an_engine_that_is_down_for_too_long_is_not_counted_and_goes_through_when_it_is_back() {
+async fn long_engine_outage_is_not_counted_and_files_complete_after_it() {
     let setup = quick();
     let down = setup.clone().with("engine.null_fail", "transient").with("jobs.max_wait_seconds", 1);
     let server = down.start().await;
@@ -128,11 +128,11 @@ async fn an_engine_that_is_down_for_too_long_is_not_counted_and_goes_through_whe
     older.client = older.client.at(&server.url);
     older.sync().await;
     assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_for_good_is_not_counted() {
+async fn dead_worker_is_not_counted_against_files() {
     let setup = quick().with("jobs.max_attempts", 1);
     let server = setup.clone().with("engine.null_delay_ms", 600_000).start().await;
     let mut older = OlderClient::new(server.client(), &two());
@@ -148,11 +148,11 @@ async fn a_worker_that_dies_for_good_is_not_counted() {
     assert_eq!((older.states(), older.retries(), older.busy), (vec![Kept, Kept], vec![0, 0], 1));
     older.sync().await;
     assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
-async fn a_server_killed_in_the_middle_goes_on_with_the_same_job() {
+async fn killed_server_continues_the_same_job() {
     let setup = quick();
     let server = setup.clone().with("engine.null_delay_ms", 600_000).start().await;
     let mut older = OlderClient::new(server.client(), &two());
@@ -165,11 +165,11 @@ async fn a_server_killed_in_the_middle_goes_on_with_the_same_job() {
     older.wait().await;
     assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
     assert_eq!(server.client().jobs().await.len(), 1);
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
-async fn a_server_killed_before_it_answers_a_silent_batch_has_completed_it() {
+async fn silent_batch_is_completed_although_the_server_is_killed_before_its_answer() {
     let setup = quick();
     let server = setup.start().await;
     let mut older = OlderClient::new(server.client(), &[Recording::silence(T0)]);
@@ -183,11 +183,11 @@ async fn a_server_killed_before_it_answers_a_silent_batch_has_completed_it() {
     assert_eq!((older.states(), older.retries()), (vec![Deleted], vec![0]));
     assert_eq!(server.client().jobs().await.len(), 1);
     server.folder().until_no_blobs(PATIENCE).await;
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
-async fn a_job_that_expired_is_uploaded_again_and_nothing_is_done_twice() {
+async fn recordings_of_an_expired_job_are_uploaded_again_and_nothing_is_done_twice() {
     let setup = quick().with("jobs.retention_seconds", 1).with("jobs.expire_after_cleanup_seconds", 0);
     let server = setup.start().await;
     let mut older = OlderClient::new(server.client(), &two());
@@ -200,18 +200,19 @@ async fn a_job_that_expired_is_uploaded_again_and_nothing_is_done_twice() {
     assert!(older.poll().await, "a lost job is not asked for again");
     assert_eq!((older.states(), older.retries()), (vec![Kept, Kept], vec![0, 0]));
     let before = server.log.steps("transcribe");
-    // The job that is born completed may be gone too before it is asked for: then it is uploaded once more.
+    // The job that was created completed may expire before the client asks for it: then the recording is uploaded once
+    // more.
     eventually("the recordings are deleted", PATIENCE, async || {
         older.sync().await;
         (older.states() == [Deleted, Deleted]).then_some(())
     })
     .await;
     assert_eq!(server.log.steps("transcribe"), before);
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
-async fn a_phone_that_changed_hands_uploads_for_its_new_owner() {
+async fn phone_with_a_new_owner_uploads_for_the_new_owner() {
     let server = Setup::new().start().await;
     let (ann, ben) = (server.client_of("ann").await, server.client_of("ben").await);
     let mut older = OlderClient::new(ann.clone(), &two());
@@ -221,24 +222,24 @@ async fn a_phone_that_changed_hands_uploads_for_its_new_owner() {
     assert_eq!(older.states(), [Kept, Kept]);
     older.sync().await;
     assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
-    nothing_is_lost_or_twice("ben", &older).await;
+    assert_nothing_lost_or_duplicated("ben", &older).await;
 }
 
 #[tokio::test]
-async fn a_recording_that_is_too_old_is_told_as_that() {
+async fn too_old_recording_is_reported_as_such() {
     let server = Setup::new().with("limits.recovery_window_seconds", 3600).start().await;
     let mut older = OlderClient::new(server.client(), &[Recording::short(T0)]);
     older.upload().await;
     assert_eq!(older.states(), [TooOld]);
-    server.client().has_nothing().await;
+    server.client().assert_empty().await;
     let mut recent = OlderClient::new(server.client(), &[Recording::short(now_secs() - MINUTE)]);
     recent.sync().await;
     assert_eq!(recent.states(), [Deleted]);
-    nothing_is_lost_or_twice("local", &recent).await;
+    assert_nothing_lost_or_duplicated("local", &recent).await;
 }
 
 #[tokio::test]
-async fn a_cancelled_job_is_counted_and_nothing_is_deleted() {
+async fn cancelled_job_is_counted_and_its_files_are_kept() {
     let server = Setup::new().with("engine.null_delay_ms", 600_000).start().await;
     let mut older = OlderClient::new(server.client(), &[Recording::short(T0)]);
     older.upload().await;

@@ -1,4 +1,4 @@
-//! How a job ends by what is in its files and by how the engine behaves.
+//! How a job ends, depending on its files and on the behaviour of the engine.
 
 use serde_json::{Value, json};
 use tests::recordings::T0;
@@ -32,7 +32,7 @@ async fn two_files_ten_minutes_apart_go_into_the_conversation_that_the_app_named
 }
 
 #[tokio::test]
-async fn a_bad_file_beside_a_good_one_fails_alone() {
+async fn invalid_file_beside_a_valid_one_fails_alone() {
     let server = Setup::new().start().await;
     let client = server.client();
     let job = client.done(&[Recording::garbage(T0), Recording::speech(T0 + MINUTE)]).await;
@@ -47,7 +47,7 @@ async fn a_bad_file_beside_a_good_one_fails_alone() {
 }
 
 #[tokio::test]
-async fn silence_is_completed_without_a_call_a_conversation_or_usage() {
+async fn silent_file_is_completed_without_engine_call_conversation_or_usage() {
     let server = Setup::new().start().await;
     let client = server.client();
     let job = client.done(&[Recording::silence(T0)]).await;
@@ -71,7 +71,7 @@ async fn a_batch_without_a_usable_file_fails_as_invalid_audio() {
 }
 
 #[tokio::test]
-async fn a_job_waits_for_an_engine_that_does_not_answer_or_hears_nothing() {
+async fn job_waits_for_an_engine_that_does_not_answer_or_returns_only_empty_text() {
     for fail in ["transient", "empty"] {
         let server = Setup::new().with("engine.null_fail", fail).start().await;
         let client = server.client();
@@ -99,7 +99,7 @@ async fn a_job_that_waited_for_the_engine_completes_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn audio_that_the_engine_refuses_fails_by_its_content() {
+async fn audio_refused_by_the_engine_fails_as_invalid() {
     let server = Setup::new().with("engine.null_fail", "refuse").start().await;
     let client = server.client();
     let job = client.done(&[Recording::speech(T0)]).await;

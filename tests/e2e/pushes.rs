@@ -1,10 +1,10 @@
-//! Silent pushes: to the devices of the user whose job ended, and to nobody else.
+//! Silent pushes: sent to the devices of the user whose job ended, and to nobody else.
 
 use tests::recordings::T0;
 use tests::wait::PATIENCE;
 use tests::{Recording, Server, Setup, eventually};
 
-/// Pushes about this job, once its push step is done.
+/// The pushes about this job, once its push step is done.
 async fn about(server: &Server, job: &serde_json::Value) -> Vec<String> {
     let job_id = job["job_id"].as_str().unwrap();
     server.log.wait_step("push", job_id).await;
@@ -13,7 +13,7 @@ async fn about(server: &Server, job: &serde_json::Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_token_that_moved_to_another_user_gets_only_that_users_pushes() {
+async fn moved_push_token_gets_only_pushes_of_its_new_user() {
     let server = Setup::new().start().await;
     let (ann, ben) = (server.client_of("ann").await, server.client_of("ben").await);
     ann.put_device("anns-phone", "one-token").await;
@@ -30,7 +30,7 @@ async fn a_token_that_moved_to_another_user_gets_only_that_users_pushes() {
 }
 
 #[tokio::test]
-async fn every_device_of_a_user_is_woken_and_a_removed_one_is_not() {
+async fn every_device_of_a_user_gets_a_push_and_a_removed_one_does_not() {
     let server = Setup::new().start().await;
     let client = server.client();
     for id in ["phone", "tablet", "watch"] {
@@ -45,7 +45,7 @@ async fn every_device_of_a_user_is_woken_and_a_removed_one_is_not() {
 }
 
 #[tokio::test]
-async fn a_failed_job_is_told_with_its_code() {
+async fn push_of_a_failed_job_has_its_code() {
     let server = Setup::new().start().await;
     let client = server.client();
     client.put_device("phone", "token").await;

@@ -1,4 +1,4 @@
-//! What a newcomer does: start it, paste the printed `curl`, watch the job come to its end.
+//! The first steps of a new user: start the server, paste the printed `curl`, watch the job until its end.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use tests::{Client, Setup, program};
 
 /// The last line of the greeting.
 const LAST: &str = "Logs go to standard error";
-/// A second on an idle machine; the suite may share it with others.
+/// The start takes a second on an idle machine; the suite may share it with others.
 const START: Duration = Duration::from_secs(5);
 const END: Duration = Duration::from_secs(10);
 
-/// What the greeting says behind a label.
-fn said<'a>(greeting: &'a [String], label: &str) -> &'a str {
+/// The text after a label of the greeting.
+fn label_value<'a>(greeting: &'a [String], label: &str) -> &'a str {
     let line = greeting.iter().find_map(|line| line.trim_start().strip_prefix(label));
     line.unwrap_or_else(|| panic!("the greeting has no {label}: {greeting:#?}")).trim()
 }
@@ -24,10 +24,10 @@ async fn the_printed_curl_becomes_a_finished_job() {
     let (running, greeting) = setup.start_for_people(LAST).await;
     println!("the greeting is there after {:?}", running.started_in);
     assert!(running.started_in < START);
-    let address = said(&greeting, "address").split_whitespace().next().unwrap();
-    assert_eq!(said(&greeting, "data folder"), setup.data_dir().display().to_string());
+    let address = label_value(&greeting, "address").split_whitespace().next().unwrap();
+    assert_eq!(label_value(&greeting, "data folder"), setup.data_dir().display().to_string());
     assert!(greeting.iter().any(|line| line.contains("MAKES UP TEXT")), "the null engine has to be said loudly");
-    let client = Client::new(address, said(&greeting, "token"));
+    let client = Client::new(address, label_value(&greeting, "token"));
     client.put_device("my-phone", "a-token-of-my-phone").await;
 
     let curl = greeting.iter().find(|line| line.trim_start().starts_with("curl") && line.contains("/v2/sync/upload"));
@@ -73,19 +73,19 @@ async fn the_printed_curl_works_whatever_the_data_folder_is_called() {
 }
 
 #[tokio::test]
-async fn scripts_get_exactly_one_line() {
+async fn serve_prints_exactly_one_line_for_scripts() {
     let mut server = Setup::new().start().await;
     assert!(server.url.starts_with("http://127.0.0.1:") && server.internal_url.starts_with("http://127.0.0.1:"));
     assert_ne!(server.url, server.internal_url);
     assert_eq!(server.client().get("/healthz").await.ok()["status"], "ok");
-    assert_eq!(server.stranger().get("/readyz").await.ok()["status"], "ready");
+    assert_eq!(server.client_without_token().get("/readyz").await.ok()["status"], "ready");
     tests::program::shell(&format!("kill -TERM {}", server.pid().as_raw_nonzero())).await;
     assert_eq!(server.running.rest_of_output().await, [] as [String; 0]);
 }
 
-/// Work that is cut off by a restart goes on without an attempt being counted.
+/// Work that is interrupted by a restart goes on, and no attempt is counted.
 #[tokio::test]
-async fn sigterm_puts_running_work_back_uncounted() {
+async fn sigterm_puts_running_jobs_back_without_counting_an_attempt() {
     let setup = Setup::new().with("engine.null_delay_ms", 60_000);
     let server = setup.start().await;
     let client = server.client();

@@ -1,4 +1,5 @@
-//! Reading: jobs, conversations, usage. What is another's, unknown or asked wrongly is refused as the contract says.
+//! Reading jobs, conversations and usage. Requests for another user's data, unknown ids or wrong parameters are refused
+//! as the contract says.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +18,8 @@ async fn a_job_is_read_by_its_owner_only() {
     let client = server.client();
     let job = client.done(&[Recording::short(T0)]).await;
     let job_id = job["job_id"].as_str().unwrap();
-    // What is done after its end changes it too.
-    eventually("two ways, one body", PATIENCE, async || {
+    // Effects after its end change the job too.
+    eventually("both routes return the same body", PATIENCE, async || {
         let by_path = client.job(job_id).await;
         (client.get(&format!("/v2/sync/status?job_id={job_id}")).await.ok() == by_path).then_some(())
     })
@@ -29,14 +30,14 @@ async fn a_job_is_read_by_its_owner_only() {
     let by_query = |id: &str| format!("/v2/sync/status?job_id={id}");
     for path in [by_path(job_id), by_query(job_id)] {
         eve.get(&path).await.problem(403, "not_your_job");
-        server.stranger().get(&path).await.problem(401, "unauthenticated");
+        server.client_without_token().get(&path).await.problem(401, "unauthenticated");
     }
     for id in [UNKNOWN, "mine", &job_id.replace('-', "")] {
         client.get(&by_path(id)).await.problem(404, "job_not_found");
         client.get(&by_query(id)).await.problem(404, "job_not_found");
     }
     client.get("/v2/sync/status").await.problem(400, "invalid_parameter");
-    eve.has_nothing().await;
+    eve.assert_empty().await;
 }
 
 #[tokio::test]
@@ -70,7 +71,7 @@ async fn jobs_are_listed_newest_first_and_page_by_page() {
 }
 
 #[tokio::test]
-async fn listings_that_are_asked_wrongly_are_refused() {
+async fn listings_with_invalid_parameters_are_refused() {
     let server = Setup::new().start().await;
     let client = server.client();
     for limit in ["0", "101", "-1", "all", ""] {
@@ -87,7 +88,7 @@ async fn listings_that_are_asked_wrongly_are_refused() {
     client.get("/v2/conversations?ids=mine").await.problem(400, "invalid_parameter");
     client.get("/v2/conversations?from=yesterday").await.problem(400, "invalid_parameter");
     for path in ["/v2/sync/jobs", "/v2/conversations", "/v2/usage", "/v2/sync/status"] {
-        server.stranger().get(path).await.problem(401, "unauthenticated");
+        server.client_without_token().get(path).await.problem(401, "unauthenticated");
     }
 }
 
@@ -119,13 +120,13 @@ async fn conversations_are_read_by_their_owner_only() {
 }
 
 #[tokio::test]
-async fn usage_counts_what_was_spoken_by_the_hour() {
+async fn usage_counts_speech_by_the_hour() {
     let server = Setup::new().start().await;
     let client = server.client();
     let job = client.done(&[Recording::speech(T0), Recording::silence(T0 + 60)]).await;
     let usage = client.get("/v2/usage").await.ok();
     let buckets = usage["buckets"].as_array().unwrap();
-    // The hour may turn in the middle of the run.
+    // An hour may end in the middle of the run.
     assert!((1..=2).contains(&buckets.len()), "{usage}");
     let (segments, words, ms) = client.usage().await;
     assert_eq!(segments, job["total_segments"].as_u64().unwrap());
@@ -138,7 +139,7 @@ async fn usage_counts_what_was_spoken_by_the_hour() {
 }
 
 #[tokio::test]
-async fn devices_that_are_described_wrongly_are_refused() {
+async fn invalid_device_descriptions_are_refused() {
     let server = Setup::new().start().await;
     let client = server.client();
     let put = async |id: &str, body: Value| {
@@ -167,7 +168,7 @@ async fn unknown_routes_and_methods_are_problems_too() {
 }
 
 #[tokio::test]
-async fn every_answer_has_a_request_id_and_takes_over_a_harmless_one() {
+async fn every_answer_has_a_request_id_and_adopts_a_valid_one() {
     let server = Setup::new().start().await;
     let client = server.client();
     let ids: BTreeSet<String> = join_all((0..5).map(|_| client.get("/v2/usage")))
@@ -184,9 +185,9 @@ async fn every_answer_has_a_request_id_and_takes_over_a_harmless_one() {
     assert_ne!(given("two words").await, "two words");
 }
 
-/// A job, its task and its worker carry the trace of the request that made it.
+/// A job, its task and its worker carry the trace of the request that created it.
 #[tokio::test]
-async fn a_trace_goes_from_the_upload_to_the_worker() {
+async fn trace_is_carried_from_the_upload_to_the_worker() {
     let server = Setup::new().start().await;
     let client = server.client();
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -201,13 +202,13 @@ async fn a_trace_goes_from_the_upload_to_the_worker() {
     assert!(line.text.contains(trace), "{}", line.text);
 }
 
-/// What operators scrape and probe needs no token and names no user.
+/// The routes for monitoring need no token and name no user.
 #[tokio::test]
-async fn metrics_and_health_are_open_and_name_nobody() {
+async fn metrics_and_health_need_no_token_and_name_no_user() {
     let server = Setup::new().start().await;
     let client = server.client_of("ann-of-green-gables").await;
     let job = client.done(&[Recording::short(T0)]).await;
-    let open = server.stranger();
+    let open = server.client_without_token();
     let metrics = open.get("/metrics").await;
     assert!(metrics.status == 200 && metrics.text.contains("http_requests_total"), "{}", metrics.text);
     for answer in [metrics, open.get("/healthz").await, open.get("/readyz").await] {
@@ -217,9 +218,9 @@ async fn metrics_and_health_are_open_and_name_nobody() {
 }
 
 #[tokio::test]
-async fn the_list_of_all_errors_is_open_and_leads_to_each() {
+async fn list_of_errors_needs_no_token_and_links_to_each_error() {
     let server = Setup::new().start().await;
-    let open = server.stranger();
+    let open = server.client_without_token();
     let list = open.get("/errors").await;
     assert!(list.status == 200 && list.header("content-type").starts_with("text/markdown"), "{list:?}");
     for code in ["job_not_found", "upload_incomplete", "backend_busy"] {
@@ -228,9 +229,9 @@ async fn the_list_of_all_errors_is_open_and_leads_to_each() {
     }
 }
 
-/// It is told as every id is that nobody has.
+/// The answer is the same as for an unknown id.
 #[tokio::test]
-async fn an_id_that_is_no_text_is_unknown() {
+async fn id_that_is_not_utf8_is_unknown() {
     let server = Setup::new().start().await;
     let client = server.client();
     for (method, path, code) in [

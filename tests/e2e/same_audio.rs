@@ -1,4 +1,4 @@
-//! The same audio again: in parallel, in other batches, after the end. It is transcribed, placed and billed once.
+//! The same audio again: in parallel, in other batches, after the end. It is transcribed, placed and counted once.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use tests::recordings::T0;
 use tests::{Answer, Client, Recording, Server, Setup};
 
-/// So slow that the copies meet while the first is under way.
+/// Slow enough that the copies arrive while the first one is processed.
 const DELAY_MS: u64 = 300;
 const COPIES: usize = 8;
 
@@ -16,15 +16,15 @@ fn id(answer: &Answer) -> String {
     answer.body["job_id"].as_str().unwrap().to_owned()
 }
 
-/// Uploads, waits for the end, and until the log has all of it.
+/// Uploads, waits for the end of the job, and until all its steps are in the log.
 async fn done(server: &Server, files: &[Recording]) -> Value {
     let job = server.client().done(files).await;
     server.log.wait_step("clean_up", job["job_id"].as_str().unwrap()).await;
     job
 }
 
-/// Each segment was transcribed, placed and counted once.
-async fn once(server: &Server, client: &Client, segments: u64) {
+/// Checks that each segment was transcribed, placed and counted once.
+async fn assert_done_once(server: &Server, client: &Client, segments: u64) {
     let placed = client.segments().await;
     let ids: BTreeSet<_> = placed.iter().map(|segment| segment["id"].as_str().unwrap()).collect();
     assert_eq!((ids.len() as u64, placed.len() as u64), (segments, segments), "{placed:?}");
@@ -35,7 +35,7 @@ async fn once(server: &Server, client: &Client, segments: u64) {
 }
 
 #[tokio::test]
-async fn one_upload_eight_times_in_parallel_and_again_is_one_job_and_one_run() {
+async fn upload_repeated_eight_times_in_parallel_and_once_later_is_one_job_and_one_run() {
     let server = Setup::new().with("engine.null_delay_ms", DELAY_MS).start().await;
     let client = server.client();
     let files = [Recording::speech(T0)];
@@ -55,17 +55,17 @@ async fn one_upload_eight_times_in_parallel_and_again_is_one_job_and_one_run() {
     assert_eq!(client.jobs().await.len(), 1);
     assert_eq!(server.log.steps("claim"), 1);
     assert_eq!(server.log.steps("transcribe"), 1);
-    once(&server, &client, job["total_segments"].as_u64().unwrap()).await;
+    assert_done_once(&server, &client, job["total_segments"].as_u64().unwrap()).await;
 }
 
-/// Both batches have the shared recording, and one of their own.
+/// Two batches with one shared recording, and one of their own each.
 fn overlapping() -> [Vec<Recording>; 2] {
     let shared = Recording::speech(T0);
     [vec![shared.clone(), Recording::short(T0 + 1000)], vec![Recording::short(T0 + 2000), shared]]
 }
 
 #[tokio::test]
-async fn a_recording_in_two_batches_at_once_has_one_transcript() {
+async fn recording_in_two_concurrent_batches_has_one_transcript() {
     let server = Setup::new().with("engine.null_delay_ms", DELAY_MS).start().await;
     let client = server.client();
     let batches = overlapping();
@@ -75,7 +75,7 @@ async fn a_recording_in_two_batches_at_once_has_one_transcript() {
         let job = client.terminal(job_id).await;
         assert_eq!(job["status"], "completed", "{job}");
     }
-    once(&server, &client, distinct_segments(&client).await).await;
+    assert_done_once(&server, &client, distinct_segments(&client).await).await;
 }
 
 #[tokio::test]
@@ -88,11 +88,11 @@ async fn a_recording_in_a_later_batch_is_finished_from_the_start() {
     let job = done(&server, &second).await;
     assert_eq!(job["status"], "completed", "{job}");
     assert_eq!(server.log.steps("transcribe"), calls + 1, "only the new recording is transcribed");
-    once(&server, &client, distinct_segments(&client).await).await;
+    assert_done_once(&server, &client, distinct_segments(&client).await).await;
 }
 
 #[tokio::test]
-async fn after_the_end_known_recordings_in_a_new_cut_start_no_work() {
+async fn new_batches_of_known_recordings_start_no_work() {
     let server = Setup::new().start().await;
     let client = server.client();
     let [first, second] = overlapping();
@@ -124,7 +124,7 @@ async fn users_do_not_share_recordings() {
     assert_ne!(ann.segments().await[0]["id"], ben.segments().await[0]["id"]);
 }
 
-/// Segments by recording: two jobs that share a recording count it once.
+/// The number of distinct segments: a recording shared by two jobs counts once.
 async fn distinct_segments(client: &Client) -> u64 {
     let jobs = client.jobs().await;
     let files = jobs.iter().flat_map(|job| job["files"].as_array().unwrap());

@@ -1,4 +1,4 @@
-//! What a server lets through its door: limits that an operator set, web pages of other origins, simulated refusals.
+//! Rules of the HTTP server: limits that an operator sets, web pages of other origins, simulated refusals.
 
 use bytes::Bytes;
 use reqwest::Method;
@@ -8,19 +8,19 @@ use crate::sessions::{hanging, offer, try_open};
 
 const APP: &str = "https://app.example";
 
-/// As a browser does; no operation of the document.
+/// A preflight request, as a browser sends it; it is not an operation of the API document.
 async fn ask_beforehand(url: &str) -> reqwest::Response {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = client.request(Method::OPTIONS, url).header("origin", APP);
     request.header("access-control-request-method", "POST").send().await.unwrap()
 }
 
-fn told<'a>(answer: &'a reqwest::Response, name: &str) -> &'a str {
+fn header_value<'a>(answer: &'a reqwest::Response, name: &str) -> &'a str {
     answer.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }
 
 #[tokio::test]
-async fn limits_of_requests_can_be_set() {
+async fn request_limits_can_be_configured() {
     let small = Setup::new().with("server.max_uri_bytes", 1024).with("server.max_json_bytes", 1024);
     let server = small.with("server.max_headers", 20).with("server.max_header_bytes", 4096).start().await;
     let client = server.client();
@@ -36,7 +36,7 @@ async fn limits_of_requests_can_be_set() {
 }
 
 #[tokio::test]
-async fn a_body_that_falls_silent_is_given_up_when_the_operator_says() {
+async fn stalled_body_is_given_up_at_the_configured_timeout() {
     let server = Setup::new().with("server.body_silence_seconds", 1).start().await;
     let client = server.client();
     let silent = client.request(Method::POST, "/v2/sync/upload").body(hanging(Bytes::from_static(b"--b\r\n")));
@@ -45,11 +45,11 @@ async fn a_body_that_falls_silent_is_given_up_when_the_operator_says() {
 }
 
 #[tokio::test]
-async fn pages_of_the_origins_that_were_named_may_use_the_api() {
+async fn pages_of_configured_origins_may_use_the_api() {
     let server = Setup::new().with("server.cors_origins", format!("{APP},http://localhost:3000")).start().await;
-    let client = server.stranger();
+    let client = server.client_without_token();
     let asked = ask_beforehand(&format!("{}/v2/sync/upload", server.url)).await;
-    assert_eq!((asked.status().as_u16(), told(&asked, "access-control-allow-origin")), (204, APP));
+    assert_eq!((asked.status().as_u16(), header_value(&asked, "access-control-allow-origin")), (204, APP));
     let refused = client.send(client.request(Method::GET, "/v2/sync/jobs").header("origin", APP)).await;
     refused.problem(401, "unauthenticated");
     assert_eq!(refused.header("access-control-allow-origin"), APP);
@@ -58,7 +58,7 @@ async fn pages_of_the_origins_that_were_named_may_use_the_api() {
     assert_eq!(other.header("access-control-allow-origin"), "");
 
     let internal = ask_beforehand(&format!("{}/v2/sync/process", server.internal_url)).await;
-    assert_eq!((told(&internal, "access-control-allow-origin"), told(&internal, "vary")), ("", ""));
+    assert_eq!((header_value(&internal, "access-control-allow-origin"), header_value(&internal, "vary")), ("", ""));
     for odd in ["https://app.example/", "app.example", "*,https://app.example"] {
         let line = Setup::new().with("server.cors_origins", odd).refused().await;
         assert!(line.contains("server.cors_origins"), "{line}");
@@ -66,15 +66,15 @@ async fn pages_of_the_origins_that_were_named_may_use_the_api() {
 }
 
 #[tokio::test]
-async fn without_origins_no_page_is_told_anything() {
+async fn no_page_may_use_the_api_without_configured_origins() {
     let server = Setup::new().start().await;
-    let client = server.stranger();
+    let client = server.client_without_token();
     let asked = client.send(client.request(Method::GET, "/healthz").header("origin", APP)).await;
     assert_eq!((asked.header("access-control-allow-origin"), asked.header("vary")), ("", ""));
 }
 
 #[tokio::test]
-async fn every_refusal_can_be_simulated_for_the_developer_of_an_app() {
+async fn every_refusal_can_be_simulated() {
     for (refuse, status, code, reason, shipped) in [
         ("fair_use", 429, "fair_use_restricted", "fair_use", "fair_use"),
         ("rate_limit", 429, "rate_limited", "rate_limit", ""),
@@ -93,19 +93,19 @@ async fn every_refusal_can_be_simulated_for_the_developer_of_an_app() {
             assert_eq!(answer.header("x-rate-limit-reason"), reason);
             assert_eq!(answer.header("x-omi-rate-limit-reason"), shipped, "{refuse}");
         }
-        client.has_nothing().await;
+        client.assert_empty().await;
     }
 }
 
 #[tokio::test]
-async fn a_simulated_refusal_is_told_and_never_leaves_the_machine() {
+async fn simulated_refusal_is_shown_at_start_and_requires_loopback() {
     let setup = Setup::new().with("simulate.refuse", "rate_limit");
     let (_running, greeting) = setup.start_for_people("Logs go to standard error").await;
-    let told = greeting.iter().filter(|line| line.contains("simulate.refuse")).collect::<Vec<_>>();
-    assert!(told.len() == 1 && told[0].contains("`rate_limited`"), "{greeting:#?}");
+    let shown = greeting.iter().filter(|line| line.contains("simulate.refuse")).collect::<Vec<_>>();
+    assert!(shown.len() == 1 && shown[0].contains("`rate_limited`"), "{greeting:#?}");
     let data_dir = Setup::new().data_dir().display().to_string();
     let open = ["serve", "--listen", "0.0.0.0:0", "--data-dir", &data_dir];
-    let said = setup.run(&open).await;
-    assert!(said.refused().contains("simulate.refuse") && said.refused().contains("loopback"), "{said:?}");
+    let output = setup.run(&open).await;
+    assert!(output.refused().contains("simulate.refuse") && output.refused().contains("loopback"), "{output:?}");
     assert!(Setup::new().with("simulate.refuse", "maybe").refused().await.contains("simulate.refuse"));
 }

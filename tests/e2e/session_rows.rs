@@ -1,4 +1,4 @@
-//! Every refusal of resumable uploads, as the contract lists them.
+//! Every refusal of resumable uploads, as listed in the contract.
 
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,7 +19,7 @@ fn changed(file: &Recording, field: &str, value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn bad_files_are_named_before_their_first_byte() {
+async fn invalid_files_are_named_before_any_byte_is_sent() {
     let setup =
         Setup::new().with("limits.resumable_max_file_bytes", 1000).with("limits.resumable_max_batch_bytes", 1500);
     let server = setup.with("limits.max_files", 4).with("limits.recovery_window_seconds", 86_400).start().await;
@@ -60,13 +60,13 @@ async fn bad_files_are_named_before_their_first_byte() {
     send(json!({"files": [good], "language": "no language"})).await.problem(400, "invalid_parameter");
     send(json!({"files": [good], "conversation_id": "x"})).await.problem(400, "invalid_parameter");
     send(json!({"file": [good]})).await.problem(400, "invalid_json");
-    try_open(&server.stranger(), std::slice::from_ref(&good)).await.problem(401, "unauthenticated");
-    client.has_nothing().await;
+    try_open(&server.client_without_token(), std::slice::from_ref(&good)).await.problem(401, "unauthenticated");
+    client.assert_empty().await;
     assert_eq!(send(json!({"files": [good], "unknown": 1})).await.status, 201, "unknown fields are ignored");
 }
 
 #[tokio::test]
-async fn ranges_that_cannot_be_right_write_nothing() {
+async fn invalid_ranges_write_nothing() {
     let server = Setup::new().start().await;
     let file = Recording::speech(T0);
     let (size, session) = (file.bytes.len(), open(&server.client(), &[&file]).await);
@@ -93,19 +93,19 @@ async fn ranges_that_cannot_be_right_write_nothing() {
     assert_eq!(put("bytes 0-9/*", 10).await.status, 308);
     let gap = put("bytes 11-20/*", 10).await;
     gap.problem(416, "invalid_range");
-    assert_eq!(gap.header("range"), "bytes=0-9", "it tells what is there");
-    let stranger = server.stranger();
-    let twice = stranger.request(Method::PUT, &url).header("content-range", "bytes */*");
-    stranger.send(twice.header("content-range", "bytes */*")).await.problem(416, "invalid_range");
-    // Without a length, only the bytes themselves tell.
+    assert_eq!(gap.header("range"), "bytes=0-9", "the answer reports the received bytes");
+    let client_without_token = server.client_without_token();
+    let twice = client_without_token.request(Method::PUT, &url).header("content-range", "bytes */*");
+    client_without_token.send(twice.header("content-range", "bytes */*")).await.problem(416, "invalid_range");
+    // Without a length, only the bytes themselves show it.
     let chunks = futures_util::stream::iter([Ok::<_, std::io::Error>(file.bytes.slice(10..40))]);
-    let long = stranger.request(Method::PUT, &url).header("content-range", "bytes 10-19/*");
-    stranger.send(long.body(reqwest::Body::wrap_stream(chunks))).await.problem(416, "invalid_range");
-    assert_eq!(asked(&server, &url).await, 20, "what is within the range counts, nothing beyond");
+    let long = client_without_token.request(Method::PUT, &url).header("content-range", "bytes 10-19/*");
+    client_without_token.send(long.body(reqwest::Body::wrap_stream(chunks))).await.problem(416, "invalid_range");
+    assert_eq!(asked(&server, &url).await, 20, "only the bytes within the range count");
 }
 
 #[tokio::test]
-async fn other_bytes_than_announced_are_thrown_away() {
+async fn bytes_that_differ_from_the_announced_digest_are_discarded() {
     let server = Setup::new().start().await;
     let (client, file) = (server.client(), Recording::short(T0));
     let session = open(&client, &[&file]).await;
@@ -118,7 +118,7 @@ async fn other_bytes_than_announced_are_thrown_away() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named_with_how_far_it_has_come() {
+async fn incomplete_files_are_named_with_their_received_bytes() {
     let server = Setup::new().start().await;
     let (client, files) = (server.client(), [Recording::short(T0), Recording::short(T0 + 1000)]);
     let session = open(&client, &[&files[0], &files[1]]).await;
@@ -131,7 +131,7 @@ async fn what_is_missing_is_named_with_how_far_it_has_come() {
 }
 
 #[tokio::test]
-async fn nobody_reaches_anothers_upload() {
+async fn upload_of_another_user_cannot_be_reached() {
     let server = Setup::new().start().await;
     let (client, other, file) = (server.client(), server.client_of("other").await, Recording::short(T0));
     let session = open(&client, &[&file]).await;
@@ -139,7 +139,7 @@ async fn nobody_reaches_anothers_upload() {
     assert_ne!(session["job_id"], theirs["job_id"]);
     complete(&other, &session).await.problem(403, "not_your_job");
     complete(&other, &json!({"job_id": "nothing"})).await.problem(404, "job_not_found");
-    complete(&server.stranger(), &session).await.problem(401, "unauthenticated");
+    complete(&server.client_without_token(), &session).await.problem(401, "unauthenticated");
     let (mine, their) = (url(&session, 0), url(&theirs, 0));
     let (address, secret) = mine.rsplit_once('.').unwrap();
     let (_, their_secret) = their.rsplit_once('.').unwrap();
@@ -161,7 +161,7 @@ async fn nobody_reaches_anothers_upload() {
 }
 
 #[tokio::test]
-async fn a_cancelled_session_takes_no_more_and_leaves_nothing() {
+async fn cancelled_session_accepts_no_more_bytes_and_leaves_nothing() {
     let server = Setup::new().start().await;
     let (client, file) = (server.client(), Recording::short(T0));
     let session = open(&client, &[&file]).await;
@@ -176,7 +176,7 @@ async fn a_cancelled_session_takes_no_more_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn the_oldest_of_too_many_sessions_expires() {
+async fn oldest_session_expires_above_the_limit() {
     let server = Setup::new().with("limits.open_sessions_per_user", 2).start().await;
     let client = server.client();
     let mut sessions = Vec::new();
@@ -188,25 +188,26 @@ async fn the_oldest_of_too_many_sessions_expires() {
     assert_eq!(asked(&server, &url(&sessions[1], 0)).await, 0);
 }
 
-/// Between its opening and its addresses another one took its place: what is asked again is opened anew.
+/// Between its creation and the URLs of its files, the session was cancelled for another one: a repeated request opens
+/// a new one.
 #[tokio::test]
-async fn a_session_that_gives_way_while_it_is_opened_is_told_so() {
+async fn session_cancelled_while_it_is_opened_is_reported() {
     let server = Setup::new().with("limits.open_sessions_per_user", 1).start().await;
     let (client, next) = (server.client(), AtomicI64::new(T0));
     let opened = async |_| try_open(&client, &[offer(&Recording::short(next.fetch_add(10, Relaxed)))]).await;
-    let told = eventually("two were opened at the same moment", PATIENCE, async || {
+    let conflict = eventually("two were opened at the same moment", PATIENCE, async || {
         let answers = join_all((0..16).map(opened)).await;
         assert!(answers.iter().all(|answer| matches!(answer.status, 201 | 409)), "{answers:?}");
         answers.into_iter().find(|answer| answer.status == 409)
     });
-    told.await.problem(409, "job_finished");
+    conflict.await.problem(409, "job_finished");
     let open = client.get("/v2/sync/jobs?status=uploading").await.ok();
     assert_eq!(open["jobs"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]
-async fn a_full_disk_takes_no_session() {
+async fn session_is_refused_on_a_full_disk() {
     let server = Setup::new().with("blobs.reserve_bytes", u64::MAX / 2).start().await;
     try_open(&server.client(), &[offer(&Recording::short(T0))]).await.problem(503, "storage_unavailable");
-    server.client().has_nothing().await;
+    server.client().assert_empty().await;
 }

@@ -1,4 +1,4 @@
-//! Resumable uploads: opened, sent in as many requests as the network allows, completed, transcribed.
+//! Resumable uploads: opened, sent in as many requests as the network requires, completed, transcribed.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -23,7 +23,7 @@ pub async fn try_open(client: &Client, files: &[Value]) -> Answer {
     client.send(client.request(Method::POST, OPEN).json(&json!({"files": files}))).await
 }
 
-/// The session of these files: a new one, or the one that is open.
+/// The session of these files: a new one, or the one that is open already.
 pub async fn open(client: &Client, files: &[&Recording]) -> Value {
     let offers: Vec<_> = files.iter().map(|file| offer(file)).collect();
     let answer = try_open(client, &offers).await;
@@ -36,15 +36,15 @@ pub fn url(session: &Value, index: usize) -> String {
     session["files"][index]["upload_url"].as_str().unwrap().to_owned()
 }
 
-/// Nobody's token: the address is enough.
+/// Sends bytes without a token: the upload URL is enough.
 pub async fn put(server: &Server, url: &str, range: &str, bytes: impl Into<Body>) -> Answer {
-    let stranger = server.stranger();
-    let request = stranger.request(Method::PUT, url).body(bytes);
+    let client_without_token = server.client_without_token();
+    let request = client_without_token.request(Method::PUT, url).body(bytes);
     let request = if range.is_empty() { request } else { request.header("content-range", range) };
-    stranger.send(request).await
+    client_without_token.send(request).await
 }
 
-/// How many bytes are there, as the protocol tells it.
+/// The number of bytes that the server has, by the protocol's query.
 pub async fn asked(server: &Server, url: &str) -> u64 {
     let answer = put(server, url, "bytes */*", "").await;
     assert_eq!(answer.status, 308, "{}", answer.text);
@@ -89,7 +89,11 @@ async fn a_session_is_sent_completed_and_transcribed() {
         complete(&client, &session).await.problem(409, "upload_incomplete");
         let answer = put(&server, &url(&session, index), "", file.bytes.clone()).await;
         assert_eq!((answer.status, &answer.body["whole"]), (200, &json!(true)), "{}", answer.text);
-        assert_eq!(put(&server, &url(&session, index), "bytes */*", "").await.status, 200, "asked, it is still whole");
+        assert_eq!(
+            put(&server, &url(&session, index), "bytes */*", "").await.status,
+            200,
+            "a query still reports it as complete"
+        );
     }
     let job = completed(&server, &session).await;
     assert_eq!(client.segments().await.len() as u64, job["total_segments"].as_u64().unwrap());
@@ -101,28 +105,28 @@ async fn a_session_is_sent_completed_and_transcribed() {
 }
 
 #[tokio::test]
-async fn an_interrupted_upload_goes_on_where_it_broke_off() {
+async fn interrupted_upload_continues_at_its_offset() {
     let server = Setup::new().start().await;
     let file = Recording::speech(T0);
     let (size, session) = (file.bytes.len(), open(&server.client(), &[&file]).await);
     let url = url(&session, 0);
     let first = put(&server, &url, &format!("bytes 0-999/{size}"), file.bytes.slice(..1000)).await;
     assert_eq!((first.status, first.header("range")), (308, "bytes=0-999"));
-    // What overlaps is read over.
+    // Bytes that overlap are skipped.
     let next = put(&server, &url, "bytes 500-1999/*", file.bytes.slice(500..2000)).await;
     assert_eq!(after(next.header("range")), 2000, "{}", next.text);
-    // The connection hangs, and the phone comes again over another one.
+    // The connection hangs, and the phone sends again over another one.
     let range = format!("bytes 2000-{}/{size}", size - 1);
     let hangs = put(&server, &url, &range, hanging(file.bytes.slice(2000..3000)));
     tokio::pin!(hangs);
     let hung = loop {
-        // Whoever asks takes the file, whether the other one has it already or comes after.
+        // The second connection takes the file over, whether the first one holds it already or comes later.
         tokio::select! {
             hung = &mut hangs => break hung,
             offset = asked(&server, &url) => assert!((2000..=3000).contains(&offset), "{offset}"),
         }
     };
-    assert_eq!(hung.status, 308, "the earlier one is told what has come");
+    assert_eq!(hung.status, 308, "the earlier request learns the received bytes");
     let offset = asked(&server, &url).await;
     assert!((2000..=3000).contains(&offset), "{offset}");
     let again = open(&server.client(), &[&file]).await;
@@ -134,7 +138,7 @@ async fn an_interrupted_upload_goes_on_where_it_broke_off() {
 }
 
 #[tokio::test]
-async fn after_a_kill_in_the_middle_it_goes_on_from_what_was_durable() {
+async fn upload_continues_from_durable_bytes_after_a_kill() {
     let setup = Setup::new();
     let server = setup.start().await;
     let silence = Recording::silence(T0);
@@ -142,18 +146,18 @@ async fn after_a_kill_in_the_middle_it_goes_on_from_what_was_durable() {
     let session = open(&server.client(), &[&file]).await;
     let address = url(&session, 0);
     let part = 9 * 1024 * 1024;
-    let sent = server.stranger().request(Method::PUT, &address).body(hanging(file.bytes.slice(..part)));
+    let sent = server.client_without_token().request(Method::PUT, &address).body(hanging(file.bytes.slice(..part)));
     let sending = tokio::spawn(sent.send());
     let synced = async || {
         let offset = open(&server.client(), &[&file]).await["files"][0]["offset"].as_u64().unwrap();
         (offset >= 8 * 1024 * 1024).then_some(offset)
     };
-    let durable = eventually("some of it is durable", PATIENCE, synced).await;
+    let durable = eventually("some of the bytes are durable", PATIENCE, synced).await;
     server.kill9().await;
     assert!(sending.await.unwrap().is_err(), "there was no answer");
 
     let server = setup.start().await;
-    // A new client, which has forgotten everything.
+    // A new client without any state.
     let again = open(&server.client(), &[&file]).await;
     assert_eq!((&again["job_id"], url(&again, 0)), (&session["job_id"], address.clone()));
     let offset = again["files"][0]["offset"].as_u64().unwrap();
@@ -166,7 +170,7 @@ async fn after_a_kill_in_the_middle_it_goes_on_from_what_was_durable() {
 }
 
 #[tokio::test]
-async fn an_abandoned_session_blocks_nobody() {
+async fn abandoned_session_does_not_block_the_same_recording() {
     let server = Setup::new().start().await;
     let (client, file) = (server.client(), Recording::speech(T0));
     let session = open(&client, &[&file]).await;
@@ -174,7 +178,7 @@ async fn an_abandoned_session_blocks_nobody() {
     let job = client.done(std::slice::from_ref(&file)).await;
     assert_eq!(job["status"], "completed");
     let answer = complete(&client, &session).await;
-    assert_eq!((answer.status, &answer.body["job_id"]), (202, &job["job_id"]), "the other job answers");
+    assert_eq!((answer.status, &answer.body["job_id"]), (202, &job["job_id"]), "the other job is returned");
     assert_eq!(answer.body["deduplicated"], true);
     assert_eq!(complete(&client, &session).await.body["job_id"], job["job_id"], "and goes on answering");
     assert_eq!(client.job(session["job_id"].as_str().unwrap()).await["status"], "cancelled");
@@ -184,7 +188,7 @@ async fn an_abandoned_session_blocks_nobody() {
 }
 
 #[tokio::test]
-async fn in_a_mix_only_what_is_not_known_is_sent() {
+async fn only_unknown_recordings_of_a_mixed_session_are_sent() {
     let server = Setup::new().start().await;
     let (client, known, new) = (server.client(), Recording::short(T0), Recording::short(T0 + 1000));
     client.done(std::slice::from_ref(&known)).await;
@@ -214,7 +218,7 @@ async fn a_session_that_is_not_completed_expires_with_its_bytes() {
 }
 
 #[tokio::test]
-async fn a_lie_about_the_bytes_fails_that_file_and_the_truth_is_transcribed_afterwards() {
+async fn wrong_bytes_fail_their_file_and_the_right_ones_are_transcribed_afterwards() {
     let server = Setup::new().start().await;
     let (client, file) = (server.client(), Recording::short(T0));
     let mut lie = offer(&file);
@@ -232,7 +236,7 @@ async fn a_lie_about_the_bytes_fails_that_file_and_the_truth_is_transcribed_afte
 }
 
 #[tokio::test]
-async fn the_address_is_in_no_log_no_metric_and_no_print() {
+async fn upload_url_is_in_no_log_metric_or_output() {
     let server = Setup::new().with("log.level", "debug").start().await;
     let file = Recording::short(T0);
     let session = open(&server.client(), &[&file]).await;
@@ -242,7 +246,7 @@ async fn the_address_is_in_no_log_no_metric_and_no_print() {
     put(&server, &url, "", file.bytes.clone()).await.ok();
     let secret = url.rsplit('.').next().unwrap();
     assert!(secret.len() >= 32);
-    let metrics = server.stranger().get("/metrics").await.text;
+    let metrics = server.client_without_token().get("/metrics").await.text;
     assert!(metrics.contains("/v2/sync/uploads/parts/{upload}"), "{metrics}");
     assert!(!metrics.contains(secret) && !server.log.text().contains(secret) && !problem.text.contains(secret));
     let setup = server.setup();
@@ -253,7 +257,7 @@ async fn the_address_is_in_no_log_no_metric_and_no_print() {
 }
 
 #[tokio::test]
-async fn addresses_are_whole_where_the_public_one_is_known() {
+async fn upload_urls_are_absolute_if_the_public_url_is_configured() {
     let server = Setup::new().with("server.public_url", "https://audio.example.com/").start().await;
     let session = open(&server.client(), &[&Recording::short(T0)]).await;
     assert!(url(&session, 0).starts_with("https://audio.example.com/v2/sync/uploads/parts/"), "{session}");

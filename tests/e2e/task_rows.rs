@@ -1,4 +1,4 @@
-//! Every answer of the task routes, as the contract lists them.
+//! Every answer of the task routes, as listed in the contract.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ use tests::{Answer, Client, Recording, Server, Setup, eventually};
 const PROCESS: &str = "/v2/sync/process";
 const SWEEP: &str = "/v2/sync/sweep";
 const UNKNOWN_JOB: &str = "11111111-1111-4111-8111-111111111111";
-/// Longer than the test: the job stays as it is.
+/// Longer than the test, so that the job does not change.
 const FOR_EVER_MS: u64 = 600_000;
 
-/// What the queue sends, but by hand.
+/// Sends by hand what the queue sends.
 pub struct Tasks {
     client: Client,
     secret: String,
@@ -39,8 +39,8 @@ impl Tasks {
     }
 }
 
-/// The queue works on the first job of the user; the second waits its turn, for the test to deliver.
-async fn one_waits(setup: &Setup) -> (Server, Tasks, String) {
+/// The queue delivers the first job of the user; the second one waits for a slot, and the test delivers it.
+async fn server_with_waiting_job(setup: &Setup) -> (Server, Tasks, String) {
     let server = setup.clone().with("limits.enqueued_per_user", 1).start().await;
     let tasks = Tasks::of(&server);
     let first = server.client().accepted(&[Recording::short(T0)]).await;
@@ -80,7 +80,7 @@ async fn the_public_listener_has_no_task_routes_and_the_internal_one_no_others()
 }
 
 #[tokio::test]
-async fn the_secret_before_the_present_one_is_accepted_during_a_rotation() {
+async fn previous_secret_is_accepted_during_a_rotation() {
     let (old, new) = ("o".repeat(32), "n".repeat(32));
     let setup = Setup::new().with("tasks.secret", &new).with("tasks.previous_secret", &old);
     let server = setup.start().await;
@@ -89,7 +89,7 @@ async fn the_secret_before_the_present_one_is_accepted_during_a_rotation() {
         assert_eq!(tasks.post(PROCESS, &[secret], "{}").await.status, 200);
     }
     let job = server.client().done(&[Recording::short(T0)]).await;
-    assert_eq!(job["status"], "completed", "the queue shows the present one");
+    assert_eq!(job["status"], "completed", "the queue sends the current secret");
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn malformed_tasks_are_dropped() {
 }
 
 #[tokio::test]
-async fn tasks_without_anything_to_run_are_skipped() {
+async fn tasks_without_work_are_skipped() {
     let server = Setup::new().start().await;
     let tasks = Tasks::of(&server);
     let skipped = |reason: &str| json!({"status": "skipped", "reason": reason});
@@ -122,9 +122,9 @@ async fn tasks_without_anything_to_run_are_skipped() {
 }
 
 #[tokio::test]
-async fn a_cancelled_job_is_skipped_and_its_audio_goes() {
+async fn task_of_a_cancelled_job_is_skipped_and_its_audio_is_removed() {
     let setup = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS);
-    let (server, tasks, job_id) = one_waits(&setup).await;
+    let (server, tasks, job_id) = server_with_waiting_job(&setup).await;
     setup.on_folder(&["admin", "cancel", &job_id]).await.ok();
     let blobs = |server: &Server| server.folder().blobs().iter().filter(|blob| blob.contains(&job_id)).count();
     assert_eq!(blobs(&server), 1);
@@ -135,15 +135,15 @@ async fn a_cancelled_job_is_skipped_and_its_audio_goes() {
 }
 
 #[tokio::test]
-async fn a_stray_delivery_of_a_waiting_job_runs_it() {
-    let (server, tasks, job_id) = one_waits(&Setup::new().with("engine.null_delay_ms", 400)).await;
+async fn unexpected_delivery_of_a_waiting_job_runs_it() {
+    let (server, tasks, job_id) = server_with_waiting_job(&Setup::new().with("engine.null_delay_ms", 400)).await;
     let answer = tasks.deliver(&job_id, "local").await.ok();
     assert_eq!(answer, json!({"status": "done", "job_status": "completed"}));
     assert_eq!(server.client().job(&job_id).await["status"], "completed");
 }
 
 #[tokio::test]
-async fn a_delivery_that_cannot_finish_says_when_the_job_comes_again() {
+async fn delivery_that_cannot_finish_returns_the_time_of_the_next_one() {
     let server = Setup::new().with("engine.null_fail", "transient").with("limits.enqueued_per_user", 1).start().await;
     let tasks = Tasks::of(&server);
     let first = server.client().accepted(&[Recording::short(T0)]).await;
@@ -154,20 +154,20 @@ async fn a_delivery_that_cannot_finish_says_when_the_job_comes_again() {
 }
 
 #[tokio::test]
-async fn a_task_for_another_user_touches_nothing() {
+async fn task_for_another_user_changes_nothing() {
     let setup = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS);
-    let (server, tasks, job_id) = one_waits(&setup).await;
+    let (server, tasks, job_id) = server_with_waiting_job(&setup).await;
     let eve = server.client_of("eve").await;
     let shown = async || setup.on_folder(&["admin", "show", &job_id]).await.ok();
     let before = (shown().await, server.folder().blobs());
     tasks.deliver(&job_id, "eve").await.problem(403, "owner_mismatch");
     assert_eq!((shown().await, server.folder().blobs()), before);
-    eve.has_nothing().await;
+    eve.assert_empty().await;
     server.log.wait("the alarm", PATIENCE, |line| line.field("level") == "ERROR" && line.text.contains(&job_id)).await;
 }
 
 #[tokio::test]
-async fn a_job_that_another_worker_holds_is_told_until_when() {
+async fn delivery_of_a_job_held_by_another_worker_returns_the_end_of_its_lease() {
     let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
     let tasks = Tasks::of(&server);
     let job_id = server.client().accepted(&[Recording::short(T0)]).await;
@@ -179,9 +179,9 @@ async fn a_job_that_another_worker_holds_is_told_until_when() {
 }
 
 #[tokio::test]
-async fn an_instance_that_has_enough_to_do_touches_nothing() {
+async fn delivery_to_a_busy_instance_changes_nothing() {
     let setup = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).with("process.max_jobs", 1);
-    let (server, tasks, job_id) = one_waits(&setup).await;
+    let (server, tasks, job_id) = server_with_waiting_job(&setup).await;
     let before = server.client().job(&job_id).await;
     let answer = tasks.deliver(&job_id, "local").await;
     answer.problem(503, "backend_busy");
@@ -190,7 +190,7 @@ async fn an_instance_that_has_enough_to_do_touches_nothing() {
 }
 
 #[tokio::test]
-async fn a_sweep_counts_what_it_did_and_may_be_asked_twice() {
+async fn sweep_reports_its_counts_and_can_be_repeated() {
     let server = Setup::new().start().await;
     let tasks = Tasks::of(&server);
     let nothing = json!({

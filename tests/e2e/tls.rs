@@ -1,4 +1,4 @@
-//! TLS as `curl` sees it: the printed lines work, wrong files are told, renewed ones are taken up.
+//! TLS as `curl` sees it: the printed lines work, wrong files are reported, renewed ones are loaded.
 
 use std::path::{Path, PathBuf};
 
@@ -35,17 +35,17 @@ async fn https_is_served_in_both_versions_and_the_worker_stays_on_plain_loopback
     assert!(server.url.starts_with("https://127.0.0.1:"), "{}", server.url);
     assert!(server.internal_url.starts_with("http://127.0.0.1:"), "{}", server.internal_url);
     for (version, spoken) in [("--http1.1", "1.1"), ("--http2", "2")] {
-        let told = curl(&server, "/healthz", &format!("{version} -w '%{{http_version}}' -o /dev/null")).await;
-        assert_eq!(told, spoken);
+        let version_used = curl(&server, "/healthz", &format!("{version} -w '%{{http_version}}' -o /dev/null")).await;
+        assert_eq!(version_used, spoken);
     }
     let plain = server.url.replace("https:", "http:");
-    let said = program::shell(&format!("curl -sS {plain}/healthz 2>&1 || echo failed as it should")).await;
-    assert!(said.contains("failed as it should"), "{said}");
+    let found = program::shell(&format!("curl -sS {plain}/healthz 2>&1 || echo failed as it should")).await;
+    assert!(found.contains("failed as it should"), "{found}");
     assert!(curl(&server, "/healthz", "").await.contains("ok"), "and no harm was done");
 }
 
 #[tokio::test]
-async fn the_printed_curl_works_with_the_certificate_that_a_person_made() {
+async fn printed_curl_works_with_configured_certificates() {
     for (certificate, trust) in [("selfsigned", "--cacert"), ("elsewhere", "-k"), ("server", "")] {
         let setup = with(
             &file(&format!("{certificate}.pem")),
@@ -67,7 +67,7 @@ async fn the_printed_curl_works_with_the_certificate_that_a_person_made() {
 }
 
 #[tokio::test]
-async fn an_early_refusal_of_a_large_upload_arrives_whole() {
+async fn early_refusal_of_a_large_upload_arrives_completely() {
     let server = with_named("server").start().await;
     let folder = tempfile::tempdir().unwrap();
     let large = folder.path().join("large.bin");
@@ -80,7 +80,7 @@ async fn an_early_refusal_of_a_large_upload_arrives_whole() {
 }
 
 #[tokio::test]
-async fn wrong_files_refuse_the_start_with_one_line() {
+async fn invalid_certificate_files_prevent_the_start_with_one_line() {
     let (server, key) = (file("server.pem"), file("server-key.pem"));
     for (certificate, key, wanted) in [
         (file("nowhere.pem"), key.clone(), "cannot read"),
@@ -100,13 +100,13 @@ async fn wrong_files_refuse_the_start_with_one_line() {
 #[tokio::test]
 async fn an_expired_certificate_is_served_with_a_warning() {
     let server = with_named("expired").start().await;
-    let told = "the TLS certificate has expired";
-    server.log.wait("that it has expired", PATIENCE, |line| line.text.contains(told)).await;
+    let message = "the TLS certificate has expired";
+    server.log.wait("that it has expired", PATIENCE, |line| line.text.contains(message)).await;
     assert!(curl(&server, "/healthz", "-k").await.contains("ok"));
 }
 
 #[tokio::test]
-async fn a_renewed_certificate_is_taken_up_without_a_restart_and_a_broken_one_is_not() {
+async fn renewed_certificate_is_loaded_without_a_restart_and_a_broken_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     let put = |name: &str| {
@@ -118,16 +118,16 @@ async fn a_renewed_certificate_is_taken_up_without_a_restart_and_a_broken_one_is
     let subject = async || curl(&server, "/healthz", "-v 2>&1").await;
     assert!(subject().await.contains("Afterword test server"));
     std::fs::write(&certificate, "half a certificate").unwrap();
-    eventually_or("the broken renewal is told", PATIENCE, async || {
+    eventually_or("the broken renewal is reported", PATIENCE, async || {
         let text = server.log.text();
-        if text.contains("the old one stays") { Ok(()) } else { Err(text) }
+        if text.contains("the old certificate is kept") { Ok(()) } else { Err(text) }
     })
     .await;
     assert!(subject().await.contains("Afterword test server"));
     put("renewed");
     eventually_or("the renewed certificate is shown", PATIENCE, async || {
-        let said = subject().await;
-        if said.contains("Afterword test renewed") { Ok(()) } else { Err(said) }
+        let found = subject().await;
+        if found.contains("Afterword test renewed") { Ok(()) } else { Err(found) }
     })
     .await;
 }

@@ -1,5 +1,5 @@
-//! Every refusal of `POST /v2/sync/upload`, as the contract lists them, and that nothing is kept after it. Those by
-//! policy stand in the suite `flow`.
+//! Every refusal of `POST /v2/sync/upload`, as listed in the contract; nothing is stored after any of them. Refusals by
+//! policy are tested in the suite `flow`.
 
 use reqwest::Method;
 use tests::recordings::{T0, name};
@@ -14,12 +14,12 @@ fn small() -> Setup {
     setup.with("limits.max_files", 3).with("limits.recovery_window_seconds", 86_400)
 }
 
-pub async fn nothing_kept(server: &Server) {
-    server.client().has_nothing().await;
+pub async fn assert_nothing_stored(server: &Server) {
+    server.client().assert_empty().await;
     server.folder().until_no_blobs(PATIENCE).await;
 }
 
-/// Fits the recovery window.
+/// A time within the recovery window.
 fn recent() -> i64 {
     now_secs() - 3600
 }
@@ -31,7 +31,7 @@ fn digest(of: &str) -> String {
 const ZERO_DIGEST: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 #[tokio::test]
-async fn every_bad_file_is_named_and_nothing_of_the_batch_is_kept() {
+async fn every_invalid_file_is_named_and_nothing_of_the_batch_is_stored() {
     let server = Setup::new().start().await;
     let good = Recording::short(T0);
     let named = |name: &str| Recording::new(name, good.bytes.clone());
@@ -50,11 +50,11 @@ async fn every_bad_file_is_named_and_nothing_of_the_batch_is_kept() {
         answer.problem(400, code);
         assert_eq!(answer.bad_files(), [(file.name.as_str(), code)]);
     }
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
 }
 
 #[tokio::test]
-async fn names_with_tricks_or_without_a_fit_time_are_refused() {
+async fn malicious_names_and_names_without_a_valid_time_are_refused() {
     let server = Setup::new().start().await;
     let long = format!("{}_{T0}.bin", "x".repeat(200));
     let tricks = [
@@ -74,11 +74,11 @@ async fn names_with_tricks_or_without_a_fit_time_are_refused() {
         let answer = server.client().upload(&[Recording::new(name, &b"abc"[..])]).await;
         answer.problem(400, "invalid_filename");
     }
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
 }
 
 #[tokio::test]
-async fn a_batch_that_is_no_batch_is_refused() {
+async fn malformed_batch_is_refused() {
     let server = Setup::new().start().await;
     let client = server.client();
     let form = reqwest::multipart::Form::new().text("note", "no recording here");
@@ -98,11 +98,11 @@ async fn a_batch_that_is_no_batch_is_refused() {
         let request = if kind.is_empty() { request } else { request.header("content-type", kind) };
         client.send(request).await.problem(status, code);
     }
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
 }
 
 #[tokio::test]
-async fn parameters_that_cannot_be_meant_are_refused() {
+async fn invalid_parameters_are_refused() {
     let server = Setup::new().start().await;
     let client = server.client();
     let good = [Recording::short(T0)];
@@ -115,11 +115,11 @@ async fn parameters_that_cannot_be_meant_are_refused() {
     {
         client.upload(&[Recording::short(T0).header(header, value)]).await.problem(400, "invalid_parameter");
     }
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
 }
 
 #[tokio::test]
-async fn without_a_valid_token_nothing_is_read() {
+async fn body_is_not_read_without_a_valid_token() {
     let server = Setup::new().start().await;
     let foreign = Setup::new().start().await;
     let (head, rest) = server.token.split_once('.').unwrap();
@@ -134,7 +134,7 @@ async fn without_a_valid_token_nothing_is_read() {
         assert_eq!(answer.header("www-authenticate"), "Bearer");
         assert!(token.is_empty() || !answer.text.contains(token));
     }
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn an_expired_token_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_over_a_limit_is_told_which() {
+async fn exceeded_limit_is_named() {
     let server = small().start().await;
     let client = server.client();
     let sized = |at: i64, size: usize| Recording::new(name(recent() + at), vec![1; size]);
@@ -162,13 +162,17 @@ async fn what_is_over_a_limit_is_told_which() {
     assert_eq!(answer.bad_files(), [(large[1].name.as_str(), "file_too_large")]);
     client.upload(&[sized(0, 99_000), sized(1, 99_000)]).await.problem(413, "batch_too_large");
     client.upload(&[fits(0), fits(1), fits(2), fits(3)]).await.problem(413, "too_many_files");
-    // What is announced too large is refused by its head alone.
+    // An upload that announces too large a body is refused by its headers alone.
     let announced = client.request(Method::POST, UPLOAD).header("content-type", "multipart/form-data; boundary=b");
     let endless = reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
     let announced = announced.header("content-length", "100000000").body(endless);
     client.send(announced).await.problem(413, "batch_too_large");
-    nothing_kept(&server).await;
-    assert_eq!(client.upload(&[sized(0, 100_000), fits(1), fits(2)]).await.status, 202, "the limits themselves fit");
+    assert_nothing_stored(&server).await;
+    assert_eq!(
+        client.upload(&[sized(0, 100_000), fits(1), fits(2)]).await.status,
+        202,
+        "values at the limits are accepted"
+    );
 }
 
 #[tokio::test]
@@ -178,7 +182,7 @@ async fn bytes_that_differ_from_their_digest_are_refused() {
     let answer = server.client().upload(&[bad.clone(), Recording::short(T0 + 1)]).await;
     answer.problem(422, "digest_mismatch");
     assert_eq!(answer.bad_files(), [(bad.name.as_str(), "digest_mismatch")]);
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
     // The SHA-256 of `abc`.
     let right = digest("ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
     let good = Recording::new(name(T0), &b"abc"[..]).header("content-digest", &right);
@@ -186,14 +190,14 @@ async fn bytes_that_differ_from_their_digest_are_refused() {
 }
 
 #[tokio::test]
-async fn a_recording_of_the_future_is_told_when_to_come_back() {
+async fn recording_from_the_future_gets_a_retry_after() {
     let server = small().start().await;
     let ahead = Recording::short(now_secs() + 1000);
     let answer = server.client().upload(std::slice::from_ref(&ahead)).await;
     let wait = answer.problem(422, "recording_in_future")["retry_after"].as_u64().unwrap();
     assert!((1..=1000).contains(&wait), "{wait}");
     assert_eq!(answer.bad_files(), [(ahead.name.as_str(), "recording_in_future")]);
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
     assert_eq!(server.client().upload(&[Recording::short(now_secs() + 200)]).await.status, 202, "clocks differ a bit");
 }
 
@@ -204,13 +208,13 @@ async fn a_recording_older_than_the_recovery_window_is_refused() {
     let answer = server.client().upload(std::slice::from_ref(&old)).await;
     answer.problem(422, "recording_too_old");
     assert_eq!(answer.bad_files(), [(old.name.as_str(), "recording_too_old")]);
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
     assert_eq!(server.client().upload(&[Recording::short(now_secs() - 86_000)]).await.status, 202);
 }
 
-/// Errors are for clients: no path, no SQL, no address of ours.
+/// Errors are for clients: they contain no path, no SQL and no internal address.
 #[tokio::test]
-async fn a_problem_tells_nothing_about_the_inside() {
+async fn problem_reveals_no_internals() {
     let server = Setup::new().start().await;
     let folder = server.setup().data_dir().display().to_string();
     let asked: [Answer; 3] = [
@@ -221,7 +225,7 @@ async fn a_problem_tells_nothing_about_the_inside() {
     for answer in asked {
         assert!(answer.status >= 400 && !answer.text.contains(&folder), "{}", answer.text);
         assert_eq!(answer.body["type"], format!("/errors/{}", answer.code()));
-        let page = server.stranger().get(answer.body["type"].as_str().unwrap()).await;
+        let page = server.client_without_token().get(answer.body["type"].as_str().unwrap()).await;
         assert_eq!((page.status, page.header("content-type")), (200, "text/markdown; charset=utf-8"));
         assert!(page.text.starts_with(&format!("# {}\n", answer.code())), "{}", page.text);
     }

@@ -1,5 +1,5 @@
-//! Real speech through the real program with its built-in engine: the words come back, where they were spoken, and
-//! nothing that is no speech becomes one.
+//! Real speech through the real program with its built-in engine: the words come back at the times when they were
+//! spoken, and sounds other than speech produce no words.
 
 use serde_json::{Value, json};
 use testkit::wer::{Errors, errors, words};
@@ -7,10 +7,10 @@ use tests::recordings::T0;
 use tests::sounds::{MS, breathing, clicks, clip, music, pink, recorded, silence, text, tone, without_pauses};
 use tests::{Client, Recording, Setup};
 
-/// How far the start of a line may be from the moment at which someone began to speak.
+/// The largest difference between the start of a line and the moment at which someone begins to speak.
 const NEAR_MS: i64 = 250;
 
-/// A line of a transcript: where it is from the start of its recording, and what it says.
+/// A line of a transcript: its offset in the recording, and its text.
 struct Heard {
     start_ms: i64,
     end_ms: i64,
@@ -18,7 +18,7 @@ struct Heard {
     language: Value,
 }
 
-/// What was understood of one device's recording that began at `T0`.
+/// The transcript of one device's recording that began at `T0`.
 async fn heard(client: &Client, device: &str) -> Vec<Heard> {
     let conversations = client.conversations().await;
     let of_device = conversations.iter().filter(|conversation| conversation["device"] == device);
@@ -46,7 +46,7 @@ fn wrong(id: &str, heard: &[Heard]) -> Errors {
 }
 
 fn setup() -> Setup {
-    Setup::new().hearing()
+    Setup::new().with_speech_engine()
 }
 
 async fn completed(client: &Client, files: &[Recording]) -> Value {
@@ -56,7 +56,7 @@ async fn completed(client: &Client, files: &[Recording]) -> Value {
 }
 
 #[tokio::test]
-async fn what_was_said_comes_back_as_words_and_is_counted_once() {
+async fn speech_is_transcribed_correctly_and_counted_once() {
     let server = setup().start().await;
     let client = server.client();
     for (id, most) in [("jfk", 1), ("ss0890", 1)] {
@@ -75,7 +75,7 @@ async fn what_was_said_comes_back_as_words_and_is_counted_once() {
 }
 
 #[tokio::test]
-async fn what_is_no_speech_has_no_words_and_costs_nothing() {
+async fn other_sounds_than_speech_give_no_words_and_no_usage() {
     let server = setup().start().await;
     let client = server.client();
     let sounds = [
@@ -97,7 +97,7 @@ async fn what_is_no_speech_has_no_words_and_costs_nothing() {
     assert_eq!(asked, None, "the engine was asked");
 }
 
-/// Where someone begins to speak in the clip, by its loudness.
+/// When someone begins to speak in the clip, by its loudness.
 fn onset_ms(samples: &[i16]) -> i64 {
     let loud = |step: &[i16]| step.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0) > 1_500;
     let step = samples.chunks(10 * MS).position(loud).unwrap();
@@ -121,9 +121,9 @@ async fn lines_begin_where_they_were_spoken() {
     }
 }
 
-/// A minute of speech that never pauses has to be cut three times: each cut may cost a word.
+/// A minute of speech without a pause has to be cut three times, and each cut may cost a word.
 #[tokio::test]
-async fn speech_without_pauses_is_cut_and_keeps_its_words() {
+async fn speech_without_pauses_is_cut_without_losing_words() {
     let server = setup().start().await;
     let client = server.client();
     let whole = clip("sonnet");
@@ -140,7 +140,7 @@ async fn speech_without_pauses_is_cut_and_keeps_its_words() {
 }
 
 #[tokio::test]
-async fn half_of_a_batch_may_be_silent() {
+async fn batch_with_silent_files_completes() {
     let server = setup().start().await;
     let client = server.client();
     let files = [recorded("voice", T0, &clip("ss0880")), recorded("quiet", T0, &silence(3_000))];

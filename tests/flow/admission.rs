@@ -1,4 +1,4 @@
-//! The rows of the upload's errors that a policy decides, over real HTTP: a doorkeeper refuses, and nothing is kept.
+//! The upload's errors that an admission policy decides, over real HTTP: the policy refuses, and nothing is stored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,13 @@ fn refusing(refusing: Refusing) -> UploadServer {
     UploadServer::of(stage)
 }
 
-fn nothing_kept(server: &UploadServer) {
+fn assert_nothing_stored(server: &UploadServer) {
     assert_eq!(server.stage.store.all_jobs(), []);
     assert_eq!(server.stage.blobs.names(), []);
 }
 
 #[tokio::test]
-async fn each_refusal_by_policy_has_its_status_reason_and_wait() {
+async fn each_policy_refusal_has_its_status_reason_and_retry_after() {
     for (code, status, reason, shipped) in [
         (Code::FairUseRestricted, 429, "fair_use", "fair_use"),
         (Code::RateLimited, 429, "rate_limit", ""),
@@ -33,27 +33,27 @@ async fn each_refusal_by_policy_has_its_status_reason_and_wait() {
         let server = refusing(Refusing::always(code, Duration::from_millis(1500)));
         for route in ["/v2/sync/upload", "/v2/sync-local-files", "/v1/sync-local-files"] {
             let answer = server.client.post(route, &[Recording::short(T0)]).await;
-            assert_eq!(answer.problem(status, code.as_str())["retry_after"], 2, "whole seconds, never too early");
+            assert_eq!(answer.problem(status, code.as_str())["retry_after"], 2, "whole seconds, rounded up");
             assert_eq!(answer.header("x-rate-limit-reason"), reason);
             assert_eq!(answer.header("x-omi-rate-limit-reason"), shipped);
         }
-        nothing_kept(&server);
+        assert_nothing_stored(&server);
     }
 }
 
 #[tokio::test]
-async fn a_refused_user_comes_back_and_is_let_in() {
+async fn refused_user_is_admitted_later() {
     let server = refusing(Refusing::once(Code::BackendBusy, Duration::from_secs(1)));
     let files = [Recording::short(T0)];
     server.client.upload(&files).await.problem(503, "backend_busy");
-    nothing_kept(&server);
+    assert_nothing_stored(&server);
     assert_eq!(server.client.upload(&files).await.status, 202);
     assert_eq!(server.stage.store.all_jobs().len(), 1);
 }
 
-/// Who is refused by policy is told before the bytes are read, and who has no token before the policy is asked.
+/// A refusal by policy is sent before the body is read, and a missing token is refused before the policy is asked.
 #[tokio::test]
-async fn a_policy_is_asked_after_the_token_and_before_the_body() {
+async fn policy_is_asked_after_the_token_check_and_before_the_body() {
     let server = refusing(Refusing::always(Code::RateLimited, Duration::from_secs(1)));
     let stranger = server.client.with_token("");
     stranger.upload(&[Recording::short(T0)]).await.problem(401, "unauthenticated");
@@ -61,11 +61,11 @@ async fn a_policy_is_asked_after_the_token_and_before_the_body() {
     let request = server.client.request(reqwest::Method::POST, "/v2/sync/upload");
     let request = request.header("content-type", "multipart/form-data; boundary=b").body(endless);
     server.client.send(request).await.problem(429, "rate_limited");
-    nothing_kept(&server);
+    assert_nothing_stored(&server);
 }
 
 #[tokio::test]
-async fn a_shipped_client_that_is_refused_keeps_its_files_uncounted_and_comes_back() {
+async fn refused_shipped_client_keeps_its_files_uncounted_and_uploads_later() {
     for (code, paused, busy) in
         [(Code::FairUseRestricted, Some(90), 0), (Code::RateLimited, Some(90), 0), (Code::BackendBusy, None, 1)]
     {
@@ -74,7 +74,7 @@ async fn a_shipped_client_that_is_refused_keeps_its_files_uncounted_and_comes_ba
         older.upload().await;
         assert_eq!((older.paused, older.busy), (paused, busy), "{code}");
         assert_eq!((older.states(), older.retries()), (vec![State::Kept], vec![0]), "{code}");
-        nothing_kept(&server);
+        assert_nothing_stored(&server);
         older.upload().await;
         assert!(older.paused.is_none() && older.files[0].job_id.is_some(), "{code}");
     }

@@ -1,4 +1,4 @@
-//! A file of what users have: whatever was done to it, it is read whole or not at all.
+//! An export file: whatever was changed in it, it is imported completely or not at all.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ async fn two_users() -> (Arc<memory::Store>, String) {
 }
 
 #[tokio::test]
-async fn a_file_is_read_back_as_it_was_written() {
+async fn export_file_reads_back_unchanged() {
     let (_, file) = two_users().await;
     let other = memory::Store::new();
     let report = put(&other, None, &file).await.unwrap();
@@ -50,7 +50,7 @@ async fn a_file_is_read_back_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn one_user_is_taken_out_or_put_in_alone() {
+async fn single_user_can_be_exported_or_imported() {
     let (store, file) = two_users().await;
     let (ann, bob) = (uid("ann"), uid("bob"));
     let other = memory::Store::new();
@@ -64,13 +64,13 @@ async fn one_user_is_taken_out_or_put_in_alone() {
 }
 
 #[tokio::test]
-async fn a_file_of_nobody_is_a_file() {
+async fn export_without_users_is_a_valid_file() {
     let (empty, other) = (memory::Store::new(), memory::Store::new());
     let report = put(&other, None, &file_of(&empty, None).await).await.unwrap();
     assert_eq!(report, Report::default());
 }
 
-/// The line that is named, and nothing was written.
+/// The import is refused with the number of the line, and nothing was written.
 async fn refused(file: &str, what: &str) -> u64 {
     let store = memory::Store::new();
     let refused = put(&store, None, file).await;
@@ -82,7 +82,7 @@ async fn refused(file: &str, what: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_file_that_was_cut_off_imports_nothing() {
+async fn truncated_file_imports_nothing() {
     let (_, file) = two_users().await;
     let lines = file.lines().count() as u64;
     let ends = file.match_indices('\n').flat_map(|(at, _)| [at, (at + 1).min(file.len() - 1)]);
@@ -94,12 +94,12 @@ async fn a_file_that_was_cut_off_imports_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_edited_imports_nothing() {
+async fn edited_file_imports_nothing() {
     let (_, file) = two_users().await;
     let lines: Vec<&str> = file.split_inclusive('\n').collect();
     let end = lines.len() as u64;
-    let said = file.replacen("good morning", "bad morning!", 1);
-    assert_eq!(refused(&said, "another word").await, end, "only the sum knows");
+    let edited = file.replacen("good morning", "bad morning!", 1);
+    assert_eq!(refused(&edited, "another word").await, end, "only the checksum reveals it");
     for (at, _) in lines.iter().enumerate() {
         let mut without = lines.clone();
         without.remove(at);
@@ -119,7 +119,7 @@ async fn a_file_that_was_edited_imports_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_of_another_kind_is_refused_at_its_first_line() {
+async fn file_of_another_kind_is_refused_at_its_first_line() {
     let (_, file) = two_users().await;
     let of_format = |format: u32| file.replacen("\"afterword_export\":2", &format!("\"afterword_export\":{format}"), 1);
     let (newer, none) = (of_format(3), of_format(0));
@@ -129,7 +129,7 @@ async fn a_file_of_another_kind_is_refused_at_its_first_line() {
 }
 
 #[tokio::test]
-async fn a_user_who_has_something_else_there_is_left_alone_and_the_others_go_on() {
+async fn user_with_conflicting_data_is_skipped_and_others_are_imported() {
     let (_, file) = two_users().await;
     let there = Arc::new(memory::Store::new());
     Harness::new(there.clone()).transcribe(&uid("ann"), &phone(50_000), &[(0, 900, "later")]).await;
@@ -142,7 +142,7 @@ async fn a_user_who_has_something_else_there_is_left_alone_and_the_others_go_on(
 }
 
 #[tokio::test]
-async fn a_user_who_went_on_there_is_left_alone_too() {
+async fn user_with_newer_data_is_skipped() {
     let (_, file) = two_users().await;
     let there = Arc::new(memory::Store::new());
     put(&there, None, &file).await.unwrap();
@@ -155,7 +155,7 @@ async fn a_user_who_went_on_there_is_left_alone_too() {
 }
 
 #[tokio::test]
-async fn a_recording_that_only_waits_there_is_not_in_the_way() {
+async fn waiting_recording_does_not_block_an_import() {
     let (_, file) = two_users().await;
     let there = Arc::new(memory::Store::new());
     Harness::new(there.clone()).accept(&uid("ann"), &[phone(50_000)]).await;
@@ -164,9 +164,9 @@ async fn a_recording_that_only_waits_there_is_not_in_the_way() {
     assert_eq!(there.all_lines(&uid("ann")).len(), 3);
 }
 
-/// Speech of the shortest kind with the shortest pauses, as long as times can be told: 49 days.
+/// The shortest speech with the shortest pauses, up to the largest offset that can be stored: 49 days.
 #[tokio::test]
-async fn what_was_written_can_be_read_however_long_a_recording_is() {
+async fn export_of_the_longest_recording_can_be_read() {
     let store = Arc::new(memory::Store::new());
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;

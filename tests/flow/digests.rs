@@ -1,4 +1,4 @@
-//! The digest of an upload session is only announced: nothing of its bytes is believed before a worker compared them.
+//! The digest of an upload session is only claimed: its bytes change nothing before a worker has verified them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,10 +19,10 @@ use testkit::{SeededRandom, memory};
 use tests::Recording;
 use tests::recordings::numbered;
 
-use crate::script::{Script, Told, number};
+use crate::script::{Reply, Script, number};
 use crate::stage::{Stage, ann, soon};
 
-/// Blobs that count how often one of them is opened.
+/// A blob store that counts how often one of its blobs is opened.
 struct Counting {
     blobs: Arc<memory::Blobs>,
     reads: AtomicUsize,
@@ -52,7 +52,7 @@ impl Blobs for Counting {
     }
 }
 
-/// A stage whose blobs count their reads.
+/// A stage whose blob store counts its reads.
 fn counting() -> (Stage, Arc<Counting>) {
     let mut stage = Stage::new();
     let counting = Arc::new(Counting { blobs: stage.blobs.clone(), reads: AtomicUsize::new(0) });
@@ -64,8 +64,8 @@ fn digest(bytes: &[u8]) -> Sha256Hex {
     Sha256Hex(Sha256::digest(bytes).into())
 }
 
-/// A session that claims to bring `claimed`, and brings other bytes.
-async fn bring(stage: &Stage, claimed: &Recording, bytes: Bytes) -> TaskBody {
+/// Uploads a session that claims to contain `claimed`, but contains other bytes.
+async fn upload_session(stage: &Stage, claimed: &Recording, bytes: Bytes) -> TaskBody {
     let (name, size, sha256) = (claimed.name.clone(), claimed.bytes.len() as u64, digest(&claimed.bytes));
     let files = vec![Offer { name, size, sha256, crc32c: None, captured_at: None }];
     let asked = OpenSession { uid: ann(), files, terms: Terms::default(), traceparent: None };
@@ -87,12 +87,12 @@ async fn delivered(stage: &Stage, engine: &Arc<Script>, task: &TaskBody) -> Outc
     soon(Box::pin(stage.worker_with(engine).0.run(task))).await.unwrap()
 }
 
-fn busy() -> Arc<Script> {
-    Arc::new(Script::new(|_| Told::Fails(Retry::Later { after: None })))
+fn failing_engine() -> Arc<Script> {
+    Arc::new(Script::new(|_| Reply::Fails(Retry::Later { after: None })))
 }
 
-fn hears() -> Arc<Script> {
-    Arc::new(Script::new(|_| Told::Text))
+fn working_engine() -> Arc<Script> {
+    Arc::new(Script::new(|_| Reply::Text))
 }
 
 async fn code(stage: &Stage, job: JobId) -> Option<Code> {
@@ -103,25 +103,25 @@ fn texts(stage: &Stage) -> Vec<String> {
     stage.store.all_lines(&ann()).iter().map(domain::Line::text).collect()
 }
 
-/// What an engine of [`hears`] says of the recording when nobody lies.
-async fn honest(recording: &Recording) -> Vec<String> {
+/// The texts that an engine of [`working_engine`] gives for the recording when the digest is right.
+async fn expected_texts(recording: &Recording) -> Vec<String> {
     let stage = Stage::new();
     let task = stage.accept(&recording.name, &recording.bytes).await;
-    assert_eq!(delivered(&stage, &hears(), &task).await, Outcome::Done(Status::Completed));
+    assert_eq!(delivered(&stage, &working_engine(), &task).await, Outcome::Done(Status::Completed));
     texts(&stage)
 }
 
-/// As long, and speech as well.
+/// Other speech of the same length.
 fn other_speech(of: &Recording) -> Bytes {
     let turned: Vec<u8> = of.bytes.chunks(324).collect::<Vec<_>>().into_iter().rev().flatten().copied().collect();
     assert!(turned.len() == of.bytes.len() && turned != of.bytes);
     turned.into()
 }
 
-/// The ends of the job that planned a recording and placed nothing of it.
+/// Ends a job that has planned a recording and placed nothing of it.
 async fn planned(stage: &Stage, recording: &Recording, how: &Command) -> domain::Job {
     let task = stage.accept(&recording.name, &recording.bytes).await;
-    assert!(matches!(delivered(stage, &busy(), &task).await, Outcome::Rescheduled { .. }));
+    assert!(matches!(delivered(stage, &failing_engine(), &task).await, Outcome::Rescheduled { .. }));
     match stage.services.step(task.job_id, how).await.unwrap() {
         flow::ports::Stepped::Done { job, .. } => job,
         other => panic!("{other:?}"),
@@ -129,31 +129,31 @@ async fn planned(stage: &Stage, recording: &Recording, how: &Command) -> domain:
 }
 
 #[tokio::test]
-async fn other_bytes_for_a_recording_that_has_a_plan_are_refused_and_the_right_ones_are_transcribed() {
+async fn wrong_bytes_for_a_planned_recording_are_refused_and_the_right_ones_transcribed() {
     let recording = Recording::speech(T0.millis() / 1000 - 86_400);
     let stage = Stage::new();
     planned(&stage, &recording, &Command::Cancel).await;
-    let task = bring(&stage, &recording, other_speech(&recording)).await;
-    let engine = hears();
+    let task = upload_session(&stage, &recording, other_speech(&recording)).await;
+    let engine = working_engine();
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Failed));
     assert_eq!(code(&stage, task.job_id).await, Some(Code::DigestMismatch));
-    assert_eq!((engine.calls(), texts(&stage)), (0, vec![]), "nothing of them is heard");
+    assert_eq!((engine.calls(), texts(&stage)), (0, vec![]), "no audio of these bytes is transcribed");
 
-    let task = bring(&stage, &recording, recording.bytes.clone()).await;
+    let task = upload_session(&stage, &recording, recording.bytes.clone()).await;
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Completed));
-    assert_eq!(texts(&stage), honest(&recording).await);
+    assert_eq!(texts(&stage), expected_texts(&recording).await);
 }
 
 #[tokio::test]
-async fn other_bytes_for_a_recording_whose_texts_are_stored_place_those_texts_and_no_other() {
+async fn wrong_bytes_for_a_recording_with_stored_texts_place_only_those_texts() {
     let recording = Recording::new(Recording::speech(T0.millis() / 1000 - 86_400).name, twice());
     let stage = Stage::new();
     let first = Arc::new(std::sync::Mutex::new(None));
     let heard = Arc::clone(&first);
     let half = Arc::new(Script::new(move |audio| {
         match *heard.lock().unwrap().get_or_insert(number(audio)) == number(audio) {
-            true => Told::Text,
-            false => Told::Fails(Retry::Later { after: None }),
+            true => Reply::Text,
+            false => Reply::Fails(Retry::Later { after: None }),
         }
     }));
     let task = stage.accept(&recording.name, &recording.bytes).await;
@@ -161,17 +161,17 @@ async fn other_bytes_for_a_recording_whose_texts_are_stored_place_those_texts_an
     stage.services.step(task.job_id, &Command::Cancel).await.unwrap();
     let before = texts(&stage);
     assert_eq!(before.len(), 1);
-    let task = bring(&stage, &recording, other_speech(&recording)).await;
-    let engine = hears();
+    let task = upload_session(&stage, &recording, other_speech(&recording)).await;
+    let engine = working_engine();
     assert!(matches!(delivered(&stage, &engine, &task).await, Outcome::Done(_)));
     assert_eq!(code(&stage, task.job_id).await, Some(Code::DigestMismatch));
     assert_eq!((engine.calls(), texts(&stage)), (0, before));
-    let task = bring(&stage, &recording, recording.bytes.clone()).await;
+    let task = upload_session(&stage, &recording, recording.bytes.clone()).await;
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Completed));
-    assert_eq!(texts(&stage), honest(&recording).await);
+    assert_eq!(texts(&stage), expected_texts(&recording).await);
 }
 
-/// The clip, half a minute of silence, and the clip.
+/// The clip, half a minute of silence, and the clip again.
 fn twice() -> Bytes {
     let clip = Recording::speech(0).bytes;
     let silence = [&320_u32.to_le_bytes()[..], &[0; 320]].concat().repeat(3_000);
@@ -179,12 +179,12 @@ fn twice() -> Bytes {
 }
 
 #[tokio::test]
-async fn a_retry_compares_the_bytes_again() {
+async fn retry_verifies_the_bytes_again() {
     let recording = Recording::speech(T0.millis() / 1000 - 86_400);
     let stage = Stage::new();
     planned(&stage, &recording, &Command::Cancel).await;
-    let mut task = bring(&stage, &recording, other_speech(&recording)).await;
-    let engine = hears();
+    let mut task = upload_session(&stage, &recording, other_speech(&recording)).await;
+    let engine = working_engine();
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Failed));
     stage.services.step(task.job_id, &Command::Retry { key: nonce(4) }).await.unwrap();
     task.dispatch = stage.job(task.job_id).await.dispatch.number;
@@ -193,42 +193,42 @@ async fn a_retry_compares_the_bytes_again() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_audio_are_other_bytes_first() {
+async fn digest_mismatch_is_reported_before_invalid_audio() {
     for large in [0, 3 << 20] {
         let recording = match large {
             0 => Recording::speech(T0.millis() / 1000 - 86_400),
             size => Recording::large(T0.millis() / 1000 - 86_400, &numbered(size)),
         };
         let stage = Stage::new();
-        let task = bring(&stage, &recording, vec![0x7F; recording.bytes.len()].into()).await;
-        assert_eq!(delivered(&stage, &hears(), &task).await, Outcome::Done(Status::Failed));
+        let task = upload_session(&stage, &recording, vec![0x7F; recording.bytes.len()].into()).await;
+        assert_eq!(delivered(&stage, &working_engine(), &task).await, Outcome::Done(Status::Failed));
         assert_eq!(code(&stage, task.job_id).await, Some(Code::DigestMismatch), "{} bytes", recording.bytes.len());
     }
 }
 
 #[tokio::test]
-async fn what_came_with_a_batch_is_not_read_for_its_digest() {
+async fn files_of_a_batch_are_not_read_again_for_their_digest() {
     let (stage, counting) = counting();
     let recording = Recording::large(T0.millis() / 1000 - 86_400, &numbered(3 << 20));
     let task = stage.accept(&recording.name, &recording.bytes).await;
     assert!(stage.job(task.job_id).await.files[0].verified, "the server digested it while it came");
-    assert_eq!(delivered(&stage, &hears(), &task).await, Outcome::Done(Status::Completed));
+    assert_eq!(delivered(&stage, &working_engine(), &task).await, Outcome::Done(Status::Completed));
     assert_eq!(counting.reads.load(Ordering::Relaxed), 1);
 }
 
-/// In every path: before the plan, with the plan of another job, and where the plan could not be written.
+/// In every case: before the plan, with the plan of another job, and where the plan could not be written.
 #[tokio::test]
-async fn the_bytes_of_a_session_are_digested_once_over_all_deliveries() {
+async fn bytes_of_a_session_are_digested_once_across_deliveries() {
     let recording = Recording::large(T0.millis() / 1000 - 86_400, &numbered(3 << 20));
     for has_plan in [false, true] {
         let (stage, counting) = counting();
         if has_plan {
             planned(&stage, &recording, &Command::Cancel).await;
         }
-        let task = bring(&stage, &recording, recording.bytes.clone()).await;
+        let task = upload_session(&stage, &recording, recording.bytes.clone()).await;
         assert!(!stage.job(task.job_id).await.files[0].verified);
-        // Its digest and its samples; then its samples alone.
-        for (expected, engine) in [(2, busy()), (1, hears())] {
+        // The first delivery reads the bytes for the digest and for the samples, the second one only for the samples.
+        for (expected, engine) in [(2, failing_engine()), (1, working_engine())] {
             counting.reads.store(0, Ordering::Relaxed);
             delivered(&stage, &engine, &task).await;
             assert!(stage.job(task.job_id).await.files[0].verified);
@@ -239,24 +239,24 @@ async fn the_bytes_of_a_session_are_digested_once_over_all_deliveries() {
 }
 
 #[tokio::test]
-async fn a_large_file_is_marked_before_it_is_listened_to() {
+async fn large_file_is_marked_verified_before_the_first_pass() {
     let (stage, counting) = counting();
     let recording = Recording::large(T0.millis() / 1000 - 86_400, &numbered(3 << 20));
-    let task = bring(&stage, &recording, recording.bytes.clone()).await;
+    let task = upload_session(&stage, &recording, recording.bytes.clone()).await;
     let is_marked = async {
         while !stage.job(task.job_id).await.files[0].verified {
             tokio::task::yield_now().await;
         }
     };
-    let (worker, _) = stage.worker_with(&hears());
+    let (worker, _) = stage.worker_with(&working_engine());
     tokio::select! {
         biased;
         () = soon(is_marked) => {}
-        done = Box::pin(worker.run(&task)) => panic!("it was to be marked before: {done:?}"),
+        done = Box::pin(worker.run(&task)) => panic!("the file should have been marked before: {done:?}"),
     }
-    // The worker is gone: whoever comes next listens, and does not compare again.
+    // The worker is lost: the next one listens again, and does not verify again.
     assert_eq!(stage.job(task.job_id).await.files[0].counts.segments, 0, "there is no plan yet");
     counting.reads.store(0, Ordering::Relaxed);
-    assert_eq!(delivered(&stage, &hears(), &task).await, Outcome::Done(Status::Completed));
+    assert_eq!(delivered(&stage, &working_engine(), &task).await, Outcome::Done(Status::Completed));
     assert_eq!(counting.reads.load(Ordering::Relaxed), 1);
 }

@@ -1,4 +1,5 @@
-//! An engine that is down, deaf, still loading or set up wrong: a job waits for it, and it is not asked in vain.
+//! An engine that is down, hears nothing, is still loading or is set up wrong: a job waits for it, and it gets no
+//! needless calls.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,15 +12,15 @@ use speech::Retry;
 use testkit::build::T0;
 
 use crate::parallel::{limits, recordings, run, states, usage, while_time_passes};
-use crate::script::{Script, Told, is_the_clip};
+use crate::script::{Reply, Script, is_the_clip};
 use crate::stage::Stage;
 
 #[tokio::test]
-async fn an_engine_that_is_down_is_asked_no_more_and_no_further_file_is_begun() {
+async fn unavailable_engine_gets_no_more_calls_and_no_further_file_is_started() {
     let stage = Stage::new().with(limits(1));
     let task = stage.accept_all(&recordings(0, 6), None).await;
     let wait = Duration::from_secs(600);
-    let engine = Arc::new(Script::new(move |_| Told::Fails(Retry::Later { after: Some(wait) })));
+    let engine = Arc::new(Script::new(move |_| Reply::Fails(Retry::Later { after: Some(wait) })));
     let (worker, _) = stage.worker_with(&engine);
     assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { due_at: Some(at) } if at >= T0 + wait));
     let job = stage.job(task.job_id).await;
@@ -30,24 +31,24 @@ async fn an_engine_that_is_down_is_asked_no_more_and_no_further_file_is_begun() 
 }
 
 #[tokio::test]
-async fn files_that_heard_nothing_share_the_proof_that_the_engine_hears() {
+async fn files_with_empty_answers_share_one_check_of_the_engine() {
     let stage = Stage::new().with(limits(4));
     let task = stage.accept_all(&recordings(0, 4), None).await;
-    let engine = Arc::new(Script::new(|audio| if is_the_clip(audio) { Told::Text } else { Told::Nothing }));
+    let engine = Arc::new(Script::new(|audio| if is_the_clip(audio) { Reply::Text } else { Reply::Nothing }));
     let (worker, _) = stage.worker_with(&engine);
     assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
     let job = stage.job(task.job_id).await;
     assert!(job.files.iter().all(|file| file.counts.empty == 1 && file.counts.placed == 0), "{:?}", states(&job));
-    // Each segment twice, and the clip once for all, or more often where a file came later.
+    // Each segment is sent twice, and the sample clip once for all files, or more often if a file came later.
     assert!((9..=12).contains(&engine.calls()), "{}", engine.calls());
     assert_eq!(usage(&stage).await, Usage::default());
 }
 
 #[tokio::test]
-async fn a_deaf_engine_makes_the_job_wait_however_many_files_ask() {
+async fn job_waits_for_an_engine_that_fails_its_check_for_any_number_of_files() {
     let stage = Stage::new().with(limits(4));
     let task = stage.accept_all(&recordings(0, 4), None).await;
-    let engine = Arc::new(Script::new(|_| Told::Nothing));
+    let engine = Arc::new(Script::new(|_| Reply::Nothing));
     let (worker, _) = stage.worker_with(&engine);
     assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
     let job = stage.job(task.job_id).await;
@@ -56,14 +57,14 @@ async fn a_deaf_engine_makes_the_job_wait_however_many_files_ask() {
 }
 
 #[tokio::test]
-async fn an_engine_that_is_still_loading_costs_no_attempt_and_opens_no_circuit() {
+async fn loading_engine_costs_no_attempt_and_opens_no_circuit() {
     let stage = Stage::new().with(limits(2));
     let task = stage.accept_all(&recordings(0, 2), None).await;
     let loading = speech::EngineError::new(Retry::Later { after: None }, "its model is being loaded");
     let loaded = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let is_loaded = Arc::clone(&loaded);
-    let later = Told::Fails(Retry::Later { after: None });
-    let engine = Arc::new(Script::new(move |_| if is_loaded.load(Ordering::Relaxed) { Told::Text } else { later }));
+    let later = Reply::Fails(Retry::Later { after: None });
+    let engine = Arc::new(Script::new(move |_| if is_loaded.load(Ordering::Relaxed) { Reply::Text } else { later }));
     *engine.ready.lock().unwrap() = Err(loading);
     let (worker, _) = stage.worker_with(&engine);
     for round in 1..=6 {
@@ -71,7 +72,7 @@ async fn an_engine_that_is_still_loading_costs_no_attempt_and_opens_no_circuit()
         assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
         let job = stage.job(task.job_id).await;
         assert_eq!((job.attempt, job.waiting_for), (0, Some(WaitingFor::Engine)), "round {round}");
-        assert!(engine.calls() > before, "round {round}: the circuit is closed, it is asked again");
+        assert!(engine.calls() > before, "round {round}: the circuit is closed, the engine is called again");
         stage.clock.set(job.due_at.unwrap());
     }
     loaded.store(true, Ordering::Relaxed);
@@ -80,10 +81,10 @@ async fn an_engine_that_is_still_loading_costs_no_attempt_and_opens_no_circuit()
 }
 
 #[tokio::test]
-async fn an_engine_that_should_be_ready_and_fails_is_left_alone_after_three_deliveries() {
+async fn failing_ready_engine_gets_no_calls_after_three_deliveries() {
     let stage = Stage::new().with(limits(2));
     let task = stage.accept_all(&recordings(0, 2), None).await;
-    let engine = Arc::new(Script::new(|_| Told::Fails(Retry::Misconfigured)));
+    let engine = Arc::new(Script::new(|_| Reply::Fails(Retry::Misconfigured)));
     let (worker, _) = stage.worker_with(&engine);
     for round in 0..3 {
         if round > 0 {
@@ -91,7 +92,7 @@ async fn an_engine_that_should_be_ready_and_fails_is_left_alone_after_three_deli
         }
         assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
         let calls = engine.calls();
-        assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }), "before its time");
+        assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }), "before the job is due");
         assert_eq!(engine.calls(), calls);
     }
     let (calls, other) = (engine.calls(), stage.accept_all(&recordings(10, 1), None).await);
@@ -102,13 +103,13 @@ async fn an_engine_that_should_be_ready_and_fails_is_left_alone_after_three_deli
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_can_have_spoken_is_no_text_and_the_others_stand() {
+async fn implausibly_long_answer_is_discarded_and_other_answers_are_kept() {
     let stage = Stage::new().with(limits(2));
     let task = stage.accept_all(&recordings(0, 2), None).await;
     let first = Arc::new(std::sync::Mutex::new(None));
     let engine = Arc::new(Script::new(move |audio| {
         let number = crate::script::number(audio);
-        if *first.lock().unwrap().get_or_insert(number) == number { Told::Babble } else { Told::Text }
+        if *first.lock().unwrap().get_or_insert(number) == number { Reply::Babble } else { Reply::Text }
     }));
     let (worker, _) = stage.worker_with(&engine);
     while !stage.job(task.job_id).await.status.is_terminal() {

@@ -1,4 +1,4 @@
-//! What a stream of events does as time passes: signs of life, and its end.
+//! An event stream as time passes: heartbeats, and its end.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use tests::events::Event;
 use crate::stage::Stage;
 use crate::upload_server::UploadServer;
 
-/// Its deadline and its next sign of life: what an idle stream waits for.
+/// An idle stream has two timers: its deadline and its next heartbeat.
 const WAITS: usize = 2;
 
 #[tokio::test]
-async fn a_silent_stream_shows_that_it_lives_and_ends_when_its_time_is_over() {
+async fn idle_stream_sends_heartbeats_and_ends_at_its_time_limit() {
     let stage = Stage::new();
     let clock = stage.clock.clone();
     let server = UploadServer::of(stage);

@@ -1,4 +1,4 @@
-//! A deletion that was cut off between its mark and its end: the sweep finishes it.
+//! A deletion that was interrupted between its mark and its end: the sweep finishes it.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn texts(stage: &Stage) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_could_not_be_removed_at_once_is_removed_by_the_sweep() {
+async fn unfinished_deletion_is_finished_by_the_sweep() {
     let stage = Stage::new();
     stage.clock.advance(std::time::Duration::from_secs(1));
     let id = talk(&stage).await.new_conversation_ids[0];
@@ -29,7 +29,10 @@ async fn what_could_not_be_removed_at_once_is_removed_by_the_sweep() {
     failing.plan().strike("store.remove_texts", 1000);
     let clock = testkit::TestClock::automatic(stage.services.now());
     let services = Services { store: failing.clone(), clock, ..stage.services.clone() };
-    assert!(flow::conversation::delete(&services, &ann(), id).await.unwrap(), "it is deleted all the same");
+    assert!(
+        flow::conversation::delete(&services, &ann(), id).await.unwrap(),
+        "the conversation is deleted nevertheless"
+    );
     assert_eq!(texts(&stage), ["a secret", "and another"]);
     assert_eq!(flow::sweep::sweep(&services, 10).await.unwrap().forgotten, 0);
     failing.plan().heal();
@@ -39,7 +42,7 @@ async fn what_could_not_be_removed_at_once_is_removed_by_the_sweep() {
 }
 
 #[tokio::test]
-async fn usually_nothing_is_left_for_the_sweep() {
+async fn complete_deletion_leaves_nothing_for_the_sweep() {
     let stage = Stage::new();
     let id = talk(&stage).await.new_conversation_ids[0];
     assert!(flow::conversation::delete(&stage.services, &ann(), id).await.unwrap());

@@ -1,5 +1,5 @@
-//! Small batches are searched for speech before they are accepted: proven silence is completed at once, and whatever
-//! is in the way leaves the batch to the worker.
+//! Small batches are searched for speech before they are accepted: proven silence is completed at once, and in any
+//! other case the batch is left to the worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,14 +56,14 @@ fn silence(seconds: usize) -> Vec<u8> {
     frames(&[0; 320], seconds * 100)
 }
 
-/// Half a second of a square wave between two seconds of quiet.
+/// Half a second of a square wave between two seconds of silence.
 fn loud() -> Vec<u8> {
     let wave: Vec<u8> = (0..160).flat_map(|n| if n % 40 < 20 { 9000_i16 } else { -9000 }.to_le_bytes()).collect();
     [silence(1), frames(&wave, 50), silence(1)].concat()
 }
 
 #[tokio::test]
-async fn a_silent_batch_is_completed_at_the_door_and_keeps_no_blob() {
+async fn silent_batch_is_completed_at_upload_and_stores_no_blob() {
     let search = InlineSearch::new();
     let accepted = search.accept(&[(ONE, silence(2)), (TWO, silence(1))]).await;
     assert!(!accepted.deduplicated && accepted.is_silent());
@@ -85,39 +85,39 @@ async fn speech_or_damage_in_one_file_leaves_the_whole_batch_to_the_worker() {
         let job = accepted.job;
         assert_eq!((job.status, job.attempt), (Status::Queued, 0));
         assert!(job.files.iter().all(|file| file.status == FileStatus::Queued));
-        assert_eq!(search.stage.blobs.names().len(), 2, "the worker needs them");
+        assert_eq!(search.stage.blobs.names().len(), 2, "the worker needs the blobs");
     }
 }
 
 #[tokio::test]
-async fn only_so_much_audio_is_listened_to_in_all() {
+async fn audio_above_the_limit_is_not_searched() {
     let limited =
         |ms| InlineSearch::with(UploadLimits { inline_audio: Duration::from_millis(ms), ..UploadLimits::default() });
     let files = [(ONE, silence(2)), (TWO, silence(1))];
     assert_eq!(limited(3_000).job(&files).await.status, Status::Completed);
     assert_eq!(limited(2_999).job(&files).await.status, Status::Queued);
-    assert_eq!(limited(0).job(&files).await.status, Status::Queued, "0 turns it off");
+    assert_eq!(limited(0).job(&files).await.status, Status::Queued, "zero disables the search");
 }
 
 #[tokio::test]
-async fn a_batch_without_a_free_place_does_not_wait_for_one() {
+async fn batch_does_not_wait_for_a_search_permit() {
     let search = InlineSearch::new();
     let full = InlineSearch { search: Search::with_places(0), ..InlineSearch::new() };
     assert_eq!(full.job(&[(ONE, silence(1))]).await.status, Status::Queued);
-    // The only place is free again after each search.
+    // The only permit is free again after each search.
     for (index, name) in [ONE, TWO].into_iter().enumerate() {
         assert_eq!(search.job(&[(name, silence(1))]).await.status, Status::Completed, "{index}");
     }
 }
 
 #[tokio::test]
-async fn a_search_that_finds_no_time_is_given_up() {
+async fn search_is_given_up_at_its_time_limit() {
     let search = InlineSearch::with(UploadLimits { inline_search: Duration::ZERO, ..UploadLimits::default() });
     assert_eq!(search.job(&[(ONE, silence(1))]).await.status, Status::Queued);
 }
 
 #[tokio::test]
-async fn what_is_known_is_not_listened_to_again() {
+async fn known_recording_is_not_searched_again() {
     let search = InlineSearch::new();
     let first = search.job(&[(ONE, silence(1))]).await;
     let again = search.accept(&[(ONE, silence(1))]).await;

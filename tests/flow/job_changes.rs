@@ -1,4 +1,4 @@
-//! Following jobs: nothing is missed when changes become visible out of order, and nothing is told twice.
+//! Watching jobs: no change is missed when changes become visible out of order, and none is reported twice.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::stage::{Stage, ann, soon};
 
 const MS: Duration = Duration::from_millis(1);
 
-struct Told {
+struct Watching {
     stage: Stage,
     harness: Harness,
     follower: Follower,
 }
 
-impl Told {
+impl Watching {
     fn new() -> Self {
         let stage = Stage::new();
         let mut harness = Harness::new(stage.store.clone());
@@ -31,155 +31,156 @@ impl Told {
         self.harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;
     }
 
-    /// What one look after the other brings, until there is no more.
-    async fn looks(&mut self) -> Vec<JobId> {
-        let mut told = Vec::new();
+    /// The jobs that repeated queries report, until there are no more.
+    async fn reported(&mut self) -> Vec<JobId> {
+        let mut jobs_seen = Vec::new();
         loop {
             let (jobs, more) = self.follower.look().await.unwrap();
-            told.extend(jobs.iter().map(|job| job.id));
+            jobs_seen.extend(jobs.iter().map(|job| job.id));
             if !more {
-                return told;
+                return jobs_seen;
             }
         }
     }
 }
 
 #[tokio::test]
-async fn a_change_that_becomes_visible_late_is_told() {
-    let mut told = Told::new();
-    let start = told.harness.now();
-    told.stage.clock.set(start + Duration::from_secs(3));
-    told.accept(1).await;
-    assert_eq!(told.looks().await, [job_id(1)]);
-    // Its moment was taken before that of the other, and it was written after it.
-    told.stage.clock.set(start + Duration::from_secs(1));
-    told.accept(2).await;
-    told.stage.clock.set(start + Duration::from_secs(4));
-    assert_eq!(told.looks().await, [job_id(2)]);
-    assert_eq!(told.looks().await, []);
+async fn change_that_becomes_visible_late_is_reported() {
+    let mut watching = Watching::new();
+    let start = watching.harness.now();
+    watching.stage.clock.set(start + Duration::from_secs(3));
+    watching.accept(1).await;
+    assert_eq!(watching.reported().await, [job_id(1)]);
+    // Its time was taken before that of the other one, but it was written later.
+    watching.stage.clock.set(start + Duration::from_secs(1));
+    watching.accept(2).await;
+    watching.stage.clock.set(start + Duration::from_secs(4));
+    assert_eq!(watching.reported().await, [job_id(2)]);
+    assert_eq!(watching.reported().await, []);
 }
 
 #[tokio::test]
-async fn every_change_is_told_once_however_many_there_are() {
-    let mut told = Told::new();
+async fn every_change_is_reported_once_for_any_number_of_changes() {
+    let mut watching = Watching::new();
     for n in 1..=35 {
-        told.accept(n).await;
-        told.stage.clock.advance(MS);
+        watching.accept(n).await;
+        watching.stage.clock.advance(MS);
     }
     let expected: Vec<_> = (1..=35).map(job_id).collect();
-    assert_eq!(told.looks().await, expected);
-    assert_eq!(told.looks().await, []);
-    told.harness.done(job_id(7), Command::Cancel).await;
-    assert!(told.looks().await.contains(&job_id(7)));
-    told.stage.clock.advance(2 * OVERLAP);
-    assert_eq!(told.looks().await, []);
+    assert_eq!(watching.reported().await, expected);
+    assert_eq!(watching.reported().await, []);
+    watching.harness.done(job_id(7), Command::Cancel).await;
+    assert!(watching.reported().await.contains(&job_id(7)));
+    watching.stage.clock.advance(2 * OVERLAP);
+    assert_eq!(watching.reported().await, []);
 }
 
-/// More changes within the overlap than are remembered: bounded, and still each is told.
+/// More changes within the overlap than are remembered: memory is bounded, and still each change is reported.
 #[tokio::test]
-async fn a_flood_of_changes_is_told_once_too() {
-    let mut told = Told::new();
+async fn every_change_of_a_burst_is_reported_once() {
+    let mut watching = Watching::new();
     for n in 1..=1500 {
-        told.accept(n).await;
-        told.stage.clock.advance(MS);
+        watching.accept(n).await;
+        watching.stage.clock.advance(MS);
     }
-    assert_eq!(told.looks().await.len(), 1500);
-    assert_eq!(told.looks().await, []);
-    told.accept(2000).await;
-    assert_eq!(told.looks().await, [job_id(2000)]);
+    assert_eq!(watching.reported().await.len(), 1500);
+    assert_eq!(watching.reported().await, []);
+    watching.accept(2000).await;
+    assert_eq!(watching.reported().await, [job_id(2000)]);
 }
 
 #[tokio::test]
-async fn a_clock_set_back_behind_a_flood_hides_nothing_either() {
-    let mut told = Told::new();
-    let before = told.harness.now();
-    told.stage.clock.advance(100 * OVERLAP);
+async fn clock_set_back_after_a_burst_hides_no_change() {
+    let mut watching = Watching::new();
+    let before = watching.harness.now();
+    watching.stage.clock.advance(100 * OVERLAP);
     for n in 1..=1500 {
-        told.accept(n).await;
-        told.stage.clock.advance(MS);
+        watching.accept(n).await;
+        watching.stage.clock.advance(MS);
     }
-    told.looks().await;
-    told.stage.clock.set(before);
-    told.looks().await;
-    told.accept(2000).await;
-    assert!(told.looks().await.contains(&job_id(2000)));
+    watching.reported().await;
+    watching.stage.clock.set(before);
+    watching.reported().await;
+    watching.accept(2000).await;
+    assert!(watching.reported().await.contains(&job_id(2000)));
 }
 
 #[tokio::test]
-async fn who_comes_back_is_told_what_changed_since_and_a_clock_set_back_hides_nothing() {
-    let mut told = Told::new();
-    told.accept(1).await;
-    told.stage.clock.advance(10 * OVERLAP + CLOCKS);
-    let away = told.harness.now();
-    told.stage.clock.advance(10 * OVERLAP);
-    told.accept(2).await;
-    told.follower = Follower::new(&told.stage.services, &ann(), Some(away));
-    assert_eq!(told.looks().await, [job_id(2)]);
-    told.stage.clock.set(away);
-    told.looks().await;
-    told.accept(3).await;
-    assert!(told.looks().await.contains(&job_id(3)));
+async fn resumed_follower_gets_later_changes_even_if_the_clock_was_set_back() {
+    let mut watching = Watching::new();
+    watching.accept(1).await;
+    watching.stage.clock.advance(10 * OVERLAP + CLOCKS);
+    let away = watching.harness.now();
+    watching.stage.clock.advance(10 * OVERLAP);
+    watching.accept(2).await;
+    watching.follower = Follower::new(&watching.stage.services, &ann(), Some(away));
+    assert_eq!(watching.reported().await, [job_id(2)]);
+    watching.stage.clock.set(away);
+    watching.reported().await;
+    watching.accept(3).await;
+    assert!(watching.reported().await.contains(&job_id(3)));
 }
 
 #[tokio::test]
-async fn a_follower_is_woken_by_its_users_changes() {
-    let mut told = Told::new();
-    told.harness.accept(&uid("bob"), &[phone(0)]).await;
-    told.accept(1).await;
-    soon(told.follower.woken()).await;
-    assert_eq!(told.looks().await, [job_id(1)]);
-    assert_eq!(told.follower.unfinished().await.unwrap().len(), 0, "what was told is not told again");
+async fn follower_is_woken_by_changes_of_its_user() {
+    let mut watching = Watching::new();
+    watching.harness.accept(&uid("bob"), &[phone(0)]).await;
+    watching.accept(1).await;
+    soon(watching.follower.woken()).await;
+    assert_eq!(watching.reported().await, [job_id(1)]);
+    assert_eq!(watching.follower.unfinished().await.unwrap().len(), 0, "reported jobs are not reported again");
 }
 
-/// The other instance's clock is behind, or ahead, by a minute.
+/// The clock of the other instance is a minute behind, or a minute ahead.
 #[tokio::test]
 async fn no_change_is_missed_where_the_clocks_of_instances_differ_by_a_minute() {
     for (other, name) in [(-60_i64, "behind"), (60, "ahead")] {
-        let mut told = Told::new();
-        let now = told.harness.now() + 100 * OVERLAP;
-        told.stage.clock.set(now);
-        assert_eq!(told.looks().await, []);
-        let by_the_other_clock = |told: &Told, n| {
-            let clock = told.stage.clock.clone();
+        let mut watching = Watching::new();
+        let now = watching.harness.now() + 100 * OVERLAP;
+        watching.stage.clock.set(now);
+        assert_eq!(watching.reported().await, []);
+        let by_the_other_clock = |watching: &Watching, n| {
+            let clock = watching.stage.clock.clone();
             let now = clock.now();
             let moment = if other < 0 { now - CLOCKS } else { now + CLOCKS };
             clock.set(moment);
             (clock, now, n)
         };
         for n in 1..=3 {
-            let (clock, ours, n) = by_the_other_clock(&told, n);
-            told.accept(n).await;
+            let (clock, ours, n) = by_the_other_clock(&watching, n);
+            watching.accept(n).await;
             clock.set(ours + Duration::from_secs(1));
-            // By the next wide look at the latest.
-            let mut found = told.looks().await;
+            // The change is found by the next wide query at the latest.
+            let mut found = watching.reported().await;
             clock.advance(WIDE_EVERY);
-            found.extend(told.looks().await);
+            found.extend(watching.reported().await);
             assert_eq!(found, [job_id(n)], "{name}");
         }
-        // Who comes back with the moment of an event by that clock misses nothing that our clock wrote behind it.
-        let last = told.stage.services.store.job(job_id(3)).await.unwrap().unwrap().updated_at;
-        told.accept(9).await;
-        told.follower = Follower::new(&told.stage.services, &ann(), Some(last));
-        assert!(told.looks().await.contains(&job_id(9)), "{name}");
+        // A client that resumes with an event time of that clock misses nothing that our clock wrote with an earlier
+        // time.
+        let last = watching.stage.services.store.job(job_id(3)).await.unwrap().unwrap().updated_at;
+        watching.accept(9).await;
+        watching.follower = Follower::new(&watching.stage.services, &ann(), Some(last));
+        assert!(watching.reported().await.contains(&job_id(9)), "{name}");
     }
 }
 
-/// A wide look reads what changed in the last minute and a half; the looks between read what changed in seconds.
+/// A wide query covers the last minute and a half; the queries between cover only seconds.
 #[tokio::test]
-async fn few_looks_go_back_as_far_as_clocks_may_differ() {
-    let mut told = Told::new();
-    told.looks().await;
+async fn few_queries_cover_the_largest_clock_difference() {
+    let mut watching = Watching::new();
+    watching.reported().await;
     for n in 1..=30 {
-        told.accept(n).await;
+        watching.accept(n).await;
     }
-    told.stage.clock.advance(WIDE_EVERY);
-    told.looks().await;
-    told.stage.clock.advance(2 * OVERLAP);
+    watching.stage.clock.advance(WIDE_EVERY);
+    watching.reported().await;
+    watching.stage.clock.advance(2 * OVERLAP);
     let mut read = Vec::new();
     for _ in 0..60 {
-        told.stage.clock.advance(Duration::from_secs(1));
-        read.push(told.follower.looked_back());
-        told.looks().await;
+        watching.stage.clock.advance(Duration::from_secs(1));
+        read.push(watching.follower.looked_back());
+        watching.reported().await;
     }
     let wide = read.iter().filter(|back| **back > CLOCKS).count();
     assert_eq!(wide, 2, "{read:?}");

@@ -1,4 +1,5 @@
-//! Recordings in a language that the engine does not speak: their job waits for one that does, and nobody else.
+//! Recordings in a language that the engine does not support: their job waits for an engine that does; other jobs do
+//! not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use speech::Languages;
 use testkit::build::T0;
 use tests::Recording;
 
-use crate::script::{Script, Told};
+use crate::script::{Reply, Script};
 use crate::stage::{Stage, soon};
 
 fn day_before(seconds: i64) -> i64 {
@@ -19,7 +20,7 @@ fn day_before(seconds: i64) -> i64 {
 }
 
 fn english() -> Arc<Script> {
-    Arc::new(Script::new(|_| Told::Text).speaking(Languages::English))
+    Arc::new(Script::new(|_| Reply::Text).speaking(Languages::English))
 }
 
 async fn run(worker: &Worker, task: &TaskBody) -> Outcome {
@@ -27,7 +28,7 @@ async fn run(worker: &Worker, task: &TaskBody) -> Outcome {
 }
 
 #[tokio::test]
-async fn a_recording_in_another_language_waits_without_a_call_an_attempt_or_the_loss_of_its_audio() {
+async fn recording_in_an_unsupported_language_waits_without_calls_attempts_or_loss_of_audio() {
     let stage = Stage::new();
     let files = [Recording::short(day_before(0)), Recording::short(day_before(60))];
     let task = stage.accept_all(&files, Some("es-MX")).await;
@@ -45,18 +46,18 @@ async fn a_recording_in_another_language_waits_without_a_call_an_attempt_or_the_
         stage.clock.set(due_at);
     }
     assert_eq!((engine.calls(), stage.blobs.names().len()), (0, 2));
-    assert!(last > Duration::from_secs(600), "in the end it is looked at seldom: {last:?}");
+    assert!(last > Duration::from_secs(600), "in the end it is claimed rarely: {last:?}");
 
-    // Another job is not held up by it: no circuit is open.
+    // Another job is not delayed by it: no circuit is open.
     let other = stage.accept_all(&[Recording::short(day_before(1000))], Some("en-GB")).await;
     assert_eq!(run(&worker, &other).await, Outcome::Done(Status::Completed));
-    // And when an engine comes that speaks it, it goes on.
-    let (capable, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text)));
+    // The job continues when an engine with its language is available.
+    let (capable, _) = stage.worker_with(&Arc::new(Script::new(|_| Reply::Text)));
     assert_eq!(run(&capable, &task).await, Outcome::Done(Status::Completed));
 }
 
 #[tokio::test]
-async fn what_is_silent_needs_no_engine_and_ends_in_any_language() {
+async fn silent_recording_completes_in_any_language_without_an_engine() {
     let stage = Stage::new();
     let silent = stage.accept_all(&[Recording::silence(day_before(0))], Some("es")).await;
     let mixed =
@@ -72,7 +73,7 @@ async fn what_is_silent_needs_no_engine_and_ends_in_any_language() {
 }
 
 #[tokio::test]
-async fn an_engine_that_never_comes_ends_the_job_when_it_waited_too_long() {
+async fn job_without_a_suitable_engine_ends_after_the_longest_wait() {
     let stage = Stage::new();
     let task = stage.accept_all(&[Recording::short(day_before(0))], Some("es")).await;
     let (worker, _) = stage.worker_with(&english());

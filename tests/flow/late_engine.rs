@@ -1,7 +1,7 @@
-//! A worker that is held up past its lease: whatever it learns afterwards, nothing of it applies any more.
+//! A worker that is delayed beyond its lease: whatever it learns afterwards is not applied.
 //!
-//! A live worker renews its lease by itself. So these are frozen: their future is not polled (a paused container), or
-//! their clock stands still (a paused machine that does not know it yet).
+//! A live worker renews its lease by itself. These workers are frozen: their future is not polled (a paused container),
+//! or their clock stands still (a paused machine that does not know it yet).
 
 use std::pin::pin;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use testkit::snapshot::Snapshot;
 use testkit::{TestClock, build::T0};
 use tests::Recording;
 
-use crate::stage::{Puppet, Stage, ann, soon, until_it_asks};
+use crate::stage::{ManualEngine, Stage, ann, soon, until_engine_called};
 
-/// Captured the day before the story begins.
+/// A recording captured the day before the test begins.
 fn recording() -> Recording {
     Recording::speech(T0.millis() / 1000 - 86_400)
 }
@@ -27,19 +27,19 @@ async fn placed(stage: &Stage) -> (Vec<String>, Usage) {
     (lines, usage)
 }
 
-/// Another worker has finished the job when the first one's engine answers.
+/// Another worker has finished the job when the engine answers the first one.
 #[tokio::test]
-async fn an_answer_that_comes_after_another_worker_finished_changes_nothing() {
+async fn answer_after_another_worker_finished_changes_nothing() {
     for own_clock in [false, true] {
         let stage = Stage::new();
         let Recording { name, bytes, .. } = recording();
         let task = stage.accept(&name, &bytes).await;
-        let (late, timely) = (Puppet::new("too late"), Puppet::new("in time"));
-        // With a clock of its own it does not even notice that its lease is over, and tries to write.
+        let (late, timely) = (ManualEngine::new("too late"), ManualEngine::new("in time"));
+        // With a clock of its own the worker does not notice that its lease is over, and tries to write.
         let its_clock = if own_clock { TestClock::at(T0) } else { stage.clock.clone() };
         let (frozen, healthy) = (stage.worker(&late, &its_clock), stage.worker(&timely, &stage.clock));
         let mut first = pin!(frozen.run(&task));
-        until_it_asks(first.as_mut(), &late).await;
+        until_engine_called(first.as_mut(), &late).await;
         let held = soon(Box::pin(healthy.run(&task))).await.unwrap();
         assert!(matches!(held, Outcome::LeaseHeld { .. }), "{held:?}");
 
@@ -58,25 +58,25 @@ async fn an_answer_that_comes_after_another_worker_finished_changes_nothing() {
     }
 }
 
-/// Both are at work when the first one's engine answers: it is fenced, the second goes on undisturbed.
+/// Both workers are active when the engine answers the first one: it is fenced, and the second one continues.
 #[tokio::test]
-async fn an_answer_that_comes_while_another_worker_works_is_fenced_off() {
+async fn answer_while_another_worker_holds_the_job_is_fenced() {
     let stage = Stage::new();
     let Recording { name, bytes, .. } = recording();
     let task = stage.accept(&name, &bytes).await;
-    let (late, timely) = (Puppet::new("too late"), Puppet::new("in time"));
+    let (late, timely) = (ManualEngine::new("too late"), ManualEngine::new("in time"));
     let (frozen, healthy) = (stage.worker(&late, &TestClock::at(T0)), stage.worker(&timely, &stage.clock));
     let (mut first, mut second) = (pin!(frozen.run(&task)), pin!(healthy.run(&task)));
-    until_it_asks(first.as_mut(), &late).await;
+    until_engine_called(first.as_mut(), &late).await;
     stage.clock.advance(stage.services.settings.rules.lease);
-    until_it_asks(second.as_mut(), &timely).await;
+    until_engine_called(second.as_mut(), &timely).await;
     let fence = stage.job(task.job_id).await.lease.fence;
 
     late.answer();
     let lost = soon(first).await.unwrap();
     assert!(matches!(lost, Outcome::Rescheduled { .. }), "{lost:?}");
     let job = stage.job(task.job_id).await;
-    assert_eq!((job.status, job.lease.fence), (Status::Processing, fence), "the second one's claim stands");
+    assert_eq!((job.status, job.lease.fence), (Status::Processing, fence), "the claim of the second worker is valid");
     assert_eq!(placed(&stage).await, (vec![], Usage::default()));
     assert_eq!((stage.blobs.names().len(), stage.push.attempts().len()), (1, 0));
 
@@ -86,17 +86,17 @@ async fn an_answer_that_comes_while_another_worker_works_is_fenced_off() {
     assert_eq!((lines, usage.segments), (vec!["in time".to_owned()], 1));
 }
 
-/// A lease is over when its last millisecond is: before that nobody else may claim.
+/// A lease ends with its last millisecond: before that no other worker can claim the job.
 #[tokio::test]
-async fn a_lease_holds_to_its_last_millisecond() {
+async fn lease_holds_to_its_last_millisecond() {
     for (past, may_claim) in [(-1, false), (0, true), (1, true)] {
         let stage = Stage::new();
         let Recording { name, bytes, .. } = recording();
         let task = stage.accept(&name, &bytes).await;
-        let (late, timely) = (Puppet::new("too late"), Puppet::new("in time"));
+        let (late, timely) = (ManualEngine::new("too late"), ManualEngine::new("in time"));
         let (frozen, healthy) = (stage.worker(&late, &TestClock::at(T0)), stage.worker(&timely, &stage.clock));
         let mut first = pin!(frozen.run(&task));
-        until_it_asks(first.as_mut(), &late).await;
+        until_engine_called(first.as_mut(), &late).await;
         let until = stage.job(task.job_id).await.lease.until.unwrap();
         stage.clock.set(domain::Timestamp::from_millis(until.millis() + past));
         timely.answer();
@@ -106,16 +106,16 @@ async fn a_lease_holds_to_its_last_millisecond() {
     }
 }
 
-/// The sweep takes the job back from a worker that is gone; a worker that comes back finds itself fenced.
+/// The sweep recovers the job of a lost worker; if that worker comes back, it is fenced.
 #[tokio::test]
-async fn a_worker_whose_job_the_sweep_took_back_is_fenced_off() {
+async fn worker_is_fenced_after_the_sweep_recovered_its_job() {
     let stage = Stage::new();
     let Recording { name, bytes, .. } = recording();
     let task = stage.accept(&name, &bytes).await;
-    let late = Puppet::new("too late");
+    let late = ManualEngine::new("too late");
     let frozen = stage.worker(&late, &TestClock::at(T0));
     let mut first = pin!(frozen.run(&task));
-    until_it_asks(first.as_mut(), &late).await;
+    until_engine_called(first.as_mut(), &late).await;
     stage.clock.advance(stage.services.settings.rules.lease + Duration::from_millis(1));
     let swept = flow::sweep::sweep(&stage.services, 100).await.unwrap();
     assert_eq!(swept.recovered, 1, "{swept:?}");

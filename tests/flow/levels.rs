@@ -1,4 +1,4 @@
-//! A recording is heard at its own level, by every delivery alike.
+//! A recording is amplified by its own levels, in the same way in every delivery.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,10 +12,10 @@ use speech::Retry;
 use testkit::build::{self, T0};
 use tests::Recording;
 
-use crate::script::{Script, Told};
+use crate::script::{Reply, Script};
 use crate::stage::{Stage, ann, soon};
 
-/// Bytes of a frame's length, and of the frame.
+/// The bytes of a frame's length, and of the frame.
 const RECORD: usize = 4 + 320;
 
 /// The clip at a sixteenth of its level.
@@ -29,37 +29,37 @@ fn low() -> Recording {
 }
 
 /// The samples of each call.
-type Given = Arc<Mutex<Vec<Vec<f32>>>>;
+type Samples = Arc<Mutex<Vec<Vec<f32>>>>;
 
-/// An engine, and what it was given.
-fn ear(told: Told) -> (Arc<Script>, Given) {
-    let heard = Given::default();
+/// An engine, and the samples that it was given.
+fn recording_engine(reply: Reply) -> (Arc<Script>, Samples) {
+    let heard = Samples::default();
     let given = Arc::clone(&heard);
     let script = Script::new(move |audio| {
         given.lock().unwrap().push(audio.samples.to_vec());
-        told
+        reply
     });
     (Arc::new(script), heard)
 }
 
-/// The first delivery cuts what it kept, the second what it fetches again.
+/// The first delivery cuts the audio that it kept, the second one audio that it reads again.
 #[tokio::test]
-async fn a_later_delivery_hears_what_the_first_heard_as_loud_as_it_is_to_be() {
+async fn later_delivery_sends_the_same_amplified_samples_as_the_first() {
     let (stage, low) = (Stage::new(), low());
     let task = stage.accept(&low.name, &low.bytes).await;
-    let (busy, first) = ear(Told::Fails(Retry::Later { after: None }));
+    let (busy, first) = recording_engine(Reply::Fails(Retry::Later { after: None }));
     let put_back = soon(Box::pin(stage.worker_with(&busy).0.run(&task))).await.unwrap();
     assert!(matches!(put_back, Outcome::Rescheduled { .. }), "{put_back:?}");
     stage.clock.advance(Duration::from_secs(3_600));
-    let (healthy, second) = ear(Told::Text);
+    let (healthy, second) = recording_engine(Reply::Text);
     let done = soon(Box::pin(stage.worker_with(&healthy).0.run(&task))).await.unwrap();
     assert_eq!(done, Outcome::Done(Status::Completed));
 
-    let taken = |given: Given| std::mem::take(&mut *given.lock().unwrap());
+    let taken = |given: Samples| std::mem::take(&mut *given.lock().unwrap());
     let (first, second) = (taken(first), taken(second));
     assert_eq!((first.len(), first == second), (1, true), "the same samples, to the last bit");
     let loudest = first[0].iter().fold(0.0, |loudest: f32, sample| loudest.max(sample.abs()));
-    assert!(loudest > 0.5, "it was brought to its level: {loudest}");
+    assert!(loudest > 0.5, "the audio was amplified: {loudest}");
     let job = stage.job(task.job_id).await;
     let recording =
         stage.services.store.recordings(&ann(), &[job.files[0].recording]).await.unwrap().remove(0).unwrap();
@@ -68,11 +68,11 @@ async fn a_later_delivery_hears_what_the_first_heard_as_loud_as_it_is_to_be() {
     assert!(levels.stretches().iter().all(|stretch| stretch.factor() > 16.0), "{levels:?}");
     let peaks = stage.services.store.peaks(&ann(), recording.id).await.unwrap().unwrap();
     assert_eq!(peaks.pairs().count(), 1_000);
-    assert!(peaks.pairs().any(|(_, high)| high > 63), "it is drawn as loud as it is heard");
+    assert!(peaks.pairs().any(|(_, high)| high > 63), "the peaks are amplified like the audio");
 }
 
-/// What an engine that takes Opus is given of a recording that another delivery planned at these levels: its packets, or
-/// how many samples.
+/// The input that an engine with Opus support gets for a recording that another delivery planned with these levels:
+/// packets, or a number of samples.
 async fn given(levels: Levels) -> Vec<Option<usize>> {
     let (stage, clip) = (Stage::new(), Recording::opus(T0.millis() / 1000 - 86_400));
     let task = stage.accept(&clip.name, &clip.bytes).await;
@@ -86,7 +86,7 @@ async fn given(levels: Levels) -> Vec<Option<usize>> {
     let given = Arc::clone(&heard);
     let engine = Script::new(move |audio| {
         given.lock().unwrap().push(audio.frames.is_none().then_some(audio.samples.len()));
-        Told::Text
+        Reply::Text
     });
     let worker = stage.worker_with(&Arc::new(engine.taking_opus())).0;
     assert_eq!(soon(Box::pin(worker.run(&task))).await.unwrap(), Outcome::Done(Status::Completed));
@@ -94,7 +94,7 @@ async fn given(levels: Levels) -> Vec<Option<usize>> {
 }
 
 #[tokio::test]
-async fn packets_go_as_they_are_only_where_the_levels_are_near_one() {
+async fn packets_are_sent_unchanged_only_if_levels_are_near_one() {
     let samples = Some(2_600 * 16);
     assert_eq!(given(Levels::of([Stretch::new(0, 2.0, Mix::Mid)])).await, [None]);
     assert_eq!(given(Levels::of([Stretch::new(0, 20.0, Mix::Mid)])).await, [samples], "too quiet for any engine");
@@ -103,9 +103,9 @@ async fn packets_go_as_they_are_only_where_the_levels_are_near_one() {
     assert_eq!(given(Levels::of([Stretch::new(0, 1.0, Mix::Side)])).await, [samples], "its channels cancel each other");
 }
 
-/// A plan without levels is one of the version before, which raised the whole recording by one gain.
+/// A plan without levels comes from the previous version, which amplified the whole recording by one gain.
 #[tokio::test]
-async fn a_plan_without_levels_is_cut_at_the_one_gain_of_its_facts() {
+async fn plan_without_levels_uses_the_single_gain_of_its_facts() {
     let low = low();
     let mut loudest = Vec::new();
     for factor in [1.0, 8.0] {
@@ -119,7 +119,7 @@ async fn a_plan_without_levels_is_cut_at_the_one_gain_of_its_facts() {
         let (_, recording) = harness.write_plan(&job, &plan).await;
         assert_eq!(stage.services.store.levels(&ann(), recording.id).await.unwrap(), None);
         stage.clock.advance(Duration::from_secs(3_600));
-        let (engine, given) = ear(Told::Text);
+        let (engine, given) = recording_engine(Reply::Text);
         let done = soon(Box::pin(stage.worker_with(&engine).0.run(&task))).await.unwrap();
         assert_eq!(done, Outcome::Done(Status::Completed));
         let samples = std::mem::take(&mut *given.lock().unwrap()).concat();

@@ -1,4 +1,5 @@
-//! Several crates in one process, over in-memory adapters: where a test has to hold an engine or a doorkeeper in its hand.
+//! Tests of several crates in one process, over in-memory adapters, where a test has to control an engine or an
+//! admission policy.
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 

@@ -1,4 +1,5 @@
-//! An outage of the speech engine while a user has 5,000 jobs in line: it costs few writes, and all goes on after it.
+//! An outage of the speech engine while a user has 5,000 waiting jobs: it costs few writes, and all jobs continue after
+//! it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,14 +18,14 @@ use testkit::memory;
 use tests::recordings::name;
 
 use crate::parallel::{recordings, run};
-use crate::script::{Script, Told};
+use crate::script::{Reply, Script};
 use crate::stage::{Stage, ann};
 
 const JOBS: u64 = 5_000;
 const STEP: Duration = Duration::from_secs(10);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A user with very many jobs, over ports that count.
+/// A user with very many jobs, over ports that count calls.
 struct Crowd {
     stage: Stage,
     store: Arc<FailsBefore<memory::Store>>,
@@ -34,7 +35,7 @@ struct Crowd {
 impl Crowd {
     async fn new() -> Self {
         let mut stage = Stage::new();
-        // All jobs share the bytes of the first.
+        // All jobs share the bytes of the first one.
         let rules = Rules { keep_audio: 24 * HOUR, ..Rules::default() };
         let worker = WorkerLimits { parallelism: 1, ..WorkerLimits::default() };
         let settings = Arc::new(Settings { rules, worker, ..Settings::default() });
@@ -49,7 +50,7 @@ impl Crowd {
         Self { stage, store, queue }
     }
 
-    /// Wake-ups are delivered and the sweep runs every minute.
+    /// Delivers due tasks and runs the sweep every minute.
     async fn live(&self, worker: &Worker, time: Duration) {
         let end = self.stage.clock_now() + time;
         let mut sweeps_at = self.stage.clock_now();
@@ -70,7 +71,7 @@ impl Crowd {
     }
 }
 
-/// A job of the same bytes under another name, recorded later.
+/// A job with the same bytes under another name, recorded later.
 fn like(first: &Job, n: u64) -> Batch {
     let (file, name) = (&first.files[0], name(T0.millis() / 1000 - 80_000 + n.cast_signed()));
     let parsed = domain::name::parse(&name).unwrap();
@@ -89,12 +90,12 @@ fn like(first: &Job, n: u64) -> Batch {
 }
 
 #[tokio::test]
-async fn an_hour_without_the_engine_costs_few_writes_and_everything_goes_on_after_it() {
+async fn engine_outage_of_an_hour_costs_few_writes_and_all_jobs_continue() {
     let crowd = Crowd::new().await;
     let is_back = Arc::new(AtomicBool::new(false));
     let back = Arc::clone(&is_back);
-    let away = Told::Fails(Retry::Later { after: None });
-    let engine = Arc::new(Script::new(move |_| if back.load(Ordering::Relaxed) { Told::Text } else { away }));
+    let away = Reply::Fails(Retry::Later { after: None });
+    let engine = Arc::new(Script::new(move |_| if back.load(Ordering::Relaxed) { Reply::Text } else { away }));
     let (worker, _) = crowd.stage.worker_with(&engine);
     let before = (crowd.store.plan().calls_of("store.step"), crowd.queue.plan().calls_of("queue.enqueue"));
     crowd.live(&worker, HOUR).await;
@@ -109,13 +110,13 @@ async fn an_hour_without_the_engine_costs_few_writes_and_everything_goes_on_afte
     assert!(writes <= 400, "{writes} steps of jobs");
     assert!(tasks <= 120, "{tasks} tasks");
     assert!(engine.calls() <= 40, "{} calls", engine.calls());
-    assert!(touched <= 16, "{touched} jobs were sent into the engine");
-    assert_eq!(crowd.count(|job| job.attempt > 0 || job.status.is_terminal()), 0, "and no job is the worse for it");
+    assert!(touched <= 16, "{touched} jobs called the engine");
+    assert_eq!(crowd.count(|job| job.attempt > 0 || job.status.is_terminal()), 0, "no job is worse off because of it");
 
     is_back.store(true, Ordering::Relaxed);
     crowd.live(&worker, Duration::from_secs(300)).await;
     let completed = crowd.count(|job| job.status == Status::Completed);
     assert!(completed >= 40, "{completed} jobs in five minutes, four every ten seconds at most");
-    assert_eq!(crowd.count(|job| job.is_parked()), 0, "nobody waits on for an engine that is back");
+    assert_eq!(crowd.count(|job| job.is_parked()), 0, "no job still waits for the recovered engine");
     assert!(crowd.count(Job::holds_slot) <= 4);
 }

@@ -1,5 +1,5 @@
-//! Files of one job, and jobs of one instance, that are worked on at the same time: as far as there are places, with the
-//! same results as one after the other.
+//! Files of one job, and jobs of one instance, that are processed concurrently: within the limits of the permits, and
+//! with the same results as sequentially.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,7 +20,7 @@ use testkit::snapshot::Snapshot;
 use tests::{Recording, eventually};
 use tokio::sync::{Barrier, Semaphore};
 
-use crate::script::{Gate, Script, Told, is_the_clip, number};
+use crate::script::{Gate, Reply, Script, is_the_clip, number};
 use crate::stage::{Stage, ann, soon};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,13 +29,13 @@ pub(crate) fn limits(parallelism: usize) -> WorkerLimits {
     WorkerLimits { parallelism, ..WorkerLimits::default() }
 }
 
-/// Captured the day before the story begins, a minute apart: one conversation.
+/// Recordings captured the day before the test begins, a minute apart: one conversation.
 pub(crate) fn recordings(from: i64, count: i64) -> Vec<Recording> {
     let began = T0.millis() / 1000 - 86_400;
     (from..from + count).map(|n| Recording::short(began + 60 * n)).collect()
 }
 
-/// Stretches of speech too far apart to be one segment.
+/// Speech with pauses too long to be one segment.
 fn with_pauses(at: i64, stretches: &[Recording]) -> Recording {
     let silence = Recording::silence(at).bytes;
     let pause = [&silence[..]; 4].concat();
@@ -61,17 +61,17 @@ pub(crate) fn states(job: &Job) -> Vec<FileStatus> {
     job.files.iter().map(|file| file.status).collect()
 }
 
-/// While a worker runs: returns when it has come to this, and lets it stand where it is.
+/// Runs a worker until the condition holds, and then stops polling it.
 pub(crate) async fn until(worker: &mut (impl Future + Unpin), what: &str, mut holds: impl AsyncFnMut() -> bool) {
     tokio::select! {
-        _ = worker => panic!("it was to stand: {what}"),
+        _ = worker => panic!("the worker ended before: {what}"),
         () = eventually(what, PATIENCE, async || holds().await.then_some(())) => {}
     }
 }
 
-/// Lets the pauses of a worker pass.
+/// Runs a worker while the clock advances through its pauses.
 pub async fn while_time_passes<T>(stage: &Stage, worker: impl Future<Output = T>) -> T {
-    let ticking = eventually("the worker comes to an end", PATIENCE, async || {
+    let ticking = eventually("the worker ends", PATIENCE, async || {
         stage.clock.advance(Duration::from_millis(100));
         None::<T>
     });
@@ -82,35 +82,35 @@ pub async fn while_time_passes<T>(stage: &Stage, worker: impl Future<Output = T>
 }
 
 #[tokio::test]
-async fn two_files_of_a_job_are_with_the_engine_at_the_same_time() {
+async fn two_files_of_a_job_are_transcribed_concurrently() {
     let stage = Stage::new().with(limits(2));
     let task = stage.accept_all(&recordings(0, 2), None).await;
-    // Nobody is answered before both have asked: one after the other they would wait for ever.
-    let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Together(Barrier::new(2))));
+    // The engine answers only when both files are there: one after the other they would wait for ever.
+    let engine = Arc::new(Script::new(|_| Reply::Text).gated(Gate::Together(Barrier::new(2))));
     let (worker, _) = stage.worker_with(&engine);
     assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
     assert_eq!((engine.calls(), usage(&stage).await.segments), (2, 2));
 }
 
 #[tokio::test]
-async fn the_next_file_is_listened_to_while_the_engine_is_at_the_one_before() {
+async fn next_file_is_in_its_first_pass_while_the_engine_transcribes_the_one_before() {
     let stage = Stage::new().with(limits(1));
     let task = stage.accept_all(&recordings(0, 3), None).await;
-    let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Shut));
+    let engine = Arc::new(Script::new(|_| Reply::Text).gated(Gate::Shut));
     let (worker, _) = stage.worker_with(&engine);
     let mut running = run(&worker, &task);
     let planned = async || {
         let job = stage.job(task.job_id).await;
         engine.calls() == 1 && job.files.iter().filter(|file| file.counts.segments > 0).count() == 2
     };
-    until(&mut running, "the second file is planned while the first is asked for", planned).await;
-    // The third has no place yet: one for the job, one that there is more.
+    until(&mut running, "the second file is planned while the first is transcribed", planned).await;
+    // The third file has no permit yet: there is one for the job and one additional one.
     assert_eq!(stage.job(task.job_id).await.files[2].status, FileStatus::Queued);
-    assert_eq!((engine.calls(), engine.inside()), (1, 1), "one core, one call");
+    assert_eq!((engine.calls(), engine.inside()), (1, 1), "one permit, one call");
 }
 
 #[tokio::test]
-async fn calls_of_all_jobs_together_never_exceed_the_bound() {
+async fn engine_calls_of_all_jobs_never_exceed_the_limit() {
     for bound in [1, 2, 4] {
         let stage = Stage::new().with(limits(bound));
         let mut tasks = Vec::new();
@@ -118,22 +118,22 @@ async fn calls_of_all_jobs_together_never_exceed_the_bound() {
             let began = T0.millis() / 1000 - 86_400 + 1000 * job;
             tasks.push(stage.accept_all(&[talk(began, 3), talk(began + 300, 3)], None).await);
         }
-        // Nobody is answered before all places are taken.
-        let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Together(Barrier::new(bound))));
+        // The engine answers only when all permits are taken.
+        let engine = Arc::new(Script::new(|_| Reply::Text).gated(Gate::Together(Barrier::new(bound))));
         let (worker, _) = stage.worker_with(&engine);
         let ended = join_all(tasks.iter().map(|task| run(&worker, task))).await;
         assert_eq!(ended, vec![Outcome::Done(Status::Completed); 4]);
-        assert_eq!((engine.most.load(Ordering::Relaxed), engine.calls()), (bound, 24));
+        assert_eq!((engine.max_concurrent.load(Ordering::Relaxed), engine.calls()), (bound, 24));
         assert_eq!(usage(&stage).await.segments, 24);
     }
 }
 
 #[tokio::test]
-async fn whatever_the_order_of_the_answers_the_conversations_and_the_usage_are_the_same() {
+async fn conversations_and_usage_do_not_depend_on_the_order_of_answers() {
     let began = T0.millis() / 1000 - 86_400;
     let files: Vec<_> = (0..5).map(|n| talk(began + 100 * n, 3)).collect();
     // A conversation's id depends on which of its segments came first; nothing else does.
-    let told = |seen: &Snapshot| -> Vec<_> {
+    let comparable = |seen: &Snapshot| -> Vec<_> {
         let of = |page: &ConversationPage| {
             let lines = page.lines.iter().map(|line| (line.recording, line.starts_at, line.ends_at, line.text()));
             (page.conversation.timed, page.conversation.opening.clone(), lines.collect::<Vec<_>>())
@@ -144,18 +144,18 @@ async fn whatever_the_order_of_the_answers_the_conversations_and_the_usage_are_t
     for (by, parallelism) in [(0, 1), (1, 2), (2, 3), (3, 8), (4, 8), (5, 8)] {
         let stage = Stage::new().with(limits(parallelism));
         let task = stage.accept_all(&files, None).await;
-        let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Shuffled(by)));
+        let engine = Arc::new(Script::new(|_| Reply::Text).gated(Gate::Shuffled(by)));
         let (worker, _) = stage.worker_with(&engine);
         assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
         let now = Snapshot::take(&*stage.store, &ann()).await.unwrap();
         let first = seen.get_or_insert_with(|| now.clone());
-        assert_eq!((told(&now), &now.usage), (told(first), &first.usage), "run {by}");
+        assert_eq!((comparable(&now), &now.usage), (comparable(first), &first.usage), "run {by}");
     }
 }
 
 #[tokio::test]
-async fn a_file_in_trouble_does_not_stop_the_others() {
-    // The first file's segment fails while the others, which are asked for at the same time, go through.
+async fn failing_file_does_not_stop_the_others() {
+    // The segment of the first file fails while the others, which are sent at the same time, succeed.
     let stage = Stage::new().with(limits(4));
     let files = recordings(0, 3);
     let task = stage.accept_all(&files, None).await;
@@ -163,7 +163,7 @@ async fn a_file_in_trouble_does_not_stop_the_others() {
     let its_audio = Arc::clone(&ill);
     let engine = Arc::new(Script::new(move |audio| {
         let first = *its_audio.lock().unwrap().get_or_insert(number(audio));
-        if first == number(audio) { Told::Fails(Retry::Transient) } else { Told::Text }
+        if first == number(audio) { Reply::Fails(Retry::Transient) } else { Reply::Text }
     }));
     let (worker, _) = stage.worker_with(&engine);
     let mut running = run(&worker, &task);
@@ -174,23 +174,27 @@ async fn a_file_in_trouble_does_not_stop_the_others() {
     stage.clock.advance(Duration::from_secs(1));
     assert!(matches!(running.await, Outcome::Rescheduled { .. }));
     let job = stage.job(task.job_id).await;
-    assert_eq!((job.status, job.attempt, job.waiting_for), (Status::Queued, 0, None), "it progressed: no attempt");
+    assert_eq!(
+        (job.status, job.attempt, job.waiting_for),
+        (Status::Queued, 0, None),
+        "there was progress, so no attempt is counted"
+    );
     assert_eq!(usage(&stage).await.segments, 2);
 
-    let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text)));
+    let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Reply::Text)));
     assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
     assert_eq!(usage(&stage).await.segments, 3);
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_read_now_does_not_stop_the_others() {
+async fn temporarily_unreadable_file_does_not_stop_the_others() {
     let mut stage = Stage::new().with(limits(1));
     let task = stage.accept_all(&recordings(0, 3), None).await;
-    // The first file's, with the pauses between.
+    // The three reads that fail are the attempts for the first file, with pauses between them.
     let blobs = Arc::new(FailsBefore::planned(stage.blobs.clone(), Plan::never()));
     blobs.plan().strike("blobs.read", 3);
     stage.services = Services { blobs, ..stage.services };
-    let engine = Arc::new(Script::new(|_| Told::Text));
+    let engine = Arc::new(Script::new(|_| Reply::Text));
     let (worker, _) = stage.worker_with(&engine);
     assert!(matches!(while_time_passes(&stage, run(&worker, &task)).await, Outcome::Rescheduled { .. }));
     let job = stage.job(task.job_id).await;
@@ -201,7 +205,7 @@ async fn a_file_that_cannot_be_read_now_does_not_stop_the_others() {
     assert_eq!((engine.calls(), usage(&stage).await.segments), (3, 3));
 }
 
-/// A worker with two files in flight, each with a segment that is placed and one that is being asked for.
+/// A worker with two files in progress, each with one placed segment and one that is being transcribed.
 struct InFlight {
     stage: Stage,
     task: TaskBody,
@@ -214,11 +218,11 @@ impl InFlight {
         let began = T0.millis() / 1000 - 86_400;
         let files = [began, began + 100].map(|at| with_pauses(at, &[Recording::short(at), Recording::speech(at)]));
         let task = stage.accept_all(&files, None).await;
-        Self { stage, task, engine: Arc::new(Script::new(|_| Told::Text).gated(Gate::Long(Semaphore::new(0)))) }
+        Self { stage, task, engine: Arc::new(Script::new(|_| Reply::Text).gated(Gate::Long(Semaphore::new(0)))) }
     }
 
     async fn stand(&self, running: &mut (impl Future + Unpin)) {
-        until(running, "two calls are in flight", async || {
+        until(running, "two calls are in progress", async || {
             let job = self.stage.job(self.task.job_id).await;
             self.engine.inside() == 2 && job.files.iter().all(|file| file.counts.placed == 1)
         })
@@ -226,32 +230,32 @@ impl InFlight {
     }
 
     async fn finish(&self) {
-        let engine = Arc::new(Script::new(|_| Told::Text));
+        let engine = Arc::new(Script::new(|_| Reply::Text));
         let (worker, _) = self.stage.worker_with(&engine);
         assert_eq!(run(&worker, &self.task).await, Outcome::Done(Status::Completed));
         let seen = Snapshot::take(&*self.stage.store, &ann()).await.unwrap();
         assert_eq!((seen.lines.len(), usage(&self.stage).await.segments), (4, 4));
         assert_eq!(seen.conversations.iter().map(|page| page.lines.len()).sum::<usize>(), 4);
-        assert_eq!((self.stage.blobs.names(), engine.calls()), (vec![], 2), "only what was in flight is asked again");
+        assert_eq!((self.stage.blobs.names(), engine.calls()), (vec![], 2), "only the calls in progress are repeated");
     }
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_with_two_files_in_flight_leaves_nothing_twice() {
+async fn lost_worker_with_two_files_in_progress_duplicates_nothing() {
     let story = InFlight::new().await;
     let (worker, _) = story.stage.worker_with(&story.engine);
     let mut running = run(&worker, &story.task);
     story.stand(&mut running).await;
     drop(running);
-    assert_eq!(story.engine.inside(), 0, "the calls in flight are gone with it");
+    assert_eq!(story.engine.inside(), 0, "the calls in progress ended with it");
     story.stage.clock.advance(story.stage.services.settings.rules.lease);
     story.finish().await;
 }
 
 #[tokio::test]
-async fn a_worker_that_is_fenced_with_two_files_in_flight_changes_nothing_any_more() {
+async fn fenced_worker_with_two_files_in_progress_changes_nothing() {
     let story = InFlight::new().await;
-    // Its clock stands still: it does not notice that its lease is over.
+    // The worker's clock stands still: it does not notice that its lease is over.
     let stage = &story.stage;
     let services = Services { clock: testkit::TestClock::at(T0), ..stage.services.clone() };
     let late = Worker::new(services, story.engine.clone(), Default::default());
@@ -260,7 +264,7 @@ async fn a_worker_that_is_fenced_with_two_files_in_flight_changes_nothing_any_mo
     stage.clock.advance(stage.services.settings.rules.lease);
     story.finish().await;
     let before = (Snapshot::take(&*stage.store, &ann()).await.unwrap(), stage.push.attempts().len());
-    let Gate::Long(permits) = &story.engine.gate else { panic!("it has no permits") };
+    let Gate::Long(permits) = &story.engine.gate else { panic!("the gate has no permits") };
     permits.add_permits(2);
     assert_eq!(running.await, Outcome::Skipped(Skip::AlreadyFinished));
     let after = (Snapshot::take(&*stage.store, &ann()).await.unwrap(), stage.push.attempts().len());
@@ -268,7 +272,7 @@ async fn a_worker_that_is_fenced_with_two_files_in_flight_changes_nothing_any_mo
 }
 
 #[tokio::test]
-async fn a_shutdown_with_two_files_in_flight_puts_the_job_back_at_once_and_costs_no_attempt() {
+async fn shutdown_with_two_files_in_progress_puts_the_job_back_without_an_attempt() {
     let story = InFlight::new().await;
     let (worker, shutdown) = story.stage.worker_with(&story.engine);
     let mut running = run(&worker, &story.task);
@@ -281,7 +285,7 @@ async fn a_shutdown_with_two_files_in_flight_puts_the_job_back_at_once_and_costs
 }
 
 #[tokio::test]
-async fn the_deadline_puts_the_job_back_with_what_it_has_come_to() {
+async fn deadline_puts_the_job_back_and_keeps_its_progress() {
     let story = InFlight::new().await;
     let (worker, _) = story.stage.worker_with(&story.engine);
     let mut running = run(&worker, &story.task);
@@ -294,18 +298,18 @@ async fn the_deadline_puts_the_job_back_with_what_it_has_come_to() {
 }
 
 #[tokio::test]
-async fn only_speech_whose_text_came_back_is_counted_however_often_it_was_tried() {
+async fn only_transcribed_speech_is_counted_for_any_number_of_attempts() {
     let stage = Stage::new().with(limits(3));
     let mut files = recordings(0, 4);
     files.push(Recording::silence(T0.millis() / 1000 - 80_000));
     let task = stage.accept_all(&files, None).await;
-    // By their text: one is heard, one is empty, one is refused, one fails until it is healed.
+    // Outcomes by text: one is transcribed, one is empty, one is refused, one fails until it is healed.
     let kinds = Arc::new(std::sync::Mutex::new(Vec::new()));
     let healed = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let (order, is_healed) = (Arc::clone(&kinds), Arc::clone(&healed));
     let engine = Arc::new(Script::new(move |audio| {
         if is_the_clip(audio) {
-            return Told::Text;
+            return Reply::Text;
         }
         let (said, mut order) = (number(audio), order.lock().unwrap());
         let index = order.iter().position(|known| *known == said).unwrap_or_else(|| {
@@ -313,11 +317,11 @@ async fn only_speech_whose_text_came_back_is_counted_however_often_it_was_tried(
             order.len() - 1
         });
         match index {
-            0 => Told::Text,
-            1 => Told::Nothing,
-            2 => Told::Fails(Retry::Refused),
-            _ if is_healed.load(Ordering::Relaxed) => Told::Text,
-            _ => Told::Fails(Retry::Transient),
+            0 => Reply::Text,
+            1 => Reply::Nothing,
+            2 => Reply::Fails(Retry::Refused),
+            _ if is_healed.load(Ordering::Relaxed) => Reply::Text,
+            _ => Reply::Fails(Retry::Transient),
         }
     }));
     let (worker, _) = stage.worker_with(&engine);
@@ -337,7 +341,7 @@ async fn only_speech_whose_text_came_back_is_counted_however_often_it_was_tried(
     let all: u64 = job.files.iter().map(|file| file.facts.speech_ms).sum();
     assert!(0 < second.transcribed_ms && second.transcribed_ms < all, "{second:?} of {all} ms");
 
-    // The same files again, and the failed one once more: nothing new is said.
+    // The same files again, and a retry of the failed one: no new text is produced.
     let again = stage.accept_all(&files, None).await;
     assert_eq!(run(&worker, &again).await, Outcome::Done(Status::PartialFailure));
     assert_eq!(usage(&stage).await, second);

@@ -1,4 +1,4 @@
-//! An engine that a test writes the part of: what it answers to which call, and when.
+//! An engine that is scripted by a test: what it answers to which call, and when.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::stage::Stage;
 
-/// What a call comes to.
+/// The answer to a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Told {
+pub enum Reply {
     /// Words that depend on the audio alone.
     Text,
     Nothing,
-    /// More than anybody can say in that time.
+    /// More words than anybody can say in that time.
     Babble,
     Fails(Retry),
 }
@@ -27,31 +27,31 @@ pub fn is_the_clip(audio: Audio<'_>) -> bool {
     audio.samples == audio::sample_samples()
 }
 
-type Part = Box<dyn Fn(Audio<'_>) -> Told + Send + Sync>;
+type Part = Box<dyn Fn(Audio<'_>) -> Reply + Send + Sync>;
 
 pub struct Script {
     part: Part,
     capabilities: Capabilities,
-    /// Everything that is between its call and its answer passes here.
+    /// Every call passes this gate before its answer.
     pub gate: Gate,
     pub calls: AtomicUsize,
-    /// The most at once.
-    pub most: AtomicUsize,
+    /// The highest number of concurrent calls.
+    pub max_concurrent: AtomicUsize,
     inside: AtomicUsize,
-    /// How long the audio of each call was, in their order.
+    /// The length of the audio of each call, in order.
     pub heard: Mutex<Vec<Duration>>,
-    /// What it says of itself.
+    /// The answer to `ready`.
     pub ready: Mutex<Result<(), EngineError>>,
 }
 
-/// How calls are held up.
+/// How calls are delayed.
 pub enum Gate {
     Open,
-    /// Until so many are inside.
+    /// Each call waits until this many have arrived.
     Together(Barrier),
-    /// Each call lets others run so often as a number of it says: no order of answers is like another.
+    /// Each call yields a number of times that depends on its audio, so that answers come in a different order.
     Shuffled(usize),
-    /// What is longer than two seconds needs a permit.
+    /// Audio longer than two seconds needs a permit.
     Long(Semaphore),
     /// Every call needs a permit.
     Each(Semaphore),
@@ -59,7 +59,7 @@ pub enum Gate {
 }
 
 impl Script {
-    pub fn new(part: impl Fn(Audio<'_>) -> Told + Send + Sync + 'static) -> Self {
+    pub fn new(part: impl Fn(Audio<'_>) -> Reply + Send + Sync + 'static) -> Self {
         let span = Duration::from_secs(15);
         let capabilities = Capabilities {
             preferred_span: span,
@@ -75,7 +75,7 @@ impl Script {
             capabilities,
             gate: Gate::Open,
             calls: AtomicUsize::new(0),
-            most: AtomicUsize::new(0),
+            max_concurrent: AtomicUsize::new(0),
             inside: AtomicUsize::new(0),
             heard: Mutex::default(),
             ready: Mutex::new(Ok(())),
@@ -129,7 +129,7 @@ impl Engine for Script {
     async fn transcribe(&self, audio: Audio<'_>, _: &Hints) -> Result<Transcript, EngineError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.heard.lock().unwrap().push(audio.duration);
-        self.most.fetch_max(self.inside.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.max_concurrent.fetch_max(self.inside.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         let _inside = Inside(&self.inside);
         let number = number(audio);
         match &self.gate {
@@ -147,12 +147,12 @@ impl Engine for Script {
             Gate::Each(permits) => permits.acquire().await.unwrap().forget(),
             Gate::Shut => std::future::pending().await,
         }
-        let said = |lines| Ok(Transcript { language: None, lines });
+        let transcript = |lines| Ok(Transcript { language: None, lines });
         match (self.part)(audio) {
-            Told::Text => said(vec![utterance(audio, format!("number {number}"))]),
-            Told::Babble => said(vec![utterance(audio, "and on ".repeat(100_000))]),
-            Told::Nothing => said(vec![]),
-            Told::Fails(retry) => Err(EngineError::new(retry, "it is in the script")),
+            Reply::Text => transcript(vec![utterance(audio, format!("number {number}"))]),
+            Reply::Babble => transcript(vec![utterance(audio, "and on ".repeat(100_000))]),
+            Reply::Nothing => transcript(vec![]),
+            Reply::Fails(retry) => Err(EngineError::new(retry, "it is in the script")),
         }
     }
 
@@ -165,13 +165,13 @@ fn utterance(audio: Audio<'_>, text: String) -> Utterance {
     Utterance { start_ms: 0, end_ms: audio.duration_ms(), text, speaker: None, words: None }
 }
 
-/// Of the audio: the same is the same, other audio is another.
+/// A number derived from the audio: equal for equal audio, different for different audio.
 pub fn number(audio: Audio<'_>) -> u32 {
     audio.samples.iter().fold(17, |sum: u32, sample| sum.wrapping_mul(31).wrapping_add(sample.to_bits()))
 }
 
 impl Stage {
-    /// A worker with this engine, and the switch that ends it.
+    /// A worker with this engine, and the token that stops it.
     pub fn worker_with(&self, engine: &Arc<Script>) -> (Worker, CancellationToken) {
         let shutdown = CancellationToken::new();
         (Worker::new(self.services.clone(), Arc::clone(engine) as Arc<dyn Engine>, shutdown.clone()), shutdown)

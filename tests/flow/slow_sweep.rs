@@ -1,4 +1,4 @@
-//! A sweep while a service does not answer: it comes to its end, and every part of it has its turn.
+//! A sweep while a service does not answer: it ends, and every part of it is executed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use testkit::{Harness, TestClock};
 
 use crate::stage::{Stage, ann};
 
-/// As long as a push may take that nobody answers.
+/// The longest time that a push without an answer may take.
 const WAIT: Duration = Duration::from_secs(15);
 const JOBS: u64 = 40;
 
@@ -26,15 +26,15 @@ impl Push for Unanswered {
 }
 
 #[tokio::test]
-async fn a_sweep_ends_while_pushes_wait_and_still_forgets_what_was_deleted() {
+async fn sweep_ends_while_pushes_wait_and_still_removes_deleted_texts() {
     let stage = Stage::new();
     let mut harness = Harness::new(stage.store.clone());
     harness.clock = stage.clock.clone();
     stage.store.put_device(&device(&ann(), "phone", "token")).await.unwrap();
     let mut last = None;
     for n in 0..JOBS {
-        let said = [(0, 900, "good morning")];
-        last = Some(harness.transcribe(&ann(), &phone(1000 * n.cast_signed()), &said).await);
+        let spoken = [(0, 900, "good morning")];
+        last = Some(harness.transcribe(&ann(), &phone(1000 * n.cast_signed()), &spoken).await);
     }
     assert!(harness.delete(&ann(), last.unwrap().new_conversation_ids[0]).await);
     stage.clock.advance(Duration::from_secs(3600));

@@ -1,4 +1,4 @@
-//! The world of these tests: every port in memory, a clock that the test moves, an engine that answers when it is told.
+//! The services of these tests: every port in memory, a clock that the test moves, an engine that answers on command.
 
 use std::fmt::Debug;
 use std::pin::Pin;
@@ -20,23 +20,23 @@ use tests::Recording;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// What does not come within this does not come at all.
+/// Anything that takes longer than this will never happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The end of something that may hang when a rule is broken.
+/// Waits for a future that may hang when a rule is broken.
 pub async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it hangs")
 }
 
-/// Lets a worker go on until it waits for its engine.
-pub async fn until_it_asks(worker: Pin<&mut impl Future<Output: Debug>>, engine: &Puppet) {
+/// Runs a worker until it waits for its engine.
+pub async fn until_engine_called(worker: Pin<&mut impl Future<Output: Debug>>, engine: &ManualEngine) {
     tokio::select! {
-        done = worker => panic!("it was to wait for its engine: {done:?}"),
+        done = worker => panic!("the worker should wait for its engine: {done:?}"),
         () = soon(engine.until_called()) => {}
     }
 }
 
-/// Everything, with what a test wants to look into.
+/// All services, with those that a test inspects.
 pub struct Stage {
     pub services: Services,
     pub clock: Arc<TestClock>,
@@ -71,15 +71,15 @@ impl Stage {
         Self { services, clock, store, blobs, push, queue }
     }
 
-    /// The same with other settings of the worker.
+    /// The same stage with other settings of the worker.
     #[must_use]
     pub fn with(mut self, worker: WorkerLimits) -> Self {
         self.services.settings = Arc::new(Settings { worker, ..Settings::default() });
         self
     }
 
-    /// A worker of an instance whose clock is this one.
-    pub fn worker(&self, engine: &Arc<Puppet>, clock: &Arc<TestClock>) -> Worker {
+    /// A worker of an instance with this clock.
+    pub fn worker(&self, engine: &Arc<ManualEngine>, clock: &Arc<TestClock>) -> Worker {
         let services = Services { clock: clock.clone(), ..self.services.clone() };
         Worker::new(services, Arc::clone(engine) as Arc<dyn Engine>, CancellationToken::new())
     }
@@ -123,19 +123,19 @@ pub fn bob() -> Uid {
     uid("bob")
 }
 
-/// An engine that says one text, each time it is allowed to.
-pub struct Puppet {
+/// An engine that returns one text, each time it is allowed to.
+pub struct ManualEngine {
     says: &'static str,
     called: Semaphore,
     allowed: Semaphore,
 }
 
-impl Puppet {
+impl ManualEngine {
     pub fn new(says: &'static str) -> Arc<Self> {
         Arc::new(Self { says, called: Semaphore::new(0), allowed: Semaphore::new(0) })
     }
 
-    /// Returns when a call has come in that was not waited for before.
+    /// Returns when a call has arrived that was not waited for before.
     async fn until_called(&self) {
         self.called.acquire().await.unwrap().forget();
     }
@@ -146,7 +146,7 @@ impl Puppet {
 }
 
 #[async_trait]
-impl Engine for Puppet {
+impl Engine for ManualEngine {
     fn name(&self) -> &str {
         "puppet"
     }

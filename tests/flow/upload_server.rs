@@ -16,12 +16,12 @@ use crate::stage::Stage;
 /// The upload function on a free port.
 pub struct UploadServer {
     pub stage: Stage,
-    /// Ann.
+    /// The client of Ann.
     pub client: Client,
     _stop: DropGuard,
 }
 
-/// A token is the name of its user.
+/// A verifier for tokens that consist of the user's name.
 struct Names;
 
 #[async_trait]

@@ -1,4 +1,5 @@
-//! Recordings that take longer to hear than a delivery lasts. In a process of its own: what it decodes is counted.
+//! Recordings whose first pass takes longer than a delivery. This is a process of its own, because decoding is counted
+//! for the process.
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
@@ -24,21 +25,21 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use testkit::TestClock;
 use testkit::build::{T0, batch, named};
 
-use crate::script::{Script, Told};
+use crate::script::{Reply, Script};
 use crate::stage::{Stage, ann};
 
-/// 8-bit frames of 10 ms.
+/// A frame of 10 ms with 8-bit samples, and its length.
 const FRAME: usize = 4 + 160;
 const FRAMES_A_SECOND: usize = 100;
-/// How much faster than it plays a recording is read.
+/// How much faster than real time a recording is read.
 const SPEED: u64 = 100;
 const PIECE: usize = 64 * FRAME;
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A recording that is made while it is read. Reading it takes time: the clock moves with every piece.
+/// A recording that is generated while it is read. Reading takes time: the clock advances with every piece.
 struct Talk {
     seconds: u64,
-    /// So much talk begins every so often.
+    /// The length of speech, which begins at a regular interval.
     talk: u64,
     every: u64,
     clock: Arc<TestClock>,
@@ -50,7 +51,7 @@ impl Talk {
         self.seconds * (FRAMES_A_SECOND * FRAME) as u64
     }
 
-    /// A second of tone and half a second of pause, as long as there is talk.
+    /// A second of tone and half a second of pause, while there is speech.
     fn is_loud(&self, frame: u64) -> bool {
         frame / FRAMES_A_SECOND as u64 % self.every < self.talk && frame % 150 < 100
     }
@@ -97,17 +98,17 @@ impl Blobs for Talk {
     }
 }
 
-/// What became of a recording, and at what cost.
+/// The outcome of a recording, and its cost.
 struct Ended {
     job: Job,
     recording: Recording,
     deliveries: usize,
     decoded: Duration,
-    /// Lengths of what the engine was given.
+    /// The lengths of the audio that the engine was given.
     given: Vec<usize>,
 }
 
-/// Works on a recording with deliveries of this length until its job has ended.
+/// Processes a recording in deliveries of this length until its job has ended.
 async fn worked_on(seconds: u64, talk: u64, every: u64, handler_deadline: Duration) -> Ended {
     let stage = Stage::new().with(WorkerLimits { handler_deadline, parallelism: 1, ..WorkerLimits::default() });
     let blobs = Talk { seconds, talk, every, clock: Arc::clone(&stage.clock), opened: Arc::default() };
@@ -121,13 +122,13 @@ async fn worked_on(seconds: u64, talk: u64, every: u64, handler_deadline: Durati
     let heard = Arc::clone(&given);
     let engine = Arc::new(Script::new(move |audio| {
         heard.lock().unwrap().push(audio.samples.len());
-        Told::Text
+        Reply::Text
     }));
     let stage = Stage { services, ..stage };
     let (before, mut deliveries) = (audio::decoded_ms(), 0);
     loop {
         deliveries += 1;
-        assert!(deliveries < 200, "it does not come to an end");
+        assert!(deliveries < 200, "the job does not end");
         let (worker, _) = stage.worker_with(&engine);
         match tokio::time::timeout(Duration::from_secs(300), worker.run(&task)).await.expect("it hangs").unwrap() {
             Outcome::Done(_) => break,
@@ -146,24 +147,24 @@ async fn worked_on(seconds: u64, talk: u64, every: u64, handler_deadline: Durati
     Ended { job, recording, deliveries, decoded, given }
 }
 
-/// One after the other: what is decoded is counted for the whole process.
+/// The two runs are sequential, because decoding is counted for the whole process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn six_hours_with_deliveries_of_twenty_seconds_are_completed_and_decoded_little_more_than_once() {
+async fn six_hours_in_short_deliveries_are_completed_and_decoded_little_more_than_once() {
     let six_hours = 6 * 3_600;
     let ended = worked_on(six_hours, 120, 1_800, DEADLINE).await;
     assert_eq!((ended.job.status, ended.job.attempt), (Status::Completed, 1), "no attempt was counted");
     assert!(ended.deliveries > 10, "{} deliveries", ended.deliveries);
     let times = ended.decoded.as_secs_f64() / six_hours as f64;
     println!("{} deliveries, decoded {times:.3} times", ended.deliveries);
-    // Listening, and cutting where somebody speaks.
+    // Decoding in the first pass, and again where speech is cut out.
     assert!(times < 1.3, "decoded {times} times");
 
-    // A recording that was interrupted has the plan of one that was not, and its engine is given the same audio.
+    // An interrupted recording gets the same plan as an uninterrupted one, and the engine is given the same audio.
     let interrupted = worked_on(2_400, 40, 60, Duration::from_secs(8)).await;
     let at_once = worked_on(2_400, 40, 60, Duration::from_secs(86_400)).await;
     assert_eq!((at_once.job.status, interrupted.job.status), (Status::Completed, Status::Completed));
     assert!(at_once.deliveries == 1 && interrupted.deliveries > 5, "{} deliveries", interrupted.deliveries);
-    // Where somebody speaks nearly all the time, all of it is cut as well.
+    // Where there is speech nearly all the time, all of it is decoded again to be cut.
     let times = at_once.decoded.as_secs_f64() / 2_400.0;
     println!("{} delivery, decoded {times:.3} times", at_once.deliveries);
     assert!(times < 2.2, "decoded {times} times");

@@ -1,5 +1,5 @@
-//! One address for several servers: each connection goes to the next one that is there. What stands before instances of a
-//! function in the cloud.
+//! One address for several servers: each connection goes to the next server. It plays the load balancer before the
+//! instances of a cloud function.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// `TcpStream` wants `host:port`; with none there, connections are hung up on.
+    /// The address is `host:port`, for `TcpStream`; without a target, connections are closed.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -27,7 +27,7 @@ impl Balancer {
         Self { url, targets, cut, _work: work }
     }
 
-    /// Hangs up on everybody who is connected now.
+    /// Closes all current connections.
     pub fn cut(&self) {
         self.cut.notify_waiters();
     }

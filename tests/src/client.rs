@@ -1,4 +1,4 @@
-//! A client of the public API: uploads, waits, reads everything that a user can read.
+//! A client of the public API: uploads, waits, and reads everything that a user can read.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::wait::{PATIENCE, eventually_or};
 
 /// Longer than any answer may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// Pages of a listing; more means that it does not end.
+/// The limit of pages in a listing; more means that it does not end.
 const MAX_PAGES: usize = 1000;
 
 #[derive(Clone)]
@@ -22,16 +22,16 @@ pub struct Client {
     http: reqwest::Client,
     url: String,
     token: String,
-    /// Whether the document tells of these routes: not of those that only the queue reaches.
+    /// Whether the API document describes these routes; it does not describe those for the queue.
     is_documented: bool,
 }
 
-/// An answer, whatever it says.
+/// An answer, whatever its status.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
-    /// Null when there is none, or it is not JSON.
+    /// Null when there is no body, or it is not JSON.
     pub body: Value,
     pub text: String,
 }
@@ -50,7 +50,7 @@ impl Answer {
         self.body
     }
 
-    /// A problem as the contract writes it.
+    /// Checks that the answer is a problem as the contract defines it.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> &Value {
         assert_eq!((self.status, self.code()), (status, code), "{}", self.text);
@@ -59,12 +59,12 @@ impl Answer {
         assert_eq!(self.body["request_id"].as_str(), Some(self.header("x-request-id")), "{}", self.text);
         let retry_after = self.header("retry-after");
         assert_eq!(retry_after.is_empty(), self.body["retry_after"].is_null(), "{}", self.text);
-        let told = self.body["retry_after"].to_string();
-        assert!(retry_after.is_empty() || told == retry_after, "{}", self.text);
+        let in_body = self.body["retry_after"].to_string();
+        assert!(retry_after.is_empty() || in_body == retry_after, "{}", self.text);
         &self.body
     }
 
-    /// Code by file, as `errors` names them.
+    /// The code of each file that `errors` names.
     pub fn bad_files(&self) -> Vec<(&str, &str)> {
         let errors = self.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
         errors.iter().map(|bad| (bad["file"].as_str().unwrap(), bad["code"].as_str().unwrap())).collect()
@@ -72,13 +72,13 @@ impl Answer {
 }
 
 impl Client {
-    /// An empty token sends none.
+    /// A client with this token; an empty token sends none.
     pub fn new(url: &str, token: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
         Self { http, url: url.to_owned(), token: token.to_owned(), is_documented: true }
     }
 
-    /// For the listener that the document does not tell of.
+    /// A client for the internal listener, which the API document does not describe.
     pub fn internal(url: &str, token: &str) -> Self {
         Self { is_documented: false, ..Self::new(url, token) }
     }
@@ -87,7 +87,7 @@ impl Client {
         Self { token: token.to_owned(), ..self.clone() }
     }
 
-    /// The same user at another address.
+    /// A client of the same user for another address.
     pub fn at(&self, url: &str) -> Self {
         Self::new(url, &self.token)
     }
@@ -97,7 +97,7 @@ impl Client {
         if self.token.is_empty() { request } else { request.bearer_auth(&self.token) }
     }
 
-    /// `Err`: there was no answer, as when the server was killed.
+    /// Returns `Err` if there was no answer, for example because the server was killed.
     pub async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
         let (http, request) = request.build_split();
         let request = request?;
@@ -107,7 +107,7 @@ impl Client {
         let text = answer.text().await?;
         let answer = Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null), text };
         if self.is_documented {
-            contract::hold(&method, &path, answer.status, answer.code(), &answer.text);
+            contract::assert_documented(&method, &path, answer.status, answer.code(), &answer.text);
         }
         Ok(answer)
     }
@@ -120,7 +120,7 @@ impl Client {
         self.send(self.request(Method::GET, path)).await
     }
 
-    /// The caller's events since that one; from the beginning without an id.
+    /// The events of the caller after this event id; from the beginning if it is empty.
     pub async fn events(&self, last_event_id: &str) -> Events {
         let request = self.request(Method::GET, "/v2/sync/events");
         let request = if last_event_id.is_empty() { request } else { request.header("last-event-id", last_event_id) };
@@ -131,7 +131,7 @@ impl Client {
         self.try_post(&format!("/v2/sync/upload{query}"), files).await
     }
 
-    /// A batch, to whichever route takes batches.
+    /// Sends a batch to any route that accepts batches.
     pub async fn try_post(&self, path: &str, files: &[Recording]) -> reqwest::Result<Answer> {
         let form = files.iter().fold(Form::new(), |form, file| form.part("files", part(file)));
         self.try_send(self.request(Method::POST, path).multipart(form)).await
@@ -149,14 +149,14 @@ impl Client {
         self.upload_to("", files).await
     }
 
-    /// The id of the job of an upload that has to be accepted.
+    /// The id of the job of an upload that must be accepted.
     pub async fn accepted(&self, files: &[Recording]) -> String {
         let answer = self.upload(files).await;
         assert_eq!(answer.status, 202, "{}", answer.text);
         answer.body["job_id"].as_str().unwrap().to_owned()
     }
 
-    /// Uploads, and waits for the end.
+    /// Uploads files, and waits for the end of the job.
     pub async fn done(&self, files: &[Recording]) -> Value {
         let job_id = self.accepted(files).await;
         self.terminal(&job_id).await
@@ -166,7 +166,7 @@ impl Client {
         self.get(&format!("/v2/sync/jobs/{job_id}")).await.ok()
     }
 
-    /// The job once it has come to this.
+    /// Waits until the job fits the condition.
     pub async fn until(&self, job_id: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         eventually_or(&format!("job {job_id} {what}"), PATIENCE, async || {
             let job = self.job(job_id).await;
@@ -214,7 +214,7 @@ impl Client {
         all.into_iter().flat_map(|mut one| std::mem::take(one["segments"].as_array_mut().unwrap())).collect()
     }
 
-    /// All that was ever counted: segments, words, milliseconds.
+    /// All usage that was ever counted: segments, words, milliseconds.
     pub async fn usage(&self) -> (u64, u64, u64) {
         let body = self.get("/v2/usage").await.ok();
         let buckets = body["buckets"].as_array().unwrap();
@@ -228,8 +228,8 @@ impl Client {
         assert_eq!(answer.status, 204, "{}", answer.text);
     }
 
-    /// Neither a job nor a word nor a count.
-    pub async fn has_nothing(&self) {
+    /// Checks that the user has no job, no conversation and no usage.
+    pub async fn assert_empty(&self) {
         assert_eq!(self.jobs().await, [] as [Value; 0]);
         assert_eq!(self.conversations().await, [] as [Value; 0]);
         assert_eq!(self.usage().await, (0, 0, 0));

@@ -1,5 +1,5 @@
-//! Both functions over what plays Google Cloud here: Google's Firestore emulator, an emulator of Cloud Tasks, our
-//! stand-ins of Storage and FCM, and a server of keys that tokens are signed with.
+//! Both functions over emulators of Google Cloud: Google's Firestore emulator, an emulator of Cloud Tasks, our
+//! stand-ins for Storage and FCM, and a server for the keys that tokens are signed with.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const LOCATION: &str = "europe-west1";
 const ACCOUNT: &str = "tasks@demo-afterword.iam.gserviceaccount.com";
 const AUDIENCE: &str = "https://process.example.com";
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// What the functions show where a service is emulated.
+/// The access token of the functions for emulated services.
 const EMULATED_TOKEN: &str = "owner";
 
 /// The services of one test.
@@ -33,16 +33,16 @@ pub struct Cloud {
     pub process_url: Balancer,
     pub project: String,
     firestore: &'static Firestore,
-    /// Between the functions and Firestore.
+    /// The connection between the functions and Firestore.
     firestore_line: Balancer,
-    /// Of Firebase, and of Google: the latter also has those that the queue signs with.
+    /// The keys of Firebase and of Google; the latter also contain the signing keys of the queue.
     keys: [KeyServer; 2],
     key: &'static SigningKey,
     more: Vec<(String, String)>,
 }
 
 impl Cloud {
-    /// `Err`: what is missing on this machine.
+    /// Returns `Err` with what is missing on this machine.
     pub async fn start() -> Result<Self, String> {
         let firestore = firestore()?;
         let project = firestore.fresh_project();
@@ -66,14 +66,14 @@ impl Cloud {
         })
     }
 
-    /// A setting of every function that is started from now on.
+    /// Sets a variable of every function that is started from now on.
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.more.push((format!("AFTERWORD_{}", key.to_uppercase().replace('.', "_")), value.to_owned()));
         self
     }
 
-    /// Every connection to Firestore that is made from now on goes through this meter.
+    /// Routes every connection to Firestore that is made from now on through this meter.
     pub async fn metered(&self) -> Meter {
         let meter = Meter::to(self.firestore.endpoint()).await;
         self.firestore_line.targets([meter.endpoint().to_owned()]);
@@ -86,7 +86,8 @@ impl Cloud {
             ("GOOGLE_CLOUD_PROJECT", self.project.as_str()),
             ("FIRESTORE_EMULATOR_HOST", self.firestore_line.url.as_str()),
             ("STORAGE_EMULATOR_HOST", self.storage.endpoint()),
-            // Not the one that this process was perhaps given: requests are counted and broken in between.
+            // The stand-in, even where the environment names another service: requests are counted, and faults
+            // injected, in between.
             ("STORAGE_EMULATOR_GRPC_HOST", self.storage.endpoint()),
             ("CLOUD_TASKS_EMULATOR_HOST", self.tasks.endpoint()),
             ("AFTERWORD_CLOUD_BUCKET", self.storage.bucket()),
@@ -113,18 +114,18 @@ impl Cloud {
         Function::start("afterword-process", &self.env()).await
     }
 
-    /// Those of users' tokens.
+    /// The keys of the users' tokens.
     pub fn user_keys(&self) -> &KeyServer {
         &self.keys[0]
     }
 
-    /// Those of the queue's and the scheduler's tokens.
+    /// The keys of the queue's and the scheduler's tokens.
     pub fn task_keys(&self) -> &KeyServer {
         &self.keys[1]
     }
 
-    /// With variables changed, or (`None`) not set.
-    pub fn env_but(&self, changes: &[(&str, Option<&str>)]) -> Vec<(String, String)> {
+    /// The environment with some variables changed, or removed (`None`).
+    pub fn env_with(&self, changes: &[(&str, Option<&str>)]) -> Vec<(String, String)> {
         let mut env = self.env();
         env.retain(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
         let set = changes.iter().filter_map(|(name, value)| Some(((*name).to_owned(), (*value)?.to_owned())));
@@ -132,18 +133,18 @@ impl Cloud {
         env
     }
 
-    /// From now on tasks go to these, in turns.
+    /// From now on tasks are delivered to these functions in turn.
     pub fn deliver_to(&self, functions: &[&Function]) {
         self.process_url.targets(functions.iter().map(|function| function.url.clone()));
     }
 
-    /// Nobody reaches Firestore any more, or everybody again.
-    pub fn firestore_is_away(&self, away: bool) {
+    /// Cuts Firestore off, or connects it again.
+    pub fn set_firestore_away(&self, away: bool) {
         self.firestore_line.targets((!away).then(|| self.firestore.endpoint().to_owned()));
         self.firestore_line.cut();
     }
 
-    /// A user of the project, signed in an hour ago.
+    /// A client of a user of the project who signed in an hour ago.
     pub fn client(&self, upload: &Function, uid: &str) -> Client {
         self.client_at(&upload.url, uid)
     }
@@ -161,7 +162,7 @@ impl Cloud {
         Client::new(url, &token)
     }
 
-    /// As Google signs it for the account of the queue and the scheduler.
+    /// A token as Google signs it for the account of the queue and the scheduler.
     fn account_token(&self) -> String {
         let now = now_secs();
         self.key.sign(&json!({
@@ -175,8 +176,8 @@ impl Cloud {
         }))
     }
 
-    /// Repairs once a second until there is an answer: what the scheduler does, in less patient steps.
-    pub async fn swept_until<T>(&self, function: &Function, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    /// Runs the scheduled repair once a second until there is an answer; the scheduler does so at longer intervals.
+    pub async fn sweep_until<T>(&self, function: &Function, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
         let mut swept: Option<Stopwatch> = None;
         eventually(what, 2 * PATIENCE, async || {
             if swept.is_none_or(|watch| watch.elapsed() > SWEEP_EVERY) {
@@ -188,7 +189,7 @@ impl Cloud {
         .await
     }
 
-    /// The scheduled repair, asked of a process function.
+    /// Calls the scheduled repair of a process function.
     pub async fn sweep(&self, function: &Function) -> serde_json::Value {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = client.post(format!("{}/v2/sync/sweep", function.url)).header("x-task-secret", SECRET);

@@ -1,4 +1,4 @@
-//! The document of the API, held against every answer that a suite gets: what it does not tell must not happen.
+//! Compares the API document with every answer that a suite gets: an answer that it does not describe is a failure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -7,15 +7,15 @@ use std::sync::LazyLock;
 use reqwest::Method;
 use serde_json::Value;
 
-/// Where answers are noted for `answers`, which tells those that were never seen.
+/// The file in which answers are recorded for `answers`, which lists those that were never seen.
 pub const SEEN: &str = "AFTERWORD_SEEN";
 
 const DOCUMENT: &str = include_str!("../../docs/openapi.json");
 
-/// An operation's statuses, each with its codes; a success has none.
+/// The statuses of an operation, each with its codes; a success has none.
 type Statuses = BTreeMap<u16, BTreeSet<String>>;
 
-/// By method and path template.
+/// Operations by method and path template.
 pub static OPERATIONS: LazyLock<BTreeMap<(String, String), Statuses>> = LazyLock::new(|| {
     let document: Value = serde_json::from_str(DOCUMENT).unwrap();
     let mut operations = BTreeMap::new();
@@ -35,8 +35,8 @@ fn codes(response: &Value) -> BTreeSet<String> {
     codes.flatten().map(|code| code.as_str().unwrap().to_owned()).collect()
 }
 
-/// Panics when the document does not tell of such an answer.
-pub fn hold(method: &Method, path: &str, status: u16, code: &str, text: &str) {
+/// Panics when the document does not describe such an answer.
+pub fn assert_documented(method: &Method, path: &str, status: u16, code: &str, text: &str) {
     let Some((template, statuses)) = find(method, path) else {
         let known =
             [(404, "not_found"), (405, "method_not_allowed"), (414, "uri_too_long"), (431, "headers_too_large")];
@@ -57,13 +57,13 @@ fn find(method: &Method, path: &str) -> Option<(&'static str, &'static Statuses)
         wanted.len() == given.len() && wanted.iter().zip(&given).all(|(w, g)| w == g || w.starts_with('{'))
     };
     let found = OPERATIONS.iter().filter(|((known, template), _)| known == method.as_str() && fits(template));
-    // A fixed path before one with a parameter in that place.
+    // A fixed path wins over a template with a parameter.
     found.min_by_key(|((_, template), _)| template.matches('{').count()).map(|((_, template), s)| (&**template, s))
 }
 
 fn note(line: &str) {
     let Some(path) = std::env::var_os(SEEN) else { return };
     let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
-    // One write: suites run side by side.
+    // Each line is one write, because suites run concurrently.
     file.write_all(line.as_bytes()).unwrap();
 }

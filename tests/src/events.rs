@@ -10,12 +10,12 @@ pub struct Events {
     text: String,
 }
 
-/// What stands between two empty lines.
+/// One block of the stream: the lines between two empty ones.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Event {
     pub name: String,
     pub id: String,
-    /// Null when there is none.
+    /// Null when there is no data.
     pub data: Value,
     /// `retry`, in milliseconds.
     pub retry: String,
@@ -57,7 +57,7 @@ impl Events {
         self.answer.headers()
     }
 
-    /// The next event, or comment; `None` when the stream has ended. A connection that breaks has ended too.
+    /// The next event or comment; `None` when the stream has ended, also by a broken connection.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
@@ -81,7 +81,7 @@ impl Events {
         }
     }
 
-    /// The first event of this job with that status; every event on the way is collected.
+    /// Reads to the first event of this job with this status; returns all events up to it.
     pub async fn until(&mut self, job_id: &str, status: &str) -> Vec<Event> {
         let mut seen = Vec::new();
         loop {
@@ -94,7 +94,7 @@ impl Events {
         }
     }
 
-    /// What still comes, to the end of the stream.
+    /// All remaining events, to the end of the stream.
     pub async fn rest(&mut self) -> Vec<Event> {
         let mut rest = Vec::new();
         while let Some(event) = self.next().await {

@@ -1,4 +1,4 @@
-//! A data folder seen from outside: what is kept in it, and what is not.
+//! A data folder seen from outside: which files it contains.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ impl Folder {
         Self { path: path.to_owned() }
     }
 
-    /// Every file below a part of the folder, as paths within the folder.
+    /// Every file below a part of the folder, as a path within the folder.
     pub fn files(&self, below: &str) -> Vec<String> {
         let mut found = Vec::new();
         let mut open = vec![self.path.join(below)];
@@ -31,7 +31,7 @@ impl Folder {
         found
     }
 
-    /// Staged audio, temporary files included; without the lock between deletions and backups.
+    /// Staged audio, temporary files included, without the lock file of deletions and backups.
     pub fn blobs(&self) -> Vec<String> {
         let mut files = self.files("blobs");
         files.retain(|file| file != HOLD);
@@ -42,7 +42,7 @@ impl Folder {
         eventually("no staged audio is left", limit, async || self.blobs().is_empty().then_some(())).await;
     }
 
-    /// The secret that the server made for its own queue.
+    /// The secret that the server generated for its own queue.
     pub fn task_secret(&self) -> String {
         std::fs::read_to_string(self.task_secret_file()).unwrap().trim_end().to_owned()
     }
@@ -51,7 +51,7 @@ impl Folder {
         self.path.join(STORE)
     }
 
-    /// While no server runs.
+    /// Removes the queue; no server may run.
     pub fn forget_the_queue(&self) {
         for file in self.files("").iter().filter(|file| file.starts_with(QUEUE)) {
             std::fs::remove_file(self.path.join(file)).unwrap();
@@ -72,6 +72,6 @@ impl Folder {
 const TASK_SECRET: &str = "secrets/task-secret";
 const HOLD: &str = "blobs/hold";
 const STORE: &str = "store.db";
-/// And what SQLite puts beside it.
+/// The queue's database, and the prefix of SQLite's files beside it.
 const QUEUE: &str = "queue.db";
 const PUSH_LOG: &str = "push.log";

@@ -8,7 +8,7 @@ use crate::log::Log;
 use crate::program::{inherited, sibling};
 use crate::wait::{PATIENCE, eventually};
 
-/// Dropped, it is killed.
+/// The process; it is killed when this is dropped.
 pub struct Function {
     child: Child,
     pub log: Log,
@@ -16,7 +16,7 @@ pub struct Function {
 }
 
 impl Function {
-    /// Starts it, and waits until it says that it is ready.
+    /// Starts the function, and waits until it reports that it is ready.
     pub async fn start(program: &str, env: &[(String, String)]) -> Self {
         let mut command = Command::new(sibling(program));
         command.env_clear().envs(inherited()).envs(env.iter().cloned());
@@ -30,7 +30,7 @@ impl Function {
             log.lines().into_iter().find(|line| line.field("message") == "ready for requests")
         })
         .await;
-        // On Lambda there is none.
+        // On Lambda there is no port.
         let port = ready.field("address").rsplit(':').next().unwrap().to_owned();
         Self { child, log, url: format!("http://127.0.0.1:{port}") }
     }
@@ -43,7 +43,7 @@ impl Function {
         kill_process(self.pid(), signal).unwrap();
     }
 
-    /// As a power cut does.
+    /// Kills the process without a chance to clean up, as a power cut does.
     pub async fn kill9(mut self) {
         self.signal(Signal::KILL);
         self.ended().await;

@@ -1,5 +1,5 @@
-//! A function on AWS Lambda: the emulator of `cargo-lambda` turns HTTP requests into events, and the function asks it for
-//! them, as it does there.
+//! A function on AWS Lambda: the emulator of `cargo-lambda` turns HTTP requests into events, which the function fetches
+//! as it does on Lambda.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use std::process::{Child, Command, Stdio};
 use crate::function::Function;
 use crate::wait::{PATIENCE, eventually};
 
-/// Dropped, both are killed.
+/// The emulator and the function; both are killed when this is dropped.
 pub struct Lambda {
     pub function: Function,
-    /// Where its events come from.
+    /// The address of the emulator.
     pub url: String,
     emulator: Child,
 }
@@ -21,17 +21,17 @@ fn root() -> PathBuf {
 }
 
 impl Lambda {
-    /// `Err`: what is missing on this machine.
+    /// Returns `Err` with what is missing on this machine.
     pub async fn start(program: &str, env: &[(String, String)]) -> Result<Self, String> {
         let emulator = root().join("target/python/bin/cargo-lambda");
         if !emulator.exists() {
             return Err("cargo-lambda is not installed: scripts/setup-python".to_owned());
         }
-        // Free a moment ago: the emulator takes no port of its own choice.
+        // A port that was free a moment ago: the emulator cannot choose one.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
         let mut command = Command::new(emulator);
         command.args(["lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", &port]);
-        // It wants to stand in some package.
+        // The emulator must run inside some package.
         command.current_dir(root().join("functions/cloud")).stdin(Stdio::null()).stdout(Stdio::null());
         let mut emulator = command.stderr(Stdio::null()).spawn().unwrap();
         eventually("the Lambda emulator listens", PATIENCE, async || {

@@ -1,4 +1,4 @@
-//! What the suites stand on: the real program as a child process, a client, recordings, its log, its data folder.
+//! Support for the test suites: the real program as a child process, a client, recordings, its log, its data folder.
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 

@@ -1,4 +1,4 @@
-//! The server's log as it is written: lines to wait for, to count, to show when a test fails, and to kill at.
+//! The server's log: lines to wait for, to count, to show when a test fails, and to kill the server at.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::sync::watch;
 
-/// Shown when a test fails.
+/// The number of lines that are shown when a test fails.
 const LAST: usize = 60;
 
 #[derive(Clone)]
@@ -18,7 +18,7 @@ pub struct Log {
 
 struct Shared {
     state: Mutex<State>,
-    /// How many lines there are.
+    /// The number of lines so far.
     grown: watch::Sender<usize>,
 }
 
@@ -28,7 +28,7 @@ struct State {
     trap: Option<Trap>,
 }
 
-/// One line: JSON where the server writes JSON, else `fields` is null.
+/// One line: JSON if the server writes JSON, otherwise `fields` is null.
 #[derive(Clone, Debug)]
 pub struct Line {
     pub text: String,
@@ -57,7 +57,7 @@ struct Trap {
 }
 
 impl Log {
-    /// Reads on a thread of its own: a test that is busy must neither hold the server up nor soften a kill.
+    /// Reads on a thread of its own: a busy test must neither block the server nor delay a kill.
     pub fn follow(stream: impl Read + Send + 'static) -> Self {
         let log = Self { shared: Arc::new(Shared { state: Mutex::default(), grown: watch::Sender::new(0) }) };
         let writer = log.clone();
@@ -80,7 +80,8 @@ impl Log {
             _ => false,
         };
         if sprung && let Some(trap) = state.trap.take() {
-            // It may have ended by itself: it is not reaped before this thread is done with it.
+            // The process may have ended by itself, but it is not reaped before this thread has ended, so the id is
+            // still its own.
             let _ = kill_process(trap.pid, Signal::KILL);
         }
         state.lines.push(line);
@@ -92,7 +93,7 @@ impl Log {
         self.shared.state.lock().unwrap().trap = Some(Trap { pid, step: step.to_owned(), left: nth });
     }
 
-    /// The first line that fits, as soon as it is there.
+    /// Waits for the first line that fits.
     pub async fn wait(&self, what: &str, limit: Duration, fits: impl Fn(&Line) -> bool) -> Line {
         let mut grown = self.shared.grown.subscribe();
         let search = async {
@@ -102,7 +103,7 @@ impl Log {
                 if let Some(line) = self.find_from(&mut seen, &fits) {
                     return line;
                 }
-                // The sender lives as long as `self`.
+                // Waiting cannot fail: the sender lives as long as `self`.
                 let _ = grown.changed().await;
             }
         };
@@ -125,7 +126,7 @@ impl Log {
         found
     }
 
-    /// All of them, up to now.
+    /// All lines up to now.
     pub fn lines(&self) -> Vec<Line> {
         self.shared.state.lock().unwrap().lines.clone()
     }
@@ -142,7 +143,7 @@ impl Log {
         self.shared.state.lock().unwrap().lines.iter().map(|line| format!("{}\n", line.text)).collect()
     }
 
-    /// The last lines but those of requests that went well: a test that waits asks often.
+    /// The last lines without those of successful requests, of which a waiting test makes many.
     pub fn tail(&self) -> String {
         let state = self.shared.state.lock().unwrap();
         let quiet = |line: &&Line| line.field("message") != "request" || line.fields["status"].as_u64() >= Some(400);

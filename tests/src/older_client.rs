@@ -1,24 +1,24 @@
-//! A shipped client, as the contract says that they behave, and not more clever: it stands for phones that nobody can
-//! update. It knows nothing of the server but its answers.
+//! A shipped client exactly as the contract describes it: it stands for phones that cannot be updated. It knows nothing
+//! of the server but its answers.
 
 use crate::client::{Answer, Client};
 use crate::recordings::Recording;
 use crate::wait::{PATIENCE, eventually_or};
 
 const ROUTE: &str = "/v2/sync-local-files";
-/// Failed jobs that are counted against a file before it is left alone.
-const MOST_RETRIES: u32 = 3;
-/// They send 1 to 20 files a request.
+/// The number of failed jobs after which a file is given up.
+const MAX_RETRIES: u32 = 3;
+/// The largest number of files in a request; shipped clients send 1 to 20.
 const BATCH: usize = 20;
-/// The pause after a 429 that does not say how long.
+/// The pause after a 429 without `Retry-After`.
 const LONG_PAUSE_SECONDS: u64 = 30 * 60;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// On the phone, to be uploaded or waited for.
+    /// The file is on the phone, to be uploaded or waited for.
     Kept,
     Deleted,
-    /// On the phone, and never uploaded again.
+    /// The file is on the phone, and is never uploaded again.
     GivenUp,
     Refused,
     TooLarge,
@@ -36,7 +36,7 @@ pub struct LocalFile {
 pub struct OlderClient {
     pub client: Client,
     pub files: Vec<LocalFile>,
-    /// Account-wide, in seconds, since the last upload.
+    /// The pause in seconds for the whole account since the last upload.
     pub paused: Option<u64>,
     /// How often it was told that the service is busy, or has failed.
     pub busy: u32,
@@ -53,13 +53,13 @@ impl OlderClient {
         Self { client, files: recordings.iter().map(kept).collect(), paused: None, busy: 0 }
     }
 
-    /// The app is opened: what has no job is uploaded.
+    /// The app is opened: it uploads all files without a job.
     pub async fn upload(&mut self) {
         let waiting = |file: &LocalFile| file.state == State::Kept && file.job_id.is_none();
         let due: Vec<usize> = (0..self.files.len()).filter(|index| waiting(&self.files[*index])).collect();
         for batch in due.chunks(BATCH) {
             let recordings: Vec<_> = batch.iter().map(|index| self.files[*index].recording.clone()).collect();
-            // No answer at all is like any other trouble: later.
+            // A missing answer is treated like any other fault: the app tries later.
             if let Ok(answer) = self.client.try_post(ROUTE, &recordings).await {
                 self.uploaded(batch, &answer);
             }
@@ -89,7 +89,7 @@ impl OlderClient {
         files.iter().for_each(|index| self.files[*index].state = state);
     }
 
-    /// Asks for every job once; true when none is left to ask for.
+    /// Polls every job once; returns true when there is no job left to poll.
     pub async fn poll(&mut self) -> bool {
         let mut jobs: Vec<_> = self.files.iter().filter_map(|file| file.job_id.clone()).collect();
         jobs.sort();
@@ -107,7 +107,7 @@ impl OlderClient {
         let body = &answer.body;
         let died = body["error"].as_str().is_some_and(|error| error.contains("background worker likely died"));
         let end = match (answer.status, body["status"].as_str().unwrap_or("")) {
-            // The job is lost: upload again.
+            // The job is lost: the app uploads the file again.
             (403 | 404, _) => |_: &mut LocalFile| (),
             (200, "completed") => |file: &mut LocalFile| file.state = State::Deleted,
             (200, "failed") if body["reason_code"] == "sync_invalid_audio" => {
@@ -126,7 +126,7 @@ impl OlderClient {
         }
     }
 
-    /// Polls until there is no job left to ask for.
+    /// Polls until there is no job left to poll.
     pub async fn wait(&mut self) {
         eventually_or("the older client has no job left", PATIENCE, async || {
             if self.poll().await { Ok(()) } else { Err(format!("{:?}", self.states())) }
@@ -134,7 +134,7 @@ impl OlderClient {
         .await;
     }
 
-    /// Uploads and waits, once.
+    /// Uploads once and waits.
     pub async fn sync(&mut self) {
         self.upload().await;
         self.wait().await;
@@ -156,7 +156,7 @@ impl OlderClient {
 impl LocalFile {
     fn count(&mut self) {
         self.retries += 1;
-        if self.retries >= MOST_RETRIES {
+        if self.retries >= MAX_RETRIES {
             self.state = State::GivenUp;
         }
     }

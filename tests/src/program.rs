@@ -1,4 +1,4 @@
-//! The program under test, as a command that ends by itself.
+//! The program under test, run as a command that ends by itself.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -7,12 +7,12 @@ use tokio::process::Command;
 
 use crate::wait::PATIENCE;
 
-/// The program of the build that the running test belongs to.
+/// The program of the build to which the running test belongs.
 pub fn path() -> PathBuf {
     sibling("afterword")
 }
 
-/// Where programs of another build are, if those are to be tested: as they are released.
+/// The environment variable with a folder of other programs to test, such as those of a release.
 const PROGRAMS: &str = "AFTERWORD_PROGRAMS";
 
 pub(crate) fn sibling(name: &str) -> PathBuf {
@@ -24,29 +24,29 @@ pub(crate) fn sibling(name: &str) -> PathBuf {
     program
 }
 
-/// Variables of the person who runs the tests must not configure the program under test, but for two: where this machine
-/// keeps its models, and how it multiplies, so that the suite can be run in each way.
+/// The only `AFTERWORD_` variables that the program under test inherits: where this machine keeps its models, and which
+/// arithmetic is tested. Other settings of the person who runs the tests must not configure it.
 const KEPT: [&str; 2] = ["AFTERWORD_MODELS", "AFTERWORD_ENGINE_ARITHMETIC"];
 
 pub(crate) fn inherited() -> impl Iterator<Item = (String, String)> {
     std::env::vars().filter(|(name, _)| !name.starts_with("AFTERWORD_") || KEPT.contains(&name.as_str()))
 }
 
-/// How a command ended, and what it said.
+/// How a command ended, and its output.
 #[derive(Debug)]
-pub struct Said {
+pub struct CommandOutput {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
-impl Said {
+impl CommandOutput {
     pub fn ok(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.out
     }
 
-    /// The one line that an error is allowed to take.
+    /// The single line that an error may take.
     pub fn refused(&self) -> &str {
         assert!(self.code.is_some_and(|code| code != 0), "it should have failed: {self:?}");
         let lines: Vec<_> = self.err.lines().filter(|line| !line.starts_with('{')).collect();
@@ -56,27 +56,27 @@ impl Said {
 }
 
 /// Runs `afterword <args>` to its end.
-pub async fn afterword(args: &[&str]) -> Said {
+pub async fn afterword(args: &[&str]) -> CommandOutput {
     with_env(args, &[]).await
 }
 
-pub async fn with_env(args: &[&str], env: &[(String, String)]) -> Said {
+pub async fn with_env(args: &[&str], env: &[(String, String)]) -> CommandOutput {
     run("afterword", args, env).await
 }
 
-pub async fn run(program: &str, args: &[&str], env: &[(String, String)]) -> Said {
+pub async fn run(program: &str, args: &[&str], env: &[(String, String)]) -> CommandOutput {
     let mut command = Command::new(sibling(program));
     command.args(args).env_clear().envs(inherited()).envs(env.iter().cloned()).stdin(Stdio::null()).kill_on_drop(true);
     let done = tokio::time::timeout(PATIENCE, command.output()).await;
     let output = done.unwrap_or_else(|_| panic!("{program} {args:?} does not end")).unwrap();
-    Said {
+    CommandOutput {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
     }
 }
 
-/// Runs a line as a person would paste it into a shell.
+/// Runs a line as a user would paste it into a shell.
 pub async fn shell(line: &str) -> String {
     let mut command = Command::new("sh");
     command.args(["-c", line]).stdin(Stdio::null()).kill_on_drop(true);

@@ -1,4 +1,4 @@
-//! A network that breaks as planned: forwards TCP connections from an address that stays, and cuts them at certain bytes.
+//! A network with planned failures: forwards TCP connections from a fixed address, and cuts them at given byte counts.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,23 +14,23 @@ use tokio::task::JoinSet;
 
 use crate::wait::PATIENCE;
 
-/// What is forwarded in one go.
-const PIECE: usize = 16 * 1024;
+/// The largest piece that is forwarded at once.
+const MAX_FORWARD: usize = 16 * 1024;
 
-/// How a connection ends before its time.
+/// How a connection ends too early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cut {
-    /// Both sides are hung up on, and what was on its way is lost.
+    /// Both connections are reset, and the bytes on their way are lost.
     Reset,
-    /// The server is told that nothing more comes; what it answers still arrives.
+    /// The server sees the end of the request; its answer still arrives.
     HalfClose,
-    /// Nothing moves any more and nobody is told, for as long as the proxy lives.
+    /// Nothing is forwarded any more, and neither side is told, for as long as the proxy lives.
     Stall,
 }
 
 pub const CUTS: [Cut; 3] = [Cut::Reset, Cut::HalfClose, Cut::Stall];
 
-/// Cuts in the order of their places: each counts the bytes of all connections on their way to the server.
+/// Cuts in the order of their positions: each position counts the bytes of all connections towards the server.
 #[derive(Clone, Debug, Default)]
 pub struct Plan(VecDeque<(u64, Cut)>);
 
@@ -41,7 +41,7 @@ impl Plan {
         Self(cuts.into())
     }
 
-    /// So many cuts of every kind in turn, at places within the range.
+    /// This many cuts of every kind in turn, at random positions within the range.
     pub fn random(random: &SeededRandom, count: usize, within: Range<u64>) -> Self {
         let length = usize::try_from(within.end - within.start).unwrap();
         let place = |n: usize| (within.start + random.below(length) as u64, CUTS[n % CUTS.len()]);
@@ -49,7 +49,7 @@ impl Plan {
     }
 }
 
-/// Dropped, it hangs up on everybody.
+/// The proxy; dropping it closes all connections.
 pub struct Proxy {
     pub url: String,
     shared: Arc<Shared>,
@@ -59,7 +59,7 @@ pub struct Proxy {
 struct Shared {
     target: Mutex<String>,
     plan: Mutex<Plan>,
-    /// Bytes that went towards the server.
+    /// The number of bytes forwarded towards the server.
     passed: watch::Sender<u64>,
 }
 
@@ -74,21 +74,21 @@ impl Proxy {
         Self { url: own, shared, _work: work }
     }
 
-    /// Where further connections go: a server that was started again has another port.
-    pub fn turn_to(&self, url: &str) {
+    /// Sets the target of new connections: a restarted server has another port.
+    pub fn set_target(&self, url: &str) {
         *self.shared.target.lock().unwrap() = address(url);
     }
 
-    /// Returns once so many bytes went towards the server.
-    pub async fn passed(&self, bytes: u64) {
+    /// Returns once this many bytes went towards the server.
+    pub async fn until_passed(&self, bytes: u64) {
         let mut passed = self.shared.passed.subscribe();
         let wait = tokio::time::timeout(PATIENCE, passed.wait_for(|passed| *passed >= bytes)).await;
-        // What it gives is a lock: looking again while it is held, and somebody waits to write, would never end.
+        // The returned value holds a lock: reading again while it is held, and while a writer waits, would deadlock.
         let in_time = wait.map(drop).is_ok();
-        assert!(in_time, "{} of {bytes} bytes came by", *self.shared.passed.borrow());
+        assert!(in_time, "{} of {bytes} bytes were forwarded", *self.shared.passed.borrow());
     }
 
-    /// Cuts that are still to come.
+    /// The number of cuts that are still to come.
     pub fn cuts_left(&self) -> usize {
         self.shared.plan.lock().unwrap().0.len()
     }
@@ -108,7 +108,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn forward(mut client: TcpStream, shared: Arc<Shared>) {
     let target = shared.target.lock().unwrap().clone();
-    // Without a server the client is hung up on.
+    // Without a server the client's connection is closed.
     let Ok(mut server) = TcpStream::connect(target).await else { return };
     let cut = {
         let (from_client, to_client) = client.split();
@@ -132,9 +132,10 @@ async fn forward(mut client: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-/// Ends at a cut, or when the connection has broken. One whose client says that it is done waits for the other direction.
+/// Ends at a cut, or when the connection has broken. If the client has finished sending, it waits for the other
+/// direction.
 async fn towards_server(mut client: ReadHalf<'_>, mut server: WriteHalf<'_>, shared: &Shared) -> Option<Cut> {
-    let mut piece = vec![0; PIECE];
+    let mut piece = vec![0; MAX_FORWARD];
     loop {
         let read = client.read(&mut piece).await.ok()?;
         if read == 0 {
@@ -158,7 +159,7 @@ async fn towards_client(mut server: ReadHalf<'_>, mut client: WriteHalf<'_>) {
 }
 
 impl Shared {
-    /// How many of these bytes go on, and what happens behind them.
+    /// How many of these bytes are forwarded, and which cut follows them.
     fn let_pass(&self, bytes: usize) -> (usize, Option<Cut>) {
         let mut plan = self.plan.lock().unwrap();
         let passed = *self.passed.borrow();
@@ -176,8 +177,8 @@ impl Shared {
 mod tests {
     use super::*;
 
-    /// Takes one connection: everything that came, and whether it ended well.
-    async fn taken(listener: TcpListener) -> (usize, bool) {
+    /// Accepts one connection; returns the number of bytes received, and whether the connection ended well.
+    async fn accept_one(listener: TcpListener) -> (usize, bool) {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut seen = Vec::new();
         let ended = stream.read_to_end(&mut seen).await;
@@ -189,22 +190,22 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Proxy::to(&format!("http://{}", listener.local_addr().unwrap()), plan).await;
         let client = TcpStream::connect(address(&proxy.url)).await.unwrap();
-        (proxy, client, tokio::spawn(taken(listener)))
+        (proxy, client, tokio::spawn(accept_one(listener)))
     }
 
     #[tokio::test]
-    async fn without_a_cut_everything_arrives_and_so_does_the_answer() {
+    async fn all_bytes_and_the_answer_arrive_without_a_cut() {
         let (proxy, mut client, server) = scene(Plan::default()).await;
         client.write_all(&[7; 100_000]).await.unwrap();
         client.shutdown().await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert_eq!((answer.as_str(), server.await.unwrap()), ("seen", (100_000, true)));
-        proxy.passed(100_000).await;
+        proxy.until_passed(100_000).await;
     }
 
     #[tokio::test]
-    async fn a_half_close_comes_at_its_byte_and_the_answer_still_arrives() {
+    async fn half_close_happens_at_its_byte_and_the_answer_still_arrives() {
         let (proxy, mut client, server) = scene(Plan::new([(70_001, Cut::HalfClose)])).await;
         client.write_all(&[7; 100_000]).await.unwrap();
         let mut answer = vec![0; 4];
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reset_is_an_error_to_both_and_a_stall_is_told_to_nobody() {
+    async fn reset_is_an_error_on_both_sides_and_a_stall_is_not() {
         let (proxy, mut client, server) = scene(Plan::new([(50, Cut::Reset)])).await;
         client.write_all(&[7; 100]).await.unwrap();
         assert!(client.read(&mut [0]).await.is_err());
@@ -224,7 +225,7 @@ mod tests {
 
         let (proxy, mut client, server) = scene(Plan::new([(50, Cut::Stall)])).await;
         client.write_all(&[7; 100]).await.unwrap();
-        proxy.passed(50).await;
+        proxy.until_passed(50).await;
         assert!(!server.is_finished());
         drop(proxy);
         assert_eq!(client.read(&mut [0]).await.unwrap_or(0), 0);

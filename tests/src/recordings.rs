@@ -10,12 +10,12 @@ const OPUS_CLIP: &[u8] = include_bytes!("../fixtures/speech/audio_ss0880_opus_16
 /// When the recordings of a test begin, in seconds since 1970: some day in the past.
 pub const T0: i64 = 1_748_300_000;
 
-/// Samples and bytes of a 10 ms frame of pcm16 at 16 kHz, and of its length.
+/// Bytes of a 10 ms frame of pcm16 at 16 kHz.
 const FRAME_BYTES: usize = 320;
 const RECORD_BYTES: usize = 4 + FRAME_BYTES;
-/// The clip up to here has about a second of speech, with the quiet before it that makes it stand out.
+/// Up to this frame the clip has about a second of speech, and before it the silence that makes the speech stand out.
 const SHORT_FRAMES: usize = 160;
-/// A frame in the middle of that speech: what is changed here is heard.
+/// A frame in the middle of that speech: a change of it changes the transcript.
 const SPOKEN_FRAME: usize = 110;
 
 /// A file to upload.
@@ -23,7 +23,7 @@ const SPOKEN_FRAME: usize = 110;
 pub struct Recording {
     pub name: String,
     pub bytes: Bytes,
-    /// Of its part.
+    /// The headers of its part in the form.
     pub headers: HeaderMap,
 }
 
@@ -37,15 +37,16 @@ impl Recording {
         Self::new(name(at), CLIP)
     }
 
-    /// The same, as Opus: bytes that are no text.
+    /// The same clip as Opus: bytes that are not text.
     pub fn opus(at: i64) -> Self {
         Self::new(format!("audio_phone_opus_16000_1_fs160_{at}.bin"), OPUS_CLIP)
     }
 
-    /// A second of speech: a test can afford many. Each moment says something else.
+    /// A second of speech, so that a test can use many. Each moment has different samples.
     pub fn short(at: i64) -> Self {
         let mut bytes = CLIP[..SHORT_FRAMES * RECORD_BYTES].to_vec();
-        // Low bits of four samples: too faint to change where speech is, enough for the null engine's other words.
+        // Low bits of four samples: too faint to change where speech is, but enough to change the words of the null
+        // engine.
         let spoken = SPOKEN_FRAME * RECORD_BYTES + 4;
         for (index, byte) in at.to_le_bytes().into_iter().enumerate() {
             let low = &mut bytes[spoken + 8 * index];
@@ -61,12 +62,13 @@ impl Recording {
         Self::new(name(at), frames(&[0; FRAME_BYTES], 100))
     }
 
-    /// Bytes that no frame begins with: nothing of it can be used.
+    /// Bytes with which no frame begins: nothing of the file can be decoded.
     pub fn garbage(at: i64) -> Self {
         Self::new(name(at), vec![0x7F; 4_000])
     }
 
-    /// So many bytes, a little speech first and silence to the end. Those of different moments share their memory.
+    /// A recording with these bytes: a little speech first, and silence to the end. Recordings of different moments
+    /// share their memory.
     pub fn large(at: i64, bytes: &Bytes) -> Self {
         Self::new(name(at), bytes.clone())
     }
@@ -78,7 +80,7 @@ impl Recording {
     }
 }
 
-/// Of the device `phone`.
+/// The file name of a recording of the device `phone`.
 pub fn name(at: i64) -> String {
     format!("audio_phone_pcm16_16000_1_fs160_{at}.bin")
 }
@@ -91,7 +93,7 @@ pub fn large(size: usize) -> Bytes {
     bytes.into()
 }
 
-/// The same, but no two frames of the silence are equal: bytes in a wrong place are seen.
+/// The same content, except that no two frames of the silence are equal, so that bytes in a wrong place are noticed.
 pub fn numbered(size: usize) -> Bytes {
     let mut bytes = Vec::from(large(size));
     for (number, record) in (0_u32..).zip(bytes.chunks_exact_mut(RECORD_BYTES)).skip(SHORT_FRAMES) {
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_recording_has_the_size_that_was_asked_for() {
+    fn large_recording_has_the_requested_size() {
         let size = 5 << 20;
         assert!((size..size + RECORD_BYTES).contains(&large(size).len()));
         assert_eq!(numbered(size).len(), large(size).len());

@@ -1,5 +1,5 @@
-//! A client of resumable uploads as a good one is written: pieces on a kept connection, and after whatever went wrong it
-//! asks how far the file has come and goes on from there.
+//! A well-written client of resumable uploads: it sends pieces on a kept-alive connection, and after any fault it asks
+//! how many bytes have arrived and continues from there.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,16 +14,16 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::wait::{PATIENCE, eventually_or};
 use crate::wire::{Reply, is_whole};
 
-/// What is sent before the next acknowledgement: so much is lost with a connection, at most.
+/// The bytes that are sent before the next acknowledgement: at most this many are lost with a connection.
 pub const CHUNK: usize = 512 * 1024;
-/// What is handed to the socket in one go.
-const PIECE: usize = 64 * 1024;
-/// What waits in the kernel is lost with the connection, too.
-const WAITING: u32 = 64 * 1024;
-/// No answer for so long: the connection is dead, whatever it looks like.
-const GIVES_UP: Duration = Duration::from_secs(1);
+/// The bytes that are written to the socket at once.
+const WRITE_SIZE: usize = 64 * 1024;
+/// The kernel's send buffer; its content is lost with the connection, too.
+const SEND_BUFFER: u32 = 64 * 1024;
+/// Without an answer for this long the connection is considered dead.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What is known of a file beyond the life of the app that sends it. Clones share it.
+/// What is known of a file beyond the life of the app that sends it. Clones share their state.
 #[derive(Clone, Default)]
 pub struct Tally(Arc<Counts>);
 
@@ -35,25 +35,25 @@ struct Counts {
 }
 
 impl Tally {
-    /// Bytes of the file that were handed to a socket, each time counted.
+    /// Bytes of the file that were written to a socket, repetitions included.
     pub fn handed(&self) -> u64 {
         self.0.handed.load(Ordering::Relaxed)
     }
 
-    /// Requests that ended in anything but an answer.
+    /// Requests that ended without an answer.
     pub fn failures(&self) -> u64 {
         self.0.failures.load(Ordering::Relaxed)
     }
 
-    /// So many bytes are there, says the server: it must never say less again.
+    /// Records that the server has this many bytes: it must never report fewer again.
     #[track_caller]
     pub fn acknowledge(&self, offset: u64) {
         let before = self.0.acknowledged.fetch_max(offset, Ordering::Relaxed);
-        assert!(offset >= before, "{before} bytes were acknowledged, and now there are {offset}");
+        assert!(offset >= before, "{before} bytes were acknowledged, but now the server has {offset}");
     }
 }
 
-/// A file on its way to its address. Dropped, the app is dead: only the tally goes on.
+/// An upload in progress. Dropping it kills the app: only the tally survives.
 pub struct Resumable {
     address: SocketAddr,
     path: String,
@@ -62,7 +62,7 @@ pub struct Resumable {
     connection: Option<TcpStream>,
 }
 
-/// How far it has come.
+/// The state of the file on the server.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     Open(u64),
@@ -70,13 +70,13 @@ enum State {
 }
 
 impl Resumable {
-    /// `path`: the `upload_url`, as the server gave it.
+    /// `path` is the `upload_url`, as the server returned it.
     pub fn new(url: &str, path: &str, content: &Bytes, tally: &Tally) -> Self {
         let address = url.strip_prefix("http://").unwrap().parse().unwrap();
         Self { address, path: path.to_owned(), content: content.clone(), tally: tally.clone(), connection: None }
     }
 
-    /// From where the file has come to, to its end.
+    /// Sends the file to its end, from where the server has it.
     pub async fn send(&mut self) {
         let mut state = self.ask().await;
         while let State::Open(offset) = state {
@@ -87,10 +87,10 @@ impl Resumable {
         }
     }
 
-    /// Asks until there is an answer: the network comes back, and so does the server.
+    /// Asks until there is an answer: the network and the server come back.
     async fn ask(&mut self) -> State {
         let range = format!("bytes */{}", self.content.len());
-        eventually_or("an answer to how far the file has come", PATIENCE, async || self.put(&range, 0, 0).await).await
+        eventually_or("an answer with the offset of the file", PATIENCE, async || self.put(&range, 0, 0).await).await
     }
 
     async fn send_chunk(&mut self, offset: u64) -> io::Result<State> {
@@ -101,14 +101,14 @@ impl Resumable {
     }
 
     async fn put(&mut self, range: &str, from: usize, to: usize) -> io::Result<State> {
-        let reply = match tokio::time::timeout(GIVES_UP, self.exchange(range, from, to)).await {
+        let reply = match tokio::time::timeout(ANSWER_TIMEOUT, self.exchange(range, from, to)).await {
             Ok(reply) => reply,
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         };
         match reply {
             Ok(reply) => self.read(&reply),
             Err(error) => {
-                // What a broken connection would still say belongs to nobody.
+                // Whatever a broken connection might still return is ignored.
                 self.connection = None;
                 self.tally.0.failures.fetch_add(1, Ordering::Relaxed);
                 Err(error)
@@ -118,11 +118,11 @@ impl Resumable {
 
     async fn dial(&self) -> io::Result<TcpStream> {
         let socket = TcpSocket::new_v4()?;
-        socket.set_send_buffer_size(WAITING)?;
+        socket.set_send_buffer_size(SEND_BUFFER)?;
         socket.connect(self.address).await
     }
 
-    /// One request and its answer, which may come before the whole body is sent.
+    /// Sends one request and reads its answer, which may come before the whole body is sent.
     async fn exchange(&mut self, range: &str, from: usize, to: usize) -> io::Result<Reply> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
@@ -136,7 +136,7 @@ impl Resumable {
         let sending = async {
             writer.write_all(head.as_bytes()).await?;
             while sent < length {
-                let end = length.min(sent + PIECE);
+                let end = length.min(sent + WRITE_SIZE);
                 let handed = writer.write(&self.content[from + sent..from + end]).await?;
                 sent += handed;
                 self.tally.0.handed.fetch_add(handed as u64, Ordering::Relaxed);
@@ -165,9 +165,9 @@ impl Resumable {
                 self.tally.acknowledge(offset);
                 Ok(State::Open(offset))
             }
-            // A server that stops, or whose disk is slow: asked again.
+            // The server is stopping, or its disk is slow: the client asks again.
             408 | 500.. => Err(io::Error::other(reply.text.clone())),
-            _ => panic!("no answer to a good client: {}", reply.text),
+            _ => panic!("no valid answer to a correct client: {}", reply.text),
         }
     }
 }

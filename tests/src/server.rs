@@ -15,7 +15,7 @@ use crate::log::Log;
 use crate::setup::Setup;
 use crate::wait::{PATIENCE, Stopwatch, eventually};
 
-/// The process. Dropped, it is killed.
+/// The process; it is killed when this is dropped.
 pub struct Running {
     child: Child,
     pub log: Log,
@@ -23,7 +23,7 @@ pub struct Running {
     setup: Setup,
     watch: Stopwatch,
     lines: mpsc::UnboundedReceiver<String>,
-    pub(crate) said: Vec<String>,
+    pub(crate) printed: Vec<String>,
 }
 
 impl Running {
@@ -34,14 +34,14 @@ impl Running {
         let (send, lines) = mpsc::unbounded_channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).for_each(|line| _ = send.send(line)));
-        Self { child, log, started_in: Duration::ZERO, setup: setup.clone(), watch, lines, said: Vec::new() }
+        Self { child, log, started_in: Duration::ZERO, setup: setup.clone(), watch, lines, printed: Vec::new() }
     }
 
     pub(crate) async fn line(&mut self, what: &str, fits: impl Fn(&str) -> bool) -> String {
         loop {
             let line = tokio::time::timeout(PATIENCE, self.lines.recv()).await;
             let Ok(Some(line)) = line else { panic!("the server did not say {what}:\n{}", self.log.tail()) };
-            self.said.push(line.clone());
+            self.printed.push(line.clone());
             if fits(&line) {
                 self.started_in = self.watch.elapsed();
                 return line;
@@ -66,13 +66,13 @@ impl Running {
         eventually("the server has ended", limit, async || child.try_wait().unwrap()).await
     }
 
-    /// As a power cut does.
+    /// Kills the process without a chance to clean up, as a power cut does.
     pub async fn kill9(mut self) {
         let _ = kill_process(self.pid(), Signal::KILL);
         self.ended(PATIENCE).await;
     }
 
-    /// Dies by itself at the n-th line of this step; returns when it is dead.
+    /// Lets the server be killed at the n-th log line of this step.
     pub fn kill_at(&self, step: &str, nth: usize) {
         self.log.kill_at(self.pid(), step, nth);
     }
@@ -81,14 +81,14 @@ impl Running {
         self.ended(limit).await;
     }
 
-    /// As a platform does: how it ended, and after how long.
+    /// Stops the server as a platform does; returns its exit status, and how long it took.
     pub async fn sigterm(mut self) -> (ExitStatus, Duration) {
         let watch = Stopwatch::start();
         kill_process(self.pid(), Signal::TERM).unwrap();
         (self.ended(PATIENCE).await, watch.elapsed())
     }
 
-    /// What else it printed for people or scripts, to its end.
+    /// The rest of its standard output, to its end.
     pub async fn rest_of_output(&mut self) -> Vec<String> {
         let mut rest = Vec::new();
         while let Ok(Some(line)) = tokio::time::timeout(PATIENCE, self.lines.recv()).await {
@@ -97,7 +97,7 @@ impl Running {
         rest
     }
 
-    /// The most memory it ever held, in bytes. Linux only.
+    /// Its peak memory, in bytes. Linux only.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
@@ -117,11 +117,11 @@ impl Drop for Running {
     }
 }
 
-/// A running server, and where it is.
+/// A running server, and its address.
 pub struct Server {
     pub url: String,
     pub internal_url: String,
-    /// For the user `local`.
+    /// The token of the user `local`.
     pub token: String,
     pub running: Running,
 }
@@ -143,8 +143,8 @@ impl Server {
         Client::new(&self.url, &self.setup.token(uid).await)
     }
 
-    /// Without a token.
-    pub fn stranger(&self) -> Client {
+    /// A client without a token.
+    pub fn client_without_token(&self) -> Client {
         Client::new(&self.url, "")
     }
 
@@ -166,7 +166,7 @@ impl Server {
 }
 
 impl Setup {
-    /// Starts, and reads the one line that scripts read.
+    /// Starts the server, and reads the one line that is meant for scripts.
     pub async fn start(&self) -> Server {
         let mut running = Running::spawn(self, &["--json"]);
         let line = running.line("the line of --json", |_| true).await;
@@ -175,11 +175,11 @@ impl Setup {
         Server { url: text("url"), internal_url: text("internal_url"), token: text("token"), running }
     }
 
-    /// Starts as a person does; gives back the greeting up to the line that ends it.
+    /// Starts the server as a user does; returns the greeting up to the line that ends it.
     pub async fn start_for_people(&self, last: &str) -> (Running, Vec<String>) {
         let mut running = Running::spawn(self, &[]);
         running.line(last, |line| line.contains(last)).await;
-        let said = std::mem::take(&mut running.said);
-        (running, said)
+        let printed = std::mem::take(&mut running.printed);
+        (running, printed)
     }
 }

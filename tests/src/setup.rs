@@ -1,4 +1,4 @@
-//! What a server is started with: a data folder, a configuration, and the commands beside `serve`.
+//! The setup of a server: a data folder, a configuration, and the commands beside `serve`.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,9 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use crate::folder::Folder;
-use crate::program::{self, Said};
+use crate::program::{self, CommandOutput};
 
-/// A data folder and a configuration: starts servers one after the other. Clones share the folder.
+/// A data folder and a configuration: starts servers one after another. Clones share the folder.
 #[derive(Clone)]
 pub struct Setup {
     data_dir: PathBuf,
@@ -27,19 +27,20 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// On a temporary folder of its own, which does not exist yet.
+    /// Uses a temporary folder of its own, which does not exist yet.
     pub fn new() -> Self {
         let parent = tempfile::tempdir().unwrap();
         let data_dir = parent.path().join("data");
         Self { _kept: Some(Arc::new(parent)), ..Self::on(&data_dir) }
     }
 
-    /// On a folder that the test takes care of.
+    /// Uses a folder that the test owns.
     pub fn on(data_dir: &Path) -> Self {
         let setup = Self { data_dir: data_dir.to_owned(), _kept: None, env: Vec::new(), args: Vec::new() };
-        // Every step has its line; the libraries' own debug lines stay away.
+        // Every step is logged; the debug lines of libraries are not.
         let setup = setup.with("log.level", "info,flow=debug").with("blobs.reserve_bytes", 0);
-        // Made-up text comes at once and is the same every time, and most tests are not about what is heard.
+        // The null engine's text comes at once and is always the same, and most tests do not depend on what is
+        // transcribed.
         setup.with("engine.name", "null").with("audio.detector", "energy")
     }
 
@@ -52,7 +53,7 @@ impl Setup {
         self
     }
 
-    /// Sets a variable that is not one of the configuration.
+    /// Sets a variable that is not a configuration key.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
@@ -65,9 +66,9 @@ impl Setup {
         self
     }
 
-    /// With the engine and the detector that people have, instead of those for tests.
+    /// Uses the engine and the detector of a normal installation, instead of those for tests.
     #[must_use]
-    pub fn hearing(self) -> Self {
+    pub fn with_speech_engine(self) -> Self {
         self.with("engine.name", "auto").with("audio.detector", "silero")
     }
 
@@ -92,21 +93,21 @@ impl Setup {
         fixed.iter().chain(mode).map(|arg| (*arg).to_owned()).chain(self.args.iter().cloned()).collect()
     }
 
-    /// A start that has to be refused: its one line.
+    /// A start that must be refused; returns its one line.
     pub async fn refused(&self) -> String {
-        let said = self.run(&self.serve_args(&["--json"])).await;
-        assert_eq!(said.out, "", "a start that is refused prints nothing for scripts");
-        said.refused().to_owned()
+        let output = self.run(&self.serve_args(&["--json"])).await;
+        assert_eq!(output.out, "", "a start that is refused prints nothing for scripts");
+        output.refused().to_owned()
     }
 
     /// Any other command with the same environment.
-    pub async fn run(&self, args: &[impl AsRef<str>]) -> Said {
+    pub async fn run(&self, args: &[impl AsRef<str>]) -> CommandOutput {
         let args: Vec<_> = args.iter().map(AsRef::as_ref).collect();
         program::with_env(&args, &self.env).await
     }
 
     /// A command on this data folder.
-    pub async fn on_folder(&self, args: &[&str]) -> Said {
+    pub async fn on_folder(&self, args: &[&str]) -> CommandOutput {
         let data_dir = self.data_dir.display().to_string();
         let (command, rest) = args.split_first().unwrap();
         let all: Vec<&str> = [*command, "--data-dir", &data_dir].into_iter().chain(rest.iter().copied()).collect();

@@ -1,4 +1,4 @@
-//! Samples in memory: the fixtures' speech, sounds that are no speech, and recordings made of both.
+//! Samples in memory: the fixtures' speech, sounds that are not speech, and recordings made of both.
 
 use std::f64::consts::TAU;
 use std::path::Path;
@@ -10,7 +10,7 @@ pub const MS: usize = 16;
 const SECOND: usize = 1000 * MS;
 const RATE: f64 = SECOND as f64;
 
-/// A clip of real speech, as its pcm16 recording holds it.
+/// A clip of real speech, from its pcm16 recording.
 pub fn clip(id: &str) -> Vec<i16> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/speech");
     let bytes = std::fs::read(folder.join(format!("audio_{id}_pcm16_16000_1_fs160_1748300000.bin"))).unwrap();
@@ -18,7 +18,7 @@ pub fn clip(id: &str) -> Vec<i16> {
     frames.flat_map(|frame| frame[4..].as_chunks::<2>().0.iter().map(|two| i16::from_le_bytes(*two))).collect()
 }
 
-/// What is said in a clip.
+/// The reference text of a clip.
 pub fn text(id: &str) -> String {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/speech/manifest.json");
     let list: serde_json::Value = serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
@@ -85,7 +85,7 @@ pub fn pink(seconds: usize) -> Vec<i16> {
     })
 }
 
-/// The same numbers every time, between -1 and 1.
+/// A fixed sequence of pseudo-random numbers between -1 and 1.
 struct Noise(u64);
 
 impl Noise {
@@ -95,7 +95,7 @@ impl Noise {
     }
 }
 
-/// Without its pauses: what is quiet for longer than this is cut down to it.
+/// Shortens every silence to this length.
 pub fn without_pauses(samples: &[i16], longest_ms: usize) -> Vec<i16> {
     let (mut kept, mut quiet) = (Vec::with_capacity(samples.len()), 0);
     for step in samples.chunks(10 * MS) {

@@ -1,4 +1,4 @@
-//! Waiting with a bound: it ends in an answer, or in a failure that says what did not happen.
+//! Waiting with a limit: it ends with an answer, or with a failure that says what did not happen.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use testkit::SeededRandom;
 
 /// How long a test waits for something that takes milliseconds on an idle machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-/// Another process is asked this often: it cannot wake us.
+/// The interval of polling another process, which cannot wake us.
 const EVERY: Duration = Duration::from_millis(20);
 
 /// Asks until there is an answer.
@@ -15,7 +15,7 @@ pub async fn eventually<T>(what: &str, limit: Duration, mut ask: impl AsyncFnMut
     eventually_or(what, limit, async || ask().await.ok_or("")).await
 }
 
-/// Asks until it is right; what was wrong last is told.
+/// Asks until there is an answer; on a timeout it reports the last error.
 #[expect(clippy::disallowed_methods, reason = "another process is watched from outside: no port of ours wakes us")]
 pub async fn eventually_or<T, E: Display>(
     what: &str,
@@ -32,7 +32,7 @@ pub async fn eventually_or<T, E: Display>(
     }
 }
 
-/// Measures for figures and bounds; nothing is ordered by it.
+/// Measures durations for figures and limits; no order is derived from it.
 #[derive(Clone, Copy)]
 pub struct Stopwatch(Instant);
 
@@ -47,7 +47,7 @@ impl Stopwatch {
     }
 }
 
-/// The time on this machine's clock, which the server reads too.
+/// The time of this machine's clock, which the server uses too.
 #[expect(
     clippy::disallowed_methods,
     reason = "recordings have to be stamped by the clock that the server checks them with"
@@ -57,7 +57,7 @@ pub fn now_secs() -> i64 {
     i64::try_from(since.as_secs()).unwrap()
 }
 
-/// A run replays with the seed it printed: `AFTERWORD_SEED=7 cargo test …`.
+/// A generator whose printed seed replays a run: `AFTERWORD_SEED=7 cargo test …`.
 pub fn random() -> SeededRandom {
     let given = std::env::var("AFTERWORD_SEED").ok().map(|text| text.parse().expect("AFTERWORD_SEED is a number"));
     let seed: u64 = given.unwrap_or_else(|| now_secs().unsigned_abs() ^ u64::from(std::process::id()) << 32);

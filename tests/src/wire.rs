@@ -1,4 +1,4 @@
-//! A client that knows nothing of HTTP: it sends what no library would.
+//! A raw TCP client: it sends what no HTTP library would send.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::wait::PATIENCE;
 
-/// Bytes that wait in the kernel for a client that reads none.
-const NARROW: u32 = 4096;
+/// The kernel's receive buffer for a client that does not read.
+const RECEIVE_BUFFER: u32 = 4096;
 
 pub struct Wire {
     stream: TcpStream,
 }
 
-/// What came back, as bytes show it: one answer, or several in a row.
+/// The bytes that came back: one answer, or several in a row.
 #[derive(Debug)]
 pub struct Reply {
     pub text: String,
@@ -27,42 +27,42 @@ impl Wire {
         Self { stream: TcpStream::connect(address).await.unwrap() }
     }
 
-    /// As one whose kernel takes hardly anything that it does not read.
+    /// Connects with a tiny receive buffer, so that the kernel takes hardly anything that is not read.
     pub async fn dial_narrow(url: &str) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(NARROW).unwrap();
+        socket.set_recv_buffer_size(RECEIVE_BUFFER).unwrap();
         let address = url.strip_prefix("http://").unwrap().parse().unwrap();
         Self { stream: socket.connect(address).await.unwrap() }
     }
 
-    /// Whether the server still took it: it may have hung up already.
+    /// Returns whether the server still accepted the bytes: it may have closed the connection.
     pub async fn write(&mut self, bytes: &[u8]) -> bool {
         let write = self.stream.write_all(bytes);
         tokio::time::timeout(PATIENCE, write)
             .await
-            .expect("the server takes nothing more, and does not hang up")
+            .expect("the server reads nothing more, and does not close the connection")
             .is_ok()
     }
 
-    /// Says that nothing more comes, and goes on listening.
+    /// Closes the sending direction, and keeps receiving.
     pub async fn half_close(&mut self) {
         let _ = self.stream.shutdown().await;
     }
 
-    /// Hangs up with a reset, as a machine does whose power fails.
+    /// Resets the connection, as a machine does whose power fails.
     pub fn reset(self) {
         let _ = self.stream.set_zero_linger();
     }
 
-    /// Everything until the server hangs up, be it by a reset.
+    /// Reads until the server closes or resets the connection.
     pub async fn read_to_end(&mut self) -> Reply {
         let mut seen = Vec::new();
         let read = self.stream.read_to_end(&mut seen);
-        let _ = tokio::time::timeout(PATIENCE, read).await.expect("the server does not hang up");
+        let _ = tokio::time::timeout(PATIENCE, read).await.expect("the server does not close the connection");
         Reply { text: String::from_utf8_lossy(&seen).into_owned() }
     }
 
-    /// The first answer to its last byte, as its `Content-Length` tells.
+    /// Reads the first answer to its end, by its `Content-Length`.
     pub async fn read_answer(&mut self) -> Reply {
         let mut seen = Vec::new();
         let read = async {
@@ -76,7 +76,7 @@ impl Wire {
         Reply { text: String::from_utf8_lossy(&seen).into_owned() }
     }
 
-    /// Whether nothing comes for so long.
+    /// Whether nothing arrives for this long.
     pub async fn is_silent_for(&mut self, time: Duration) -> bool {
         tokio::time::timeout(time, self.stream.readable()).await.is_err()
     }
@@ -96,12 +96,12 @@ fn header<'t>(head: &'t str, name: &str) -> Option<&'t str> {
 }
 
 impl Reply {
-    /// Of the first answer; 0 when there was none.
+    /// The status of the first answer; 0 when there was none.
     pub fn status(&self) -> u16 {
         self.text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)?.parse().ok()).unwrap_or(0)
     }
 
-    /// How many answers there are.
+    /// The number of answers.
     pub fn answers(&self) -> usize {
         self.text.matches("HTTP/1.1 ").count()
     }
@@ -110,7 +110,7 @@ impl Reply {
         header(self.text.split("\r\n\r\n").next().unwrap_or(""), name)
     }
 
-    /// Of the first answer; null when it is not JSON.
+    /// The body of the first answer; null when it is not JSON.
     pub fn body(&self) -> Value {
         let body = self.text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         let mut values = serde_json::Deserializer::from_str(body).into_iter();
@@ -126,9 +126,9 @@ impl Reply {
         body
     }
 
-    /// What the parser refuses before there is a request: a status, and nothing else.
+    /// Checks for an answer of the HTTP parser, which comes before there is a request: a status, and nothing else.
     #[track_caller]
-    pub fn bare(&self, status: u16) {
+    pub fn assert_bare_status(&self, status: u16) {
         assert_eq!((self.status(), self.answers()), (status, 1), "{}", self.text);
         assert!(self.text.ends_with("\r\n\r\n"), "no body: {}", self.text);
     }

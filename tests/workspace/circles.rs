@@ -1,17 +1,17 @@
-//! No circle of files within a crate: whoever reads one file can read what it uses first.
+//! The files of a crate do not use each other in a circle: a reader can read what a file uses first.
 //!
-//! An edge is a `use` of something that another file of the crate defines. A parent that gives the names of its parts on
-//! (`pub use part::Thing`) is no edge, and whoever takes the name from the parent uses the part.
+//! An edge is a `use` of something that another file of the crate defines. A parent that re-exports names of its parts
+//! (`pub use part::Thing`) has no edge to them; a file that takes the name from the parent has an edge to the part.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// A module's place in its crate: `["process", "delivery"]`; the root is empty.
+/// The path of a module in its crate: `["process", "delivery"]`; the root is empty.
 type Module = Vec<String>;
 
-/// One crate: what each of its files takes from outside, tests left out.
+/// One crate: what each of its files uses from outside, without tests.
 struct Crate {
-    /// The paths after `use`, one for each name, and whether they are given on.
+    /// The paths after `use`, one for each name, and whether they are re-exported.
     uses: BTreeMap<Module, Vec<(bool, String)>>,
 }
 
@@ -35,7 +35,7 @@ impl Crate {
         Self { uses }
     }
 
-    /// The path from the root of the crate; `None` where it leads to another crate.
+    /// The path from the root of the crate; `None` if it leads to another crate.
     fn absolute(&self, from: &Module, path: &str) -> Option<Module> {
         let mut parts: Vec<String> = path.split("::").map(str::to_owned).collect();
         let mut base = from.clone();
@@ -54,7 +54,7 @@ impl Crate {
         Some([base, parts].concat())
     }
 
-    /// The file that defines what the path leads to, through what parents give on.
+    /// The file that defines the item of this path, found through re-exports.
     fn file_of(&self, path: &Module, depth: usize) -> Option<Module> {
         if self.uses.contains_key(path) {
             return Some(path.clone());
@@ -82,13 +82,13 @@ impl Crate {
     }
 }
 
-/// Every path of a source's `use` lines outside its tests.
+/// Every path in the `use` statements of a source, outside its tests.
 fn uses_of(source: &str) -> Vec<(bool, String)> {
     let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let code: String = code.lines().map(|line| line.split("//").next().unwrap().to_owned() + "\n").collect();
     let mut found = Vec::new();
     for statement in code.split(';') {
-        // What stands before the statement ended with a line of its own: an attribute, a brace.
+        // Whatever precedes the statement ends with a line of its own: an attribute, a brace.
         let Some(at) = statement.rfind("use ") else { continue };
         let before = statement[..at].rsplit('\n').next().unwrap().trim();
         if before.is_empty() || before == "pub" || before.starts_with("pub(") && before.ends_with(')') {
@@ -98,7 +98,7 @@ fn uses_of(source: &str) -> Vec<(bool, String)> {
     found
 }
 
-/// `a::{b, c::d}` is `a::b` and `a::c::d`.
+/// Expands `a::{b, c::d}` to `a::b` and `a::c::d`.
 fn expand(before: &str, tree: &str, found: &mut impl FnMut(String)) {
     let tree = tree.trim();
     let Some(open) = tree.find('{') else {
@@ -123,7 +123,7 @@ fn expand(before: &str, tree: &str, found: &mut impl FnMut(String)) {
     }
 }
 
-/// A way from a file back to itself.
+/// A path from a file back to itself.
 fn circle(edges: &BTreeMap<Module, BTreeSet<Module>>) -> Option<Vec<Module>> {
     let mut done = BTreeSet::new();
     for start in edges.keys() {
@@ -159,7 +159,7 @@ fn name(module: &Module) -> String {
 }
 
 #[test]
-fn no_files_of_a_crate_use_each_other_in_a_circle() {
+fn files_of_a_crate_do_not_use_each_other_in_a_circle() {
     let mut circles = Vec::new();
     for folder in super::dependencies::folders() {
         let src = crate::root().join(folder).join("src");
@@ -172,7 +172,7 @@ fn no_files_of_a_crate_use_each_other_in_a_circle() {
 }
 
 #[test]
-fn a_circle_is_found_through_names_that_a_parent_gives_on() {
+fn circle_is_found_through_reexports_of_a_parent() {
     let folder = tempfile::tempdir().unwrap();
     let write = |file: &str, text: &str| {
         let path = folder.path().join(file);

@@ -1,4 +1,4 @@
-//! Dependencies point one way: the rules of `docs/ARCHITECTURE.md`, over what cargo says.
+//! Dependencies point one way: checks the rules of `docs/ARCHITECTURE.md` against cargo's metadata.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-/// What each crate may know of this workspace, outside its tests. A crate is called by its folder.
+/// The crates of this workspace that each crate may depend on, outside its tests. A crate is named by its folder.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shared/domain", &[]),
     ("shared/audio", &["domain"]),
@@ -22,7 +22,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shared/local", &["domain", "flow", "system"]),
     ("shared/gcp", &["domain", "flow"]),
     ("shared/testkit", &["domain", "flow"]),
-    // The commands beside `serve` work on a data folder: hence the ports and the local adapters.
+    // The commands beside `serve` work on a data folder, therefore they need the ports and the local adapters.
     (
         "functions/embedded",
         &["domain", "flow", "audio", "speech", "engines", "config", "edge", "api", "system", "local"],
@@ -30,18 +30,18 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("functions/cloud", &["domain", "flow", "audio", "speech", "engines", "config", "edge", "api", "system", "gcp"]),
 ];
 
-/// The crates of the cloud: the program for one machine links none of them.
+/// The crates for the cloud: the program for one machine links none of them.
 const CLOUD: &[&str] = &["google-cloud", "gcloud", "firestore", "lambda_http", "lambda_runtime", "lambda-"];
-/// What makes a rule wait, look at the world, or read a clock.
+/// Crates that wait, do input or output, or read a clock.
 const NOT_FOR_RULES: &[&str] =
     &["tokio", "futures-util", "async-trait", "rusqlite", "hyper", "reqwest", "rand", "getrandom"];
 
-/// Package names by package name, without what only tests need; and the folders of the workspace's own packages.
+/// Dependencies by package name, without dev-dependencies; and the folders of the workspace's own packages.
 struct Graph {
     folders: BTreeMap<String, String>,
     normal: BTreeMap<String, BTreeSet<String>>,
     dev: BTreeMap<String, BTreeSet<String>>,
-    /// Libraries of the workspace's own packages that have another name than their package.
+    /// Libraries of the workspace's own packages whose name differs from their package.
     renamed: Vec<String>,
 }
 
@@ -93,13 +93,13 @@ impl Graph {
         found.unwrap_or_else(|| panic!("{folder} is no crate of this workspace")).0
     }
 
-    /// The packages of the workspace that a package names itself.
+    /// The packages of the workspace on which a package depends directly.
     fn knows(&self, package: &str) -> BTreeSet<&str> {
         let named = self.normal.get(package).into_iter().flatten();
         named.filter(|name| self.folders.contains_key(*name)).map(String::as_str).collect()
     }
 
-    /// Everything that is linked into a package.
+    /// Every package that is linked into a package.
     fn links(&self, package: &str) -> BTreeSet<&str> {
         let (mut all, mut open) = (BTreeSet::new(), vec![package]);
         while let Some(name) = open.pop() {
@@ -118,13 +118,13 @@ pub fn folders() -> impl Iterator<Item = &'static str> {
     GRAPH.folders.values().map(String::as_str)
 }
 
-/// What lies in `tests` ships nowhere, and may know everything.
+/// Crates below `tests` are never shipped, and may depend on everything.
 fn is_tests(folder: &str) -> bool {
     folder.split('/').next() == Some("tests")
 }
 
 #[test]
-fn every_crate_knows_only_what_stands_below_it() {
+fn every_crate_depends_only_on_crates_below_it() {
     for (folder, may_know) in MAY_KNOW {
         let knows = GRAPH.knows(GRAPH.package(folder));
         let too_much: Vec<_> = knows.iter().filter(|known| !may_know.contains(*known)).collect();
@@ -133,21 +133,21 @@ fn every_crate_knows_only_what_stands_below_it() {
 }
 
 #[test]
-fn every_crate_has_its_place_in_the_rules() {
+fn every_crate_is_listed_in_the_rules() {
     let placed: BTreeSet<&str> = MAY_KNOW.iter().map(|(folder, _)| *folder).collect();
     let there: BTreeSet<&str> = GRAPH.folders.values().map(String::as_str).filter(|folder| !is_tests(folder)).collect();
     assert_eq!(there, placed);
 }
 
 #[test]
-fn a_crate_has_one_name() {
+fn crate_folder_package_and_library_have_one_name() {
     let wrong: Vec<_> = GRAPH.folders.iter().filter(|(name, folder)| folder.rsplit('/').next() != Some(name)).collect();
     assert!(wrong.is_empty(), "the package and its folder have two names: {wrong:?}");
     assert!(GRAPH.renamed.is_empty(), "the library and its package have two names: {:?}", GRAPH.renamed);
 }
 
 #[test]
-fn the_test_kit_is_linked_into_nothing_that_ships() {
+fn testkit_is_not_linked_into_shipped_programs() {
     for (package, folder) in &GRAPH.folders {
         if !is_tests(folder) {
             assert!(!GRAPH.knows(package).contains("testkit"), "{folder} links the test kit");
@@ -156,10 +156,10 @@ fn the_test_kit_is_linked_into_nothing_that_ships() {
 }
 
 #[test]
-fn nothing_depends_on_the_programs_and_only_tests_on_tests() {
+fn no_crate_depends_on_programs_and_only_tests_depend_on_tests() {
     for (package, folder) in &GRAPH.folders {
         let dev = GRAPH.dev.get(package).into_iter().flatten().filter(|name| GRAPH.folders.contains_key(*name));
-        // The tests of an adapter start what plays its other side.
+        // The tests of an adapter start the emulator of its service.
         let dev = dev.map(String::as_str).filter(|known| *known != "emulators");
         let mut all = GRAPH.knows(package).into_iter().chain(dev).map(|known| GRAPH.folders[known].as_str());
         let wrong = all.find(|known| known.starts_with("functions/") || is_tests(known) && !is_tests(folder));
@@ -168,17 +168,17 @@ fn nothing_depends_on_the_programs_and_only_tests_on_tests() {
 }
 
 #[test]
-fn the_program_for_one_machine_links_nothing_of_the_cloud() {
+fn program_for_one_machine_links_no_cloud_crates() {
     let links = GRAPH.links(GRAPH.package("functions/embedded"));
-    assert!(links.contains("axum"), "the graph is not read right");
+    assert!(links.contains("axum"), "the dependency graph is parsed wrongly");
     let cloud: Vec<_> = links.iter().filter(|name| CLOUD.iter().any(|cloud| name.starts_with(cloud))).collect();
     assert!(cloud.is_empty(), "{cloud:?}");
 }
 
 #[test]
-fn the_rules_name_nothing_that_waits_or_looks_at_the_world() {
+fn domain_rules_use_no_async_io_or_clock_crates() {
     let named = &GRAPH.normal[GRAPH.package("shared/domain")];
-    assert!(named.contains("serde"), "the graph is not read right");
+    assert!(named.contains("serde"), "the dependency graph is parsed wrongly");
     let found: Vec<_> = NOT_FOR_RULES.iter().filter(|name| named.contains(**name)).collect();
     assert!(found.is_empty(), "shared/domain names {found:?}");
 }

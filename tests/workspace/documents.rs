@@ -1,13 +1,13 @@
-//! Documents name files and functions as `path/file.rs` and `path/file.rs::function`: each has to exist.
+//! Documents refer to files and functions as `path/file.rs` and `path/file.rs::function`: each of them must exist.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 const WALK: &str = "docs/ARCHITECTURE.md";
-/// The walk of one recording has at least so many stops: fewer means that they are not found in the text any more.
+/// The least number of stops in the walk of one recording: fewer means that they are not found in the text any more.
 const STOPS: usize = 15;
 
-/// `(path, item)` of each reference in a text.
+/// The `(path, item)` of each reference in a text.
 fn references(text: &str) -> BTreeSet<(&str, Option<&str>)> {
     let in_reference = |c: char| c.is_ascii_alphanumeric() || "_-./:".contains(c);
     let words = text.split(|c| !in_reference(c)).map(|word| word.trim_end_matches(['.', ':']));
@@ -63,13 +63,13 @@ fn missing(document: &Path) -> Vec<String> {
 }
 
 #[test]
-fn every_file_and_function_that_a_document_names_exists() {
+fn every_file_and_function_named_in_documents_exists() {
     let wrong: Vec<_> = documents().iter().flat_map(|document| missing(document)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn the_walk_of_a_recording_names_functions() {
+fn walk_of_a_recording_refers_to_functions() {
     let text = std::fs::read_to_string(crate::root().join(WALK)).unwrap();
     let functions = references(&text).into_iter().filter(|(_, item)| item.is_some()).count();
     assert!(functions >= STOPS, "only {functions} functions are named");

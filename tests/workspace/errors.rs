@@ -1,18 +1,18 @@
-//! The pages of `docs/errors`: one for each code, each telling what the code itself says.
+//! The pages of `docs/errors`: one for each code, and each agrees with the code.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Blame, Code};
 
-/// Names that shipped clients know: the page of the code tells of them, theirs points back.
+/// Names that shipped clients know: the page of the code mentions them, and their page refers to the code.
 const ALIASES: &[(&str, Code)] =
     &[("sync_invalid_audio", Code::InvalidAudio), ("backfill_lookback_exceeded", Code::RecordingTooOld)];
 
 const LIST: &str = "README";
-/// Short enough to be read by somebody who is in a hurry.
+/// Short enough for a reader in a hurry.
 const MAX_LINES: usize = 40;
 
-/// Text by name.
+/// The text of each page, by name.
 fn pages() -> BTreeMap<String, String> {
     let folder = crate::root().join("docs/errors");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -47,16 +47,16 @@ fn blame(code: Code) -> &'static str {
     }
 }
 
-/// What a page tells wrongly of its code.
+/// The statements of a page that differ from its code.
 fn wrong(code: Code, text: &str) -> Vec<String> {
     let status = code.status();
     let retryable = if code.retryable() { "yes" } else { "no" };
-    let mut told = vec![("Status", status_line(status)), ("Title", code.title().to_owned())];
-    // Whose fault it is matters where files and jobs carry the code, and is right wherever it is told.
+    let mut expected = vec![("Status", status_line(status)), ("Title", code.title().to_owned())];
+    // The fault matters where files and jobs carry the code, and must be right wherever it is stated.
     if code.status() == 0 || line(text, "Blame").is_some() {
-        told.extend([("Blame", blame(code).to_owned()), ("Retryable", retryable.to_owned())]);
+        expected.extend([("Blame", blame(code).to_owned()), ("Retryable", retryable.to_owned())]);
     }
-    let lines = told.into_iter().filter(|(what, right)| line(text, what) != Some(right));
+    let lines = expected.into_iter().filter(|(what, right)| line(text, what) != Some(right));
     let mut wrong: Vec<_> = lines.map(|(what, right)| format!("{code}: `- {what}: {right}` is missing")).collect();
     for part in ["## What happened", "## What to do", "## Example"] {
         if !text.lines().any(|line| line == part) {
@@ -67,7 +67,7 @@ fn wrong(code: Code, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_code_has_a_page_that_tells_what_the_code_says() {
+fn every_code_has_a_page_that_agrees_with_it() {
     let pages = pages();
     let wrong: Vec<_> = Code::ALL
         .iter()
@@ -80,7 +80,7 @@ fn every_code_has_a_page_that_tells_what_the_code_says() {
 }
 
 #[test]
-fn every_page_is_of_a_code_and_short() {
+fn every_page_belongs_to_a_code_and_is_short() {
     for (name, text) in pages() {
         assert!(text.starts_with(&format!("# {name}\n\n- ")), "{name}: its first line is its name");
         assert!(text.lines().count() <= MAX_LINES, "{name} is longer than {MAX_LINES} lines");
@@ -92,15 +92,15 @@ fn every_page_is_of_a_code_and_short() {
 }
 
 #[test]
-fn other_names_are_told_on_the_page_of_their_code() {
+fn aliases_are_named_on_the_page_of_their_code() {
     let pages = pages();
     for (alias, code) in ALIASES {
-        assert!(pages[code.as_str()].contains(&format!("`{alias}`")), "{code} does not tell of {alias}");
+        assert!(pages[code.as_str()].contains(&format!("`{alias}`")), "the page of {code} does not mention {alias}");
     }
 }
 
 #[test]
-fn the_list_names_every_page_under_its_status() {
+fn list_contains_every_page_under_its_status() {
     let text = std::fs::read_to_string(crate::root().join("docs/errors").join(format!("{LIST}.md"))).unwrap();
     let mut under: BTreeMap<&str, &str> = BTreeMap::new();
     let mut heading = "";
@@ -137,21 +137,21 @@ fn named(text: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn every_code_that_a_document_names_exists() {
+fn every_code_named_in_documents_exists() {
     let mut seen = 0;
     for document in crate::documents::documents() {
         let text = std::fs::read_to_string(&document).unwrap();
         for name in named(&text) {
             seen += 1;
             let known = code(name).is_some() || alias(name).is_some();
-            assert!(known, "{} names the code {name}, which is not there", document.display());
+            assert!(known, "{} names the unknown code {name}", document.display());
         }
     }
-    assert!(seen >= Code::ALL.len(), "only {seen} codes are found: they are not read right");
+    assert!(seen >= Code::ALL.len(), "only {seen} codes are found: the parser is wrong");
 }
 
 #[test]
-fn a_page_that_tells_something_else_is_noticed() {
+fn page_that_differs_from_its_code_is_noticed() {
     let text = "# job_not_found\n\n- Status: 410\n- Title: No such job\n- Blame: content\n## Example\n";
     let wrong = wrong(Code::JobNotFound, text);
     assert_eq!(wrong.len(), 5, "{wrong:?}");

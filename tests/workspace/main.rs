@@ -1,4 +1,4 @@
-//! The workspace itself: who may depend on whom, and whether its documents name what exists.
+//! Tests of the workspace itself: allowed dependencies, and whether documents refer to what exists.
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 

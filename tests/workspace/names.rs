@@ -1,8 +1,8 @@
-//! Words that said little, and what took their place: they do not come back as names of types, modules or functions.
+//! Unclear words that were replaced: they do not come back as names of types, modules or functions.
 
 use std::path::Path;
 
-/// The old name, and what it is called now. A name is looked for where it would be defined.
+/// The old name, and its replacement. A name is searched for where it would be defined.
 const OLD: &[(&str, &str)] = &[
     ("struct World", "Services"),
     ("fn persist", "with_retries"),
@@ -49,7 +49,7 @@ fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     }
 }
 
-/// Whether the text defines this very name, not one that begins with it.
+/// Whether the text defines exactly this name, not a longer one.
 fn defines(text: &str, name: &str) -> bool {
     text.match_indices(name).any(|(at, _)| {
         let next = text[at + name.len()..].chars().next();
@@ -59,7 +59,7 @@ fn defines(text: &str, name: &str) -> bool {
 }
 
 #[test]
-fn names_that_were_given_up_do_not_come_back() {
+fn replaced_names_do_not_come_back() {
     let mut files = Vec::new();
     for folder in super::dependencies::folders() {
         sources(&crate::root().join(folder), &mut files);

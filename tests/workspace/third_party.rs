@@ -1,14 +1,15 @@
-//! `THIRD_PARTY.md` names every package with C or assembler in it that is linked into the program, as it is locked.
+//! `THIRD_PARTY.md` names every package with C or assembler in it that is linked into the program, in its locked
+//! version.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
 
-/// What the program is built for.
+/// The targets that the program is built for.
 const TARGETS: [&str; 4] =
     ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "x86_64-apple-darwin", "aarch64-apple-darwin"];
-/// What compiles another language while a package is built.
+/// Packages that compile another language during the build.
 const COMPILERS: [&str; 3] = ["cc", "cmake", "nasm-rs"];
 
 fn cargo(arguments: &[&str]) -> String {
@@ -18,7 +19,7 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Name and version of what is linked into the program, on any of its targets.
+/// Name and version of the packages that are linked into the program, on any of its targets.
 fn linked() -> BTreeSet<(String, String)> {
     let mut arguments = vec!["tree", "--offline", "--locked", "--package", "embedded", "--edges", "normal"];
     arguments.extend(TARGETS.iter().flat_map(|target| ["--target", *target]));
@@ -49,7 +50,7 @@ fn native() -> BTreeMap<String, String> {
     packages.filter(|package| is_native(package)).map(named).filter(|it| linked.contains(it)).collect()
 }
 
-/// The rows of the table under a heading: what stands in the first two columns.
+/// The first two columns of the table under a heading.
 fn rows(heading: &str) -> BTreeMap<String, String> {
     let document = std::fs::read_to_string(crate::root().join("THIRD_PARTY.md")).unwrap();
     let section = document.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
@@ -61,6 +62,6 @@ fn rows(heading: &str) -> BTreeMap<String, String> {
 #[test]
 fn every_native_library_is_listed_with_its_locked_version_and_no_other_one() {
     let native = native();
-    assert!(native.contains_key("libsqlite3-sys"), "the graph is not read right: {native:?}");
+    assert!(native.contains_key("libsqlite3-sys"), "the dependency graph is parsed wrongly: {native:?}");
     assert_eq!(rows("Native libraries"), native, "THIRD_PARTY.md (left) and what is linked (right) differ");
 }

@@ -1,4 +1,4 @@
-//! A doorkeeper who does what the test tells.
+//! An admission port that answers as the test scripts it.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -9,7 +9,7 @@ use domain::{Code, Uid};
 use flow::Result;
 use flow::ports::{Admission, Standing, Verdict};
 
-/// Gives the scripted verdicts one by one, and its last word from then on.
+/// Returns the scripted verdicts one by one, and repeats the last one from then on.
 pub struct Refusing {
     script: Mutex<VecDeque<Verdict>>,
     then: Verdict,
@@ -25,7 +25,7 @@ impl Refusing {
         Self::scripted([refuse(code, retry_after)])
     }
 
-    /// Then admits.
+    /// Returns these verdicts in order, then admits.
     pub fn scripted(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
         Self { script: Mutex::new(verdicts.into_iter().collect()), then: Verdict::Admit }
     }

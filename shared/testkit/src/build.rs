@@ -1,4 +1,4 @@
-//! Test data that reads like a sentence: `batch(&ann, &[phone(0), phone(90)])`, `speech(&[(0, 4_000)])`.
+//! Builders of test data that read like a sentence: `batch(&ann, &[phone(0), phone(90)])`, `speech(&[(0, 4_000)])`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,10 +19,10 @@ use flow::ports::{BlobName, Device, NewTask, Platform, PushMessage, TaskBody};
 use sha2::{Digest, Sha256};
 use uuid::Builder;
 
-/// When tests begin: 2026-11-20T10:00:00Z, the start of an hour.
+/// The moment at which tests begin: 2026-11-20T10:00:00Z, the start of an hour.
 pub const T0: Timestamp = Timestamp::from_secs(1_795_168_800);
 
-/// So many seconds after [`T0`], or before it.
+/// The moment this many seconds after [`T0`]; before it, if the number is negative.
 pub fn after(secs: i64) -> Timestamp {
     Timestamp::from_millis(T0.millis() + secs * 1000)
 }
@@ -35,7 +35,7 @@ pub fn device_id(text: &str) -> DeviceId {
     DeviceId::new(text).unwrap()
 }
 
-/// Ids that a test can tell apart, in the order of their numbers.
+/// Distinct ids, sorted like their numbers.
 pub fn job_id(n: u64) -> JobId {
     JobId(numbered(n))
 }
@@ -52,17 +52,17 @@ fn numbered(n: u64) -> uuid::Uuid {
     Builder::from_random_bytes(u128::from(n).to_be_bytes()).into_uuid()
 }
 
-/// The name of a recording of this device, from this moment on.
+/// The file name of a recording that this device began at this moment.
 pub fn named(device: &str, captured_at: Timestamp) -> String {
     FrameFormat { codec: Codec::Pcm16, rate: 16_000, channels: 1, frame_samples: 160 }.file_name(device, captured_at)
 }
 
-/// A recording of the device `phone` that began so many seconds after [`T0`].
+/// The file name of a recording that the device `phone` began this many seconds after [`T0`].
 pub fn phone(secs: i64) -> String {
     named("phone", after(secs))
 }
 
-/// The content behind a name: the same name stands for the same bytes.
+/// The digest of the content behind a file name: the same name stands for the same bytes.
 pub fn sha256(name: &str) -> Sha256Hex {
     Sha256Hex(Sha256::digest(name.as_bytes()).into())
 }
@@ -75,7 +75,7 @@ pub fn blob(uid: &Uid, job: JobId, index: usize) -> BlobName {
     BlobName::new(uid, job, index, "audio.bin")
 }
 
-/// A staged batch of these recordings under a job id of its own.
+/// A staged batch of these recordings, with a new job id.
 pub fn batch(uid: &Uid, names: &[impl AsRef<str>]) -> Batch {
     static NEXT: AtomicU64 = AtomicU64::new(1 << 32);
     batch_as(job_id(NEXT.fetch_add(1, Ordering::Relaxed)), uid, names)
@@ -132,14 +132,14 @@ pub fn session_of(batch: Batch) -> SessionRequest {
     }
 }
 
-/// What is said of the files of a session when all of them are whole.
+/// Every file of a session, reported as completely uploaded.
 pub fn whole(session: &Job) -> Vec<WholeFile> {
     let crc32c = |file: &domain::JobFile| crc32c::crc32c(file.name.as_bytes());
     let files = session.files.iter().enumerate();
     files.map(|(index, file)| WholeFile { index, size: file.size, crc32c: crc32c(file) }).collect()
 }
 
-/// Stretches of speech, as start and end in milliseconds. All of each counts as speech.
+/// Segments from start and end in milliseconds. The whole of each segment counts as speech.
 pub fn segments(spans: &[(u32, u32)]) -> Vec<Segment> {
     spans.iter().map(|&(start, end)| Segment::open(start, end, end - start)).collect()
 }
@@ -148,7 +148,7 @@ pub fn speech(spans: &[(u32, u32)]) -> Heard {
     Heard::Speech(segments(spans))
 }
 
-/// What decoding would say of a file in which this was heard.
+/// The audio facts that decoding would report for a file with this speech.
 pub fn facts(heard: &Heard) -> AudioFacts {
     let Heard::Speech(segments) = heard else {
         return AudioFacts { duration_ms: 60_000, heard_by: Levels::RULES, ..AudioFacts::default() };
@@ -161,26 +161,26 @@ pub fn facts(heard: &Heard) -> AudioFacts {
     }
 }
 
-/// What a worker would write of a file of this job in which this was heard.
+/// The plan that a worker would write for a file of this job with this speech.
 pub fn plan(job: &Job, index: usize, heard: Heard) -> FilePlan {
     let (facts, peaks, levels) = (facts(&heard), peaks(&heard), levels(&heard));
     FilePlan { fence: job.lease.fence, index, verified: true, facts, heard, peaks, levels }
 }
 
-/// What a file in which this was heard would look like: as many pairs as a real one has.
+/// The peaks of a file with this speech, as many pairs as a real file has.
 pub fn peaks(heard: &Heard) -> Peaks {
     let Heard::Speech(segments) = heard else { return Peaks::default() };
     let high = |at: usize| (at % 100) as i8 + (segments.len() % 20) as i8;
     Peaks::new((0..MAX_PEAKS).map(|at| (-high(at), high(at))))
 }
 
-/// How a file would be heard in which this is: as many stretches as it has segments.
+/// The levels of a file with this speech: one stretch per segment.
 pub fn levels(heard: &Heard) -> Levels {
     let Heard::Speech(segments) = heard else { return Levels::default() };
     Levels::of(segments.iter().enumerate().map(|(n, s)| Stretch::new(s.start_ms, 1.0 + n as f32, Mix::Mid)))
 }
 
-/// The line of a planned recording's segment, not placed yet.
+/// The line for a segment of a planned recording, not placed yet.
 pub fn line_for(recording: &Recording, start_ms: u32, text: &str) -> Line {
     let segment = recording.plan.as_ref().and_then(|plan| plan.find(start_ms)).copied();
     let (Some(segment), Some(captured_at)) = (segment, recording.captured_at) else {

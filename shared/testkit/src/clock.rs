@@ -1,4 +1,4 @@
-//! A clock that stands still until the test moves it, or moves by itself when everybody sleeps.
+//! A clock that stands still until the test moves it, or that advances by itself when every task sleeps.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,12 +9,12 @@ use domain::Timestamp;
 use flow::ports::Clock;
 use tokio::sync::Notify;
 
-/// How often an automatic clock lets others run before it moves: enough for a chain of ready tasks to come to rest.
-const PATIENCE: u32 = 16;
+/// How often an automatic clock yields before it advances: enough for a chain of ready tasks to come to rest.
+const YIELDS: u32 = 16;
 
 pub struct TestClock {
     state: Mutex<State>,
-    /// Time moved, or somebody went to sleep.
+    /// Notified when time has moved or a task has gone to sleep.
     changed: Notify,
     automatic: bool,
 }
@@ -26,13 +26,13 @@ struct State {
 }
 
 impl TestClock {
-    /// Moves only by [`advance`](Self::advance) and [`set`](Self::set).
+    /// A clock that moves only by [`advance`](Self::advance) and [`set`](Self::set).
     pub fn at(now: Timestamp) -> Arc<Self> {
         Arc::new(Self::new(now, false))
     }
 
-    /// Jumps to the earliest sleeper's moment whenever nothing else is ready: back-off and pacing cost no time. It
-    /// cannot see work on other threads, and would jump over it.
+    /// A clock that jumps to the moment of the earliest sleeper whenever no task is ready, so that back-off and pacing
+    /// cost no time. It cannot see work on other threads, and would jump over it.
     pub fn automatic(now: Timestamp) -> Arc<Self> {
         Arc::new(Self::new(now, true))
     }
@@ -46,18 +46,18 @@ impl TestClock {
         self.set(self.now() + by);
     }
 
-    /// Clocks of real machines jump, backwards too.
+    /// Sets the time, also backwards, as the clocks of real machines do.
     pub fn set(&self, now: Timestamp) {
         self.state().now = now;
         self.changed.notify_waiters();
     }
 
-    /// How many sleep right now.
+    /// The number of tasks that sleep right now.
     pub fn sleepers(&self) -> usize {
         self.state().sleepers.len()
     }
 
-    /// Returns when at least `count` sleep: then a test may move time and knows who will notice.
+    /// Returns when at least `count` tasks sleep; after that the test can move time and knows who will wake.
     pub async fn until_asleep(&self, count: usize) {
         loop {
             let changed = self.changed.notified();
@@ -74,7 +74,7 @@ impl TestClock {
         self.state.lock().unwrap()
     }
 
-    fn lie_down(&self, duration: Duration) -> Sleeper<'_> {
+    fn fall_asleep(&self, duration: Duration) -> Sleeper<'_> {
         let mut state = self.state();
         let key = (state.now + duration, state.next_sleeper);
         state.next_sleeper += 1;
@@ -84,7 +84,7 @@ impl TestClock {
         Sleeper { clock: self, key }
     }
 
-    /// Moves time to this sleeper's moment, if nobody wakes before it.
+    /// Advances time to the moment of this sleeper, unless somebody wakes before it.
     fn jump_to(&self, key: (Timestamp, u64)) {
         let mut state = self.state();
         if state.sleepers.first() == Some(&key) {
@@ -95,7 +95,7 @@ impl TestClock {
     }
 }
 
-/// Takes the sleeper off the list, also when its future is dropped.
+/// Removes the sleeper from the list, also when its future is dropped.
 struct Sleeper<'a> {
     clock: &'a TestClock,
     key: (Timestamp, u64),
@@ -114,7 +114,7 @@ impl Clock for TestClock {
     }
 
     async fn sleep(&self, duration: Duration) {
-        let sleeper = self.lie_down(duration);
+        let sleeper = self.fall_asleep(duration);
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -123,7 +123,7 @@ impl Clock for TestClock {
                 return;
             }
             if self.automatic {
-                for _ in 0..PATIENCE {
+                for _ in 0..YIELDS {
                     tokio::task::yield_now().await;
                 }
                 self.jump_to(sleeper.key);

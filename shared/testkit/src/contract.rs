@@ -1,12 +1,12 @@
-//! What every adapter of a port is held to: one suite for each port, run by the in-memory, the embedded and the cloud
-//! adapters alike. A behaviour is a function; a macro for each port makes tests of them:
+//! Contract suites for the ports: one suite for each port, run by the in-memory, the embedded and the cloud adapters
+//! alike. A behaviour is a function, and one macro for each port turns the functions into tests:
 //!
 //! ```ignore
 //! testkit::store_contract!(async || Arc::new(memory::Store::new()));
 //! ```
 //!
-//! What stands there is called anew for each test. It answers with the port in an `Arc`, or with a pair of the port and
-//! something to be kept until the test is over (a folder), or with [`Fresh::missing`] where the port cannot be had.
+//! The macro's argument is called anew for each test. It returns the port in an `Arc`, or a pair of the port and
+//! something to keep until the test is over (a folder), or [`Fresh::missing`] if the port is not available here.
 
 pub mod archive;
 pub mod blobs;
@@ -45,7 +45,7 @@ impl<P: ?Sized> Fresh<P> {
         Self { port: Ok(port), _kept: Box::new(kept) }
     }
 
-    /// The test is skipped, loudly.
+    /// The port is not available: the test is skipped, and says so.
     pub fn missing(why: impl Into<String>) -> Self {
         Self { port: Err(why.into()), _kept: Box::new(()) }
     }
@@ -88,7 +88,7 @@ macro_rules! fresh_from_pairs {
 }
 fresh_from_pairs!(uploads::Receiving, direct::Direct);
 
-/// Runs one behaviour on a fresh port. Two threads, so that what races can race.
+/// Runs one behaviour on a fresh port, on two threads so that concurrent calls really race.
 pub fn check<P, S>(test: &str, make: impl AsyncFnOnce() -> S, behaviour: impl AsyncFnOnce(Arc<P>))
 where
     P: ?Sized,
@@ -104,7 +104,7 @@ where
     });
 }
 
-/// One test for each behaviour, grouped as the suite is.
+/// Defines one test for each behaviour, in the groups of the suite.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! contract_tests {

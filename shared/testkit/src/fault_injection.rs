@@ -1,4 +1,4 @@
-//! Ports that misbehave on purpose: the answer is lost after the work, or the call fails before it.
+//! Ports that fail on purpose: the answer is lost after the work is done, or the call fails before it.
 
 mod blobs;
 mod plan;
@@ -14,10 +14,10 @@ use flow::{Error, Kind, Result};
 pub use plan::Plan;
 
 /// Does what is asked, and then answers `Unknown`: a caller must repeat, and the port must recognise its own effect.
-/// Reads are answered.
+/// Reads are answered normally.
 pub type LosesAnswers<P> = Faulty<P, AnswerLost>;
 
-/// Fails as `Unavailable` without having done anything, reads too.
+/// Fails with `Unavailable` without having done anything, reads included.
 pub type FailsBefore<P> = Faulty<P, NotReached>;
 
 pub struct Faulty<P: ?Sized, F> {
@@ -27,7 +27,7 @@ pub struct Faulty<P: ?Sized, F> {
 }
 
 pub trait Fault: 'static {
-    /// Whether the call strikes before anything is done.
+    /// Whether the call fails before anything is done.
     const BEFORE: bool;
 }
 
@@ -44,7 +44,7 @@ impl Fault for NotReached {
 }
 
 impl<P: ?Sized, F: Fault> Faulty<P, F> {
-    /// The first call of each operation goes wrong.
+    /// The first call of each operation fails.
     pub fn first_of_each(inner: Arc<P>) -> Self {
         Self::planned(inner, Plan::first_of_each())
     }
@@ -53,7 +53,7 @@ impl<P: ?Sized, F: Fault> Faulty<P, F> {
         Self { inner, plan: Arc::new(plan), fault: PhantomData }
     }
 
-    /// What decides which calls go wrong; a test may change its mind while it runs.
+    /// The plan that decides which calls fail; a test may change it while it runs.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -74,7 +74,7 @@ async fn around<F: Fault, T>(plan: &Plan, operation: &'static str, call: impl Fu
     if F::BEFORE {
         return Err(Error::new(Kind::Unavailable, operation, "planned by the test"));
     }
-    // Whatever it came to, nobody hears of it.
+    // The result is dropped, so that nobody learns it.
     let _ = call.await;
     Err(Error::new(Kind::Unknown, operation, "its answer was lost by the test"))
 }

@@ -1,8 +1,9 @@
-//! A model for whisper.cpp that always says the same: real in its form and computed like any other, and as small as they
-//! get. Nobody may ship a real one with a test, and what a real one hears is not what the tests of its engine are about.
+//! A model for whisper.cpp that always produces the same text. It has the real file format and is computed like any
+//! other model, but is as small as possible: a real model may not be shipped with a test, and the engine's tests do not
+//! depend on what a real model hears.
 //!
-//! Its layers are empty, so that what is said next depends on the place alone: each place points into a direction of its
-//! own, and the token to be said there points the same way.
+//! Its layers are empty, so that the next token depends on the position alone: the embedding of each position points
+//! into a direction of its own, and the token to be produced there points the same way.
 
 use std::io::{self, Write};
 
@@ -12,26 +13,26 @@ const WIDTH: usize = 32;
 const HEADS: usize = 1;
 const LAYERS: usize = 4;
 const MELS: usize = 80;
-/// How numbers are written: tables of weights in 16 bits, everything else in 32.
-const HALVES: usize = 1;
+/// Number formats: weight tables have 16 bits per number, everything else 32.
+const F16_WEIGHTS: usize = 1;
 const WHOLES: usize = 0;
 const FREQUENCIES: usize = 201;
-/// Tokens of languages and times behind those of text.
+/// The tokens of languages and timestamps follow those of text.
 const TOKENS: usize = 51_864;
 const END: usize = 50_256;
 const FIRST_LANGUAGE: usize = 50_258;
 const FIRST_TIME: usize = 50_363;
-/// Places that can be told apart.
-const MOST_STEPS: usize = WIDTH;
+/// The number of positions that can be told apart.
+const MAX_POSITIONS: usize = WIDTH;
 
-/// What it says of the first second of each thirty that it hears.
+/// The text that it produces for the first second of every thirty seconds of audio.
 pub const SAYS: &str = "Hello world.";
 const WORDS: [&str; 4] = [" ", " Hello", " wor", "ld."];
-const SAID: [usize; 3] = [1, 2, 3];
+const TEXT_TOKENS: [usize; 3] = [1, 2, 3];
 /// A second, in steps of 20 ms.
-const SECOND: usize = 50;
+const SECOND_STEPS: usize = 50;
 
-/// The language that a multilingual one hears: German, the third of the list.
+/// The language that a multilingual model detects: German, the third of the list.
 pub const HEARS: &str = "de";
 const GERMAN: usize = 2;
 
@@ -39,7 +40,7 @@ pub struct Speaks {
     pub multilingual: bool,
 }
 
-/// About four megabytes.
+/// The bytes of a model, about four megabytes.
 pub fn model(speaks: &Speaks) -> Vec<u8> {
     let shift = usize::from(speaks.multilingual);
     let script = script(shift);
@@ -49,23 +50,24 @@ pub fn model(speaks: &Speaks) -> Vec<u8> {
     file
 }
 
-/// Places, and the token that is said there.
+/// Pairs of a position and the token that is produced there.
 fn script(shift: usize) -> Vec<(usize, usize)> {
     let time = |step: usize| FIRST_TIME + shift + step;
     let mut script = Vec::new();
-    // A multilingual one is asked for the language first, and then told it, and what to do, before it begins.
+    // A multilingual model is asked for the language first; then the language and the task are given to it before it
+    // begins.
     let begin = if shift == 0 { 0 } else { 2 };
     if shift > 0 {
         script.push((0, FIRST_LANGUAGE + shift + GERMAN));
     }
-    let said = std::iter::once(time(0)).chain(SAID).chain([time(SECOND), END + shift]);
-    script.extend(said.enumerate().map(|(n, token)| (begin + n, token)));
+    let tokens_said = std::iter::once(time(0)).chain(TEXT_TOKENS).chain([time(SECOND_STEPS), END + shift]);
+    script.extend(tokens_said.enumerate().map(|(n, token)| (begin + n, token)));
     script
 }
 
 fn write(file: &mut Vec<u8>, tokens: usize, script: &[(usize, usize)]) -> io::Result<()> {
     number(file, 0x6767_6d6c)?;
-    let sizes = [tokens, AUDIO_PLACES, WIDTH, HEADS, LAYERS, TEXT_PLACES, WIDTH, HEADS, LAYERS, MELS, HALVES];
+    let sizes = [tokens, AUDIO_PLACES, WIDTH, HEADS, LAYERS, TEXT_PLACES, WIDTH, HEADS, LAYERS, MELS, F16_WEIGHTS];
     sizes.iter().try_for_each(|size| number(file, *size))?;
     number(file, MELS)?;
     number(file, FREQUENCIES)?;
@@ -77,10 +79,10 @@ fn write(file: &mut Vec<u8>, tokens: usize, script: &[(usize, usize)]) -> io::Re
     }
     for (name, shape) in shapes(tokens) {
         let table = name.ends_with(".weight") && shape.len() > 1;
-        head(file, &name, &shape, if table { HALVES } else { WHOLES })?;
+        head(file, &name, &shape, if table { F16_WEIGHTS } else { WHOLES })?;
         let values: usize = shape.iter().product();
         match name.as_str() {
-            "decoder.positional_embedding" => pointers(file, values, &places(script), &100_f32.to_le_bytes())?,
+            "decoder.positional_embedding" => pointers(file, values, &positions(script), &100_f32.to_le_bytes())?,
             "decoder.token_embedding.weight" => pointers(file, values, &tokens_of(script), &FOUR_IN_HALVES)?,
             "decoder.ln.weight" => (0..values).try_for_each(|_| file.write_all(&1_f32.to_le_bytes()))?,
             _ if table => zeros(file, values * 2)?,
@@ -90,13 +92,13 @@ fn write(file: &mut Vec<u8>, tokens: usize, script: &[(usize, usize)]) -> io::Re
     Ok(())
 }
 
-/// 4.0, as sixteen bits.
+/// 4.0 as a 16-bit float.
 const FOUR_IN_HALVES: [u8; 2] = 0x4400_u16.to_le_bytes();
 
 /// Which row points into which direction.
-fn places(script: &[(usize, usize)]) -> Vec<(usize, usize)> {
+fn positions(script: &[(usize, usize)]) -> Vec<(usize, usize)> {
     let last = script.last().map_or(0, |(place, _)| *place);
-    (0..TEXT_PLACES).map(|place| (place, place.min(last).min(MOST_STEPS - 1))).collect()
+    (0..TEXT_PLACES).map(|place| (place, place.min(last).min(MAX_POSITIONS - 1))).collect()
 }
 
 fn tokens_of(script: &[(usize, usize)]) -> Vec<(usize, usize)> {
@@ -129,7 +131,7 @@ fn zeros(file: &mut Vec<u8>, bytes: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Every tensor of a model, innermost dimension first.
+/// Every tensor of the model, innermost dimension first.
 fn shapes(tokens: usize) -> Vec<(String, Vec<usize>)> {
     let mut all = vec![
         ("encoder.positional_embedding".to_owned(), vec![WIDTH, AUDIO_PLACES]),

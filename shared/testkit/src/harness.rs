@@ -1,5 +1,5 @@
-//! A store, a clock and the moves of the people in the story: accepting, claiming, transcribing, finishing. Lost
-//! answers are repeated; anything else that is not expected ends the test.
+//! A store, a clock and the steps of a scenario: accepting, claiming, transcribing, finishing. Lost answers are
+//! repeated; any other unexpected answer ends the test.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +20,11 @@ use crate::build::{self, T0};
 use crate::clock::TestClock;
 use crate::random::SeededRandom;
 
-/// Start and end in the recording, in milliseconds, and what was said.
-pub type Said<'a> = (u32, u32, &'a str);
+/// A spoken segment: start and end in the recording in milliseconds, and the text.
+pub type SpokenSegment<'a> = (u32, u32, &'a str);
 
-/// More lost answers than this in a row are a fault of the plan.
-const TRIES: u32 = 64;
+/// More lost answers in a row than this are a mistake in the fault plan.
+const MAX_TRIES: u32 = 64;
 
 pub struct Harness {
     pub store: Arc<dyn Store>,
@@ -50,19 +50,19 @@ impl Harness {
         self.clock.advance(time);
     }
 
-    /// Repeats an operation whose answer was lost, or that the store could not do now, as every caller does: transactions
-    /// that meet on the same documents may wait for each other too long.
+    /// Repeats an operation whose answer was lost or that the store could not do now, as every caller does:
+    /// transactions on the same documents may wait for each other too long.
     pub async fn ask<T, F>(&self, mut operation: impl FnMut() -> F) -> T
     where
         F: Future<Output = Result<T>>,
     {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             match operation().await {
                 Err(error) if matches!(error.kind, Kind::Unknown | Kind::Unavailable) => {}
                 answer => return answer.unwrap_or_else(|error| panic!("{error}")),
             }
         }
-        panic!("{TRIES} answers in a row were lost or put off");
+        panic!("{MAX_TRIES} answers in a row were lost or put off");
     }
 
     pub async fn create(&self, batch: &Batch) -> Created {
@@ -73,7 +73,7 @@ impl Harness {
         self.ask(|| self.store.open_session(request, self.at())).await
     }
 
-    /// The session of these recordings: a new one, or the one that is open.
+    /// The session of these recordings: a new one, or the one that is open already.
     pub async fn session(&self, uid: &Uid, names: &[String]) -> Job {
         match self.open(&build::session(uid, names)).await {
             Opened::Session { job, .. } => job,
@@ -81,7 +81,7 @@ impl Harness {
         }
     }
 
-    /// Completes a session all of whose files are whole.
+    /// Completes a session whose files are all completely uploaded.
     pub async fn complete(&self, session: &Job) -> SessionCompleted {
         let whole = build::whole(session);
         self.ask(|| self.store.complete_session(session.id, &whole, self.at())).await
@@ -111,7 +111,7 @@ impl Harness {
         }
     }
 
-    /// The reason why a command must not apply.
+    /// The reason why a command was refused; it must not apply.
     pub async fn refused(&self, id: JobId, command: Command) -> Refusal {
         match self.step(id, &command).await {
             Stepped::Refused { why, .. } => why,
@@ -135,7 +135,7 @@ impl Harness {
         self.ask(|| self.store.plan_file(job.id, plan, self.at())).await
     }
 
-    /// Of a plan that is not as [`build::plan`] makes it.
+    /// Writes a plan that differs from what [`build::plan`] makes.
     pub async fn write_plan(&self, job: &Job, plan: &FilePlan) -> (Job, Recording) {
         written(self.try_write_plan(job, plan).await)
     }
@@ -144,7 +144,7 @@ impl Harness {
         written(self.try_plan(job, index, heard).await)
     }
 
-    /// A checkpoint of a file, by the first version of the rules, of so many bytes.
+    /// Saves a checkpoint of a file, by the first version of the rules, with these bytes.
     pub async fn try_checkpoint(&self, job: &Job, index: usize, place: u32, bytes: &[u8]) -> Written<Job> {
         let checkpoint = Checkpoint { fence: job.lease.fence, index, rules: 1, place, bytes: bytes.to_vec() };
         self.ask(|| self.store.save_checkpoint(job.id, &checkpoint, self.at())).await
@@ -154,7 +154,7 @@ impl Harness {
         written(self.try_checkpoint(job, index, place, bytes).await)
     }
 
-    /// What a file's last checkpoint holds.
+    /// The bytes of a file's last checkpoint.
     pub async fn checkpointed(&self, job: &Job, index: usize) -> Option<Vec<u8>> {
         self.ask(|| self.store.checkpoint(job.id, index)).await
     }
@@ -164,7 +164,7 @@ impl Harness {
         self.ask(|| self.store.store_texts(job.id, fence, lines.to_vec(), self.at())).await
     }
 
-    /// What now stands for these segments of a planned file.
+    /// Stores texts of a planned file; returns the lines that now stand for these segments.
     pub async fn store(&self, job: &Job, index: usize, texts: &[(u32, &str)]) -> Vec<Line> {
         let recording = self.recording(job, index).await;
         let lines: Vec<_> = texts.iter().map(|(start, text)| build::line_for(&recording, *start, text)).collect();
@@ -188,7 +188,7 @@ impl Harness {
     }
 
     /// Plans a file and places all of it.
-    pub async fn work(&self, job: &Job, index: usize, said: &[Said<'_>]) -> (Job, Recording) {
+    pub async fn work(&self, job: &Job, index: usize, said: &[SpokenSegment<'_>]) -> (Job, Recording) {
         let spans: Vec<_> = said.iter().map(|(start, end, _)| (*start, *end)).collect();
         self.plan(job, index, build::speech(&spans)).await;
         let texts: Vec<_> = said.iter().map(|(start, _, text)| (*start, *text)).collect();
@@ -196,11 +196,11 @@ impl Harness {
     }
 
     /// The whole life of a job with one recording, from its acceptance to its end.
-    pub async fn transcribe(&self, uid: &Uid, name: &str, said: &[Said<'_>]) -> Job {
+    pub async fn transcribe(&self, uid: &Uid, name: &str, said: &[SpokenSegment<'_>]) -> Job {
         self.transcribe_batch(&build::batch(uid, &[name]), &[said]).await
     }
 
-    pub async fn transcribe_batch(&self, batch: &Batch, said: &[&[Said<'_>]]) -> Job {
+    pub async fn transcribe_batch(&self, batch: &Batch, said: &[&[SpokenSegment<'_>]]) -> Job {
         let job = self.accept_batch(batch).await;
         let job = self.claim(job.id).await;
         for (index, said) in said.iter().enumerate() {
@@ -227,13 +227,13 @@ impl Harness {
         self.ask(|| self.store.conversation(uid, id, None, 1000)).await
     }
 
-    /// False when there is none.
+    /// Returns false when there is no such conversation.
     pub async fn delete(&self, uid: &Uid, id: ConversationId) -> bool {
         let now = self.now();
         self.ask(|| self.store.delete_conversation(uid, id, At { now, rules: &self.rules })).await
     }
 
-    /// Removes the texts of a deleted conversation in pages of this size, and says of how many lines.
+    /// Removes the texts of a deleted conversation in pages of this size, and returns the number of lines.
     pub async fn forget(&self, uid: &Uid, id: ConversationId, page: usize) -> usize {
         let mut lines = 0;
         loop {
@@ -245,7 +245,7 @@ impl Harness {
         }
     }
 
-    /// What is said in each conversation, in order.
+    /// The texts of each conversation, in order.
     pub async fn talk(&self, uid: &Uid) -> Vec<Vec<String>> {
         let mut talk = Vec::new();
         for conversation in self.conversations(uid).await {
@@ -255,7 +255,7 @@ impl Harness {
         talk
     }
 
-    /// All that the user was ever counted.
+    /// All usage that was ever counted for the user.
     pub async fn usage(&self, uid: &Uid) -> Usage {
         let (from, to) = (Timestamp::from_millis(0), T0 + Duration::from_secs(1 << 30));
         let buckets = self.ask(|| self.store.usage(uid, from, to, 1000)).await;
@@ -265,7 +265,7 @@ impl Harness {
     }
 }
 
-/// What a worker wrote that must not be fenced.
+/// The result of a worker's write, which must not be fenced.
 pub fn written<T>(written: Written<T>) -> T {
     match written {
         Written::Done(done) => done,
@@ -273,7 +273,7 @@ pub fn written<T>(written: Written<T>) -> T {
     }
 }
 
-/// The result of a future over in-memory ports: they never wait.
+/// The result of a future over in-memory ports, which never wait.
 pub fn at_once<T>(future: impl Future<Output = T>) -> T {
-    future.now_or_never().expect("an in-memory port made somebody wait")
+    future.now_or_never().expect("an in-memory port was not ready at once")
 }

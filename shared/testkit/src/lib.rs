@@ -1,4 +1,4 @@
-//! What the tests of every crate stand on: in-memory adapters of all ports, faults, one contract suite for each port,
+//! Test support for every crate: in-memory adapters of all ports, injected faults, one contract suite for each port,
 //! and builders of test data.
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]

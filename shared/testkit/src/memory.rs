@@ -1,4 +1,4 @@
-//! Every port in memory: fast, inspectable, and as strict as the real thing.
+//! Every port in memory: fast, inspectable, and as strict as the real adapters.
 
 mod blobs;
 mod identity;

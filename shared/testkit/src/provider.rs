@@ -1,5 +1,5 @@
-//! A speech provider on this machine: a real HTTP server whose answers, errors and breakdowns a test decides, and that
-//! keeps every request as it came.
+//! A speech provider on this machine: a real HTTP server whose answers, errors and breakdowns are decided by the test,
+//! and that records every request.
 
 mod form;
 
@@ -21,12 +21,12 @@ use tokio::task::JoinSet;
 
 pub use form::Field;
 
-/// A request as it came.
+/// A request as it was received.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub method: String,
     pub path: String,
-    /// In the order they came.
+    /// Query parameters, in the order they came.
     pub query: Vec<(String, String)>,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -37,13 +37,13 @@ impl Asked {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
     }
 
-    /// The fields of a form, in their order.
+    /// The fields of a multipart form, in their order.
     pub fn form(&self) -> Vec<Field> {
         form::read(self.header("content-type"), &self.body)
     }
 }
 
-/// What the provider does with a request.
+/// The provider's answer to a request.
 pub struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
@@ -52,11 +52,11 @@ pub struct Reply {
 
 enum Body {
     Whole(Bytes),
-    /// The connection breaks behind this.
+    /// The connection breaks after these bytes.
     Cut(Bytes),
-    /// It has no end.
+    /// The body never ends.
     Endless,
-    /// Nothing comes, and the connection stays.
+    /// Nothing is sent, and the connection stays open.
     Never,
 }
 
@@ -74,7 +74,7 @@ impl Reply {
         Self { body: Body::Cut(body.to_owned().into()), ..Self::text(200, "application/json", "") }
     }
 
-    /// A body of white space, which every format may begin with.
+    /// An endless body of white space, which every format may begin with.
     pub fn endless() -> Self {
         Self { body: Body::Endless, ..Self::text(200, "application/json", "") }
     }
@@ -98,16 +98,16 @@ struct Shared {
     count: watch::Sender<usize>,
 }
 
-/// Dropped, it hangs up on everybody.
+/// The server; dropping it closes all connections.
 pub struct Provider {
-    /// Without a slash at its end.
+    /// The base URL, without a slash at its end.
     pub url: String,
     shared: Arc<Shared>,
     _work: JoinSet<()>,
 }
 
 impl Provider {
-    /// On a free port of this machine.
+    /// Starts a server on a free port of this machine.
     pub async fn start(answers: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
@@ -119,7 +119,7 @@ impl Provider {
         Self { url, shared, _work: work }
     }
 
-    /// From now on it answers like this.
+    /// Changes the answers from now on.
     pub fn now_answers(&self, answers: impl Fn(&Asked) -> Reply + Send + Sync + 'static) {
         *lock(&self.shared.answers) = Arc::new(answers);
     }
@@ -129,10 +129,10 @@ impl Provider {
         lock(&self.shared.asked).clone()
     }
 
-    /// Returns once there were so many requests. The caller bounds it.
+    /// Returns once there have been this many requests. The caller bounds the wait.
     pub async fn asked_times(&self, times: usize) {
         let mut count = self.shared.count.subscribe();
-        // The sender lives as long as `self`.
+        // Waiting cannot fail: the sender lives as long as `self`.
         let _ = count.wait_for(|count| *count >= times).await;
     }
 }

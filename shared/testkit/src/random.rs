@@ -25,13 +25,13 @@ impl SeededRandom {
         z ^ (z >> 31)
     }
 
-    /// From 0 to `bound - 1`.
+    /// A number from 0 to `bound - 1`.
     pub fn below(&self, bound: usize) -> usize {
         assert!(bound > 0, "there is nothing below 0");
         (self.next() % bound as u64) as usize
     }
 
-    /// Once in `n` times.
+    /// True once in `n` calls, on average.
     pub fn one_in(&self, n: usize) -> bool {
         self.below(n) == 0
     }
@@ -66,14 +66,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_replays_its_run() {
+    fn same_seed_gives_the_same_sequence() {
         let (one, two) = (SeededRandom::new(7), SeededRandom::new(7));
         assert_eq!([one.uuid(), one.uuid()], [two.uuid(), two.uuid()]);
         assert_ne!(one.uuid(), SeededRandom::new(8).uuid());
     }
 
     #[test]
-    fn values_keep_within_their_bounds() {
+    fn values_stay_within_bounds() {
         let random = SeededRandom::new(1);
         assert!((0..1000).all(|_| (0.0..1.0).contains(&random.unit())));
         assert!((0..1000).all(|_| random.below(3) < 3));

@@ -1,4 +1,4 @@
-//! All that a user can see, taken at once, to compare two runs with.
+//! Everything that a user can see, read at once, to compare two runs with each other.
 
 use domain::{Bucket, Job, Line, Recording, Timestamp, Uid};
 use flow::Result;
@@ -6,14 +6,14 @@ use flow::ports::{ConversationPage, Device, Store};
 
 use crate::build::T0;
 
-/// More than a test ever makes.
+/// A limit above what any test creates.
 const ALL: usize = 10_000;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     pub jobs: Vec<Job>,
     pub recordings: Vec<Recording>,
-    /// Those that belong to a recording's plan, placed or not.
+    /// The lines that belong to a recording's plan, placed or not.
     pub lines: Vec<Line>,
     pub conversations: Vec<ConversationPage>,
     pub usage: Vec<Bucket>,
@@ -21,7 +21,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Moments of change are levelled: a repeated operation may touch them again.
+    /// Takes a snapshot. Change times are set to one value: a repeated operation may touch them again.
     pub async fn take(store: &dyn Store, uid: &Uid) -> Result<Self> {
         let (first, last) = (Timestamp::from_millis(0), Timestamp::from_secs(1 << 40));
         let mut jobs = store.jobs(uid, &[], None, ALL, first).await?;

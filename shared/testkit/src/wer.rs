@@ -1,6 +1,6 @@
-//! The word error rate: the fewest words to put in, leave out or replace, to a hundred that were said.
+//! The word error rate: the fewest words to insert, delete or replace, per hundred words of the reference.
 
-/// Of so many words so many are wrong.
+/// The number of reference words, and the number of errors among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Errors {
     pub wrong: usize,
@@ -18,11 +18,12 @@ impl Errors {
     }
 }
 
-/// Lower case, without punctuation, small numbers as they are spoken: what is left is what was heard.
+/// Normalised words: lower case, without punctuation, small numbers spelled out, so that only what was heard is
+/// compared.
 pub fn words(text: &str) -> Vec<String> {
     let lower = text.to_lowercase().replace(['’', '\''], "").replace('-', " ");
     let bare: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    // As Shakespeare's printer wrote it.
+    // The reference text uses Shakespeare's spelling.
     let text = bare.join(" ").replace("thy self", "thyself");
     text.split(' ').filter(|word| !word.is_empty()).map(|word| spoken(word).to_owned()).collect()
 }
@@ -36,10 +37,10 @@ fn spoken(word: &str) -> &str {
     }
 }
 
-pub fn errors(said: &[String], heard: &[String]) -> Errors {
-    // The distance from the words so far to each beginning of what was heard.
+pub fn errors(reference: &[String], heard: &[String]) -> Errors {
+    // The edit distance from the words so far to each prefix of what was heard.
     let mut row: Vec<usize> = (0..=heard.len()).collect();
-    for (at, word) in said.iter().enumerate() {
+    for (at, word) in reference.iter().enumerate() {
         let mut diagonal = row[0];
         row[0] = at + 1;
         for (column, other) in heard.iter().enumerate() {
@@ -48,19 +49,19 @@ pub fn errors(said: &[String], heard: &[String]) -> Errors {
             row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
         }
     }
-    Errors { wrong: row[heard.len()], words: said.len() }
+    Errors { wrong: row[heard.len()], words: reference.len() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn wrong(said: &str, heard: &str) -> usize {
-        errors(&words(said), &words(heard)).wrong
+    fn wrong(reference: &str, heard: &str) -> usize {
+        errors(&words(reference), &words(heard)).wrong
     }
 
     #[test]
-    fn words_are_counted_that_were_put_in_left_out_or_replaced() {
+    fn inserted_deleted_and_replaced_words_are_counted() {
         assert_eq!(wrong("", ""), 0);
         assert_eq!(wrong("a b c", "a b c"), 0);
         assert_eq!(wrong("a b c", "a x c"), 1);
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn writing_is_not_hearing() {
+    fn spelling_differences_are_not_errors() {
         assert_eq!(wrong("Thy self, thy foe", "thyself thy foe"), 0);
         assert_eq!(wrong("Mr. O'Neil -- one well-known man", "mister oneil 1 well known MAN!"), 0);
     }

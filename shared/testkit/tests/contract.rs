@@ -1,4 +1,4 @@
-//! The in-memory adapters keep the contract of every port.
+//! The in-memory adapters fulfil the contract of every port.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ testkit::direct_contract!(async || {
 testkit::push_contract!(async || Arc::new(memory::Push::new()));
 testkit::queue_contract!(async || Arc::new(InMemory::new()));
 
-/// Sends bytes as the route that takes them would.
+/// Sends bytes as the HTTP route that receives them would.
 struct Device(Arc<memory::Uploads>);
 
 #[async_trait]
@@ -79,9 +79,9 @@ impl TestQueue for InMemory {
     }
 }
 
-/// Every behaviour that is written down is in its macro.
+/// Every behaviour function is listed in its macro.
 #[test]
-fn no_behaviour_is_forgotten() {
+fn every_behaviour_is_listed_in_its_macro() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/contract");
     let store = folder.join("store");
     let list = std::fs::read_to_string(store.join("list.rs")).unwrap();

@@ -1,7 +1,8 @@
-//! Decoding, and finding speech: how much faster than the recording lasts, on one core, and in how much memory.
+//! Measures decoding and speech detection: how much faster than the recording plays, on one core, and in how much
+//! memory.
 //!
-//! Each figure is of ten minutes of real speech, or more, in processor time: other programs on the machine do not change
-//! it much. The common Python way decodes the same Opus frames in the same run.
+//! Each figure is the processor time for at least ten minutes of real speech, because other programs on the machine
+//! hardly change it. The usual Python way decodes the same Opus frames in the same run.
 
 use std::io::Cursor;
 use std::ops::ControlFlow;
@@ -24,7 +25,7 @@ const FRAMES: [(&str, &str); 6] = [
     ("LC3", "audio_ss0880_lc3_fs1030_16000_1_fs160_1748300000.bin"),
 ];
 const OPUS: &str = "audio_sonnet_opus_16000_1_fs160_1748300000.bin";
-/// Of three seconds each: decoded again and again.
+/// Clips of three seconds each, which are decoded again and again.
 const SOUNDS: [(&str, &str); 5] = [
     ("FLAC", "clip_44100_2.flac"),
     ("MP3", "clip_44100_2.mp3"),
@@ -32,7 +33,7 @@ const SOUNDS: [(&str, &str); 5] = [
     ("Ogg Opus", "clip_48000_1.opus"),
     ("M4A", "clip_48000_2.m4a"),
 ];
-/// What is kept decoded: the longest recording that is.
+/// The longest recording whose decoded audio is kept.
 const TEN_MINUTES: usize = 600;
 const HOUR: usize = 3_600;
 
@@ -75,7 +76,7 @@ impl Recording {
         Ok(self)
     }
 
-    /// A clip of the fixtures, said again and again. Frames follow on frames.
+    /// A clip of the fixtures, repeated to this length.
     fn of_speech(file: &str, seconds: usize) -> Result<Self> {
         let clip = Self::read("speech", file)?.measured()?;
         let times = ((seconds as f64 / clip.seconds) as usize).max(1);
@@ -86,7 +87,7 @@ impl Recording {
         Ok(::audio::survey(&self.format, Input::ranges(&mut Cursor::new(&self.bytes)))?)
     }
 
-    /// Everything up to the last moment.
+    /// Decodes everything up to the last moment.
     fn decode(&self) -> Result<()> {
         let end_ms = (self.seconds * 1_000.0) as u32;
         let mut last = 0;
@@ -106,7 +107,7 @@ impl Recording {
         Ok(())
     }
 
-    /// As a worker does it: both passes, the second over what was kept or over the bytes again.
+    /// Listens as a worker does, in both passes: the second one uses the kept audio, or decodes the bytes again.
     fn listen(&self, detection: &Detection) -> Result<Analysis> {
         let (survey, kept) = self.survey()?;
         let mut again = Cursor::new(&self.bytes);
@@ -146,7 +147,7 @@ fn detection(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Both passes.
+/// Measures both passes together.
 fn whole(report: &mut Report) -> Result<()> {
     let detection = silero()?;
     for (name, file) in [FRAMES[0], FRAMES[2]] {
@@ -166,7 +167,7 @@ fn named(name: &str) -> Result<Recording> {
     match name {
         "ten minutes of Opus speech" => Recording::of_speech(OPUS, TEN_MINUTES - 10),
         "an hour of Opus speech" => Recording::of_speech(OPUS, HOUR),
-        // What a converter makes of silence: 70 dB below full scale.
+        // Noise 70 dB below full scale, which is what a converter records in silence.
         "an hour of silence" => noise_of(10),
         "an hour of noise" => noise_of(600),
         odd => anyhow::bail!("{odd} is no recording of this benchmark"),
@@ -175,7 +176,7 @@ fn named(name: &str) -> Result<Recording> {
 
 pub const ARGUMENT: &str = "--listen-to";
 
-/// In a process of its own, whose memory nothing else has used: processor time in seconds, and memory in MiB.
+/// Measures in a process of its own, whose memory nothing else has used: processor time in seconds, and memory in MiB.
 fn alone(name: &str) -> Result<[f64; 2]> {
     let output = Command::new(std::env::current_exe()?).args([ARGUMENT, name]).output()?;
     anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -184,10 +185,10 @@ fn alone(name: &str) -> Result<[f64; 2]> {
     Ok([seconds.parse()?, memory.parse()?])
 }
 
-/// What that process does.
+/// The work of that process.
 pub fn listen_to(name: &str) -> Result<()> {
     let (recording, detection) = (named(name)?, silero()?);
-    // Forgets how high it was before.
+    // Resets the kernel's peak memory figure.
     std::fs::write("/proc/self/clear_refs", "5")?;
     let (before, used) = (memory("VmRSS:")?, cpu()?);
     recording.listen(&detection)?;
@@ -200,7 +201,7 @@ pub fn listen_to(name: &str) -> Result<()> {
 fn noise_of(peak: u32) -> Result<Recording> {
     let mut state = 1u32;
     let mut sample = || {
-        // A linear congruence, as in Numerical Recipes: the upper bits are noise enough.
+        // A linear congruential generator, as in Numerical Recipes: its upper bits are random enough for noise.
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         ((state >> 16) % (2 * peak + 1)) as i16 - peak as i16
     };
@@ -212,7 +213,7 @@ fn noise_of(peak: u32) -> Result<Recording> {
     Recording::new("audio_x_pcm16_16000_1_fs160_1748300000.bin", bytes)
 }
 
-/// The least processor time of some rounds.
+/// The least processor time of several rounds.
 fn best(mut work: impl FnMut() -> Result<()>) -> Result<Duration> {
     let mut best = Duration::MAX;
     for _ in 0..3 {
@@ -220,7 +221,7 @@ fn best(mut work: impl FnMut() -> Result<()>) -> Result<Duration> {
         work()?;
         best = best.min(cpu()? - used);
     }
-    // A tick at least.
+    // At least one tick.
     Ok(best.max(Duration::from_millis(10)))
 }
 
@@ -232,14 +233,14 @@ fn cpu() -> Result<Duration> {
     Ok(Duration::from_millis(10 * (ticks(11)? + ticks(12)?)))
 }
 
-/// A figure of the kernel's about this process, in KiB.
+/// A figure that the kernel reports about this process, in KiB.
 fn memory(name: &str) -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)).context("status")?;
     Ok(line.split_whitespace().next().context("status")?.parse()?)
 }
 
-/// The common Python way, beside ours.
+/// Measures the usual Python way, for comparison.
 fn python(report: &mut Report) -> Result<()> {
     let recording = Recording::of_speech(OPUS, TEN_MINUTES)?;
     let folder = tempfile::tempdir()?;

@@ -1,4 +1,5 @@
-//! The baseline of uploads: hyper and a disk, and nothing between them. Runs as a process of its own, as ours does.
+//! The baseline of uploads: hyper and a disk, and nothing between them. It runs as a process of its own, as our server
+//! does.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -20,7 +21,7 @@ use tokio::net::TcpListener;
 
 /// The argument that makes this program the server.
 pub const ARGUMENT: &str = "--bare-server";
-/// As much as Afterword writes at a time.
+/// The size of one write, as in Afterword.
 const PIECE: usize = 256 * 1024;
 
 pub struct Bare {
@@ -51,7 +52,7 @@ impl Drop for Bare {
     }
 }
 
-/// Takes requests until the process is ended.
+/// Serves requests until the process is killed.
 pub async fn serve(folder: PathBuf) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}", listener.local_addr()?);
@@ -84,7 +85,7 @@ impl Desk {
         answer
     }
 
-    /// A temporary file in pieces, its fsync, its name, the folder's fsync.
+    /// Writes a temporary file in pieces, syncs it, renames it, and syncs the folder.
     async fn store(&self, mut body: Incoming) -> Result<()> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (temporary, name) = (self.folder.join(format!("{number}.tmp")), self.folder.join(number.to_string()));

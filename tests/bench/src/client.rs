@@ -1,4 +1,4 @@
-//! A client that costs little, since it shares the machine with what it measures.
+//! A client that uses little processor time, because it shares the machine with what it measures.
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -26,7 +26,7 @@ impl Client {
         Self { pool, url: url.to_owned(), token: token.to_owned() }
     }
 
-    /// The same connections, another user.
+    /// A client of another user, over the same connections.
     pub fn as_user(&self, token: &str) -> Self {
         Self { token: token.to_owned(), ..self.clone() }
     }
@@ -35,13 +35,13 @@ impl Client {
         self.send(Request::get(format!("{}{path}", self.url)), Bytes::new()).await
     }
 
-    /// Sends one recording; its job's id.
+    /// Uploads one recording; returns the id of its job.
     pub async fn upload(&self, name: &str, recording: &[u8]) -> Result<String> {
         let answer = self.send_form(form(name, recording)).await?;
         Ok(answer["job_id"].as_str().context("no job_id")?.to_owned())
     }
 
-    /// Sends a form that has to be accepted.
+    /// Sends a form that must be accepted.
     pub async fn send_form(&self, form: Bytes) -> Result<Value> {
         let request = Request::post(format!("{}/v2/sync/upload", self.url))
             .header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"));
@@ -76,10 +76,10 @@ pub fn recording(n: u64) -> (String, Vec<u8>) {
     const FRAME: usize = 324;
     let start = 60 * FRAME;
     let mut bytes = audio::SAMPLE[start..start + 100 * FRAME].to_vec();
-    // The low bits of the first samples: another recording to the byte, the same to the ear.
+    // Changes the low bits of the first samples: it is another recording to the byte, but sounds the same.
     for (i, byte) in n.to_le_bytes().into_iter().enumerate() {
         bytes[4 + 2 * i] = byte;
     }
-    // Far apart in time: a conversation each.
+    // The recordings are far apart in time, so that each becomes a conversation of its own.
     (format!("audio_bench_pcm16_16000_1_fs160_{}.bin", 1_704_100_000 + n * 200), bytes)
 }

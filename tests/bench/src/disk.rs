@@ -1,4 +1,4 @@
-//! What the disk can do at best: the baseline of everything that is durable.
+//! The best that the disk can do: the baseline of everything that is durable.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 const MEASURED: Duration = Duration::from_secs(2);
 
-/// Commits of one small row, each fully synchronous, one after the other, in the place where data folders lie.
+/// Measures commits of one small row, fully synchronous and one after another, on the disk where data folders lie.
 pub fn commits_a_second() -> Result<f64> {
     let folder = tempfile::tempdir()?;
     let db = Connection::open(folder.path().join("commits.db"))?;

@@ -1,5 +1,5 @@
-//! How many words the whole chain gets wrong: real recordings go in over HTTP, the conversations that come out are held
-//! against what was said. One codec at a time, and a user for each.
+//! Measures the word error rate of the whole chain: real recordings are uploaded over HTTP, and the resulting
+//! conversations are compared with the reference texts. Each codec runs separately, with a user of its own.
 
 mod clips;
 mod long;
@@ -18,7 +18,7 @@ pub use clips::{Clip, clips};
 const LIMIT: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(50);
 
-/// How a recording comes, and how many words in a hundred may be wrong then.
+/// The encodings of the recordings, and the highest word error rate in percent that each may have.
 const KINDS: [(&str, How, f64); 5] = [
     ("pcm16", How::Pcm16, 6.0),
     ("opus", How::Opus, 6.0),
@@ -27,7 +27,7 @@ const KINDS: [(&str, How, f64); 5] = [
     ("pcm16, 42 dB quieter", How::Quiet, 8.0),
 ];
 
-/// Another engine than the one that `auto` finds.
+/// The environment variable that selects another engine than `auto` does.
 const ENGINE: &str = "EVAL_ENGINE";
 
 #[derive(Clone, Copy)]
@@ -35,12 +35,12 @@ pub enum How {
     Pcm16,
     Opus,
     OpusFs320,
-    /// The upper half of each sample.
+    /// The upper byte of each sample.
     Pcm8,
     Quiet,
 }
 
-/// Prints each clip with what was said and what was understood. `Err` when a kind is worse than it may be.
+/// Prints each clip with its reference and its transcript. Returns an error if an encoding is worse than its limit.
 pub async fn run(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let engine = std::env::var(ENGINE).unwrap_or_else(|_| "auto".to_owned());
@@ -104,7 +104,7 @@ async fn wait(client: &Client, job: &str) -> Result<()> {
     }
 }
 
-/// All that was understood of a clip: its name is the device's.
+/// The whole transcript of a clip, which is found by its device name.
 fn heard(conversations: &[Value], device: &str) -> String {
     let of_device = conversations.iter().filter(|conversation| conversation["device"] == device);
     let mut lines: Vec<&Value> =

@@ -1,4 +1,4 @@
-//! One job at a time: from the first byte of the upload to `completed`.
+//! Measures one job at a time: from the first byte of the upload to `completed`.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ use crate::report::Report;
 
 const JOBS: u64 = 500;
 const WARM_UP: u64 = 50;
-/// Between two looks at the job.
-const LOOK: Duration = Duration::from_micros(500);
+/// The pause between two requests for the job.
+const POLL: Duration = Duration::from_micros(500);
 
 pub async fn run(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -41,7 +41,7 @@ async fn completed(client: &Client, job: &str) -> Result<()> {
         let (_, body) = client.get(&format!("/v2/sync/jobs/{job}")).await?;
         match body["status"].as_str() {
             Some("completed") => return Ok(()),
-            Some("queued" | "processing") => tokio::time::sleep(LOOK).await,
+            Some("queued" | "processing") => tokio::time::sleep(POLL).await,
             _ => anyhow::bail!("the job did not complete: {body}"),
         }
     }

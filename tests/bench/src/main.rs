@@ -1,4 +1,4 @@
-//! The benchmarks: the release program over real HTTP, each figure beside what the same machine can do at best.
+//! The benchmarks: the release program over real HTTP, with each figure beside the best that the same machine can do.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
@@ -20,7 +20,7 @@ mod uploads;
 use anyhow::Result;
 use report::Report;
 
-/// `bench [name…]`: all of them, or those whose names begin so. `bench eval`: what is understood of real speech.
+/// `bench [name…]` runs all benchmarks, or those whose names begin so. `bench eval` measures the word error rate.
 fn main() -> Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|prefix| name.starts_with(prefix.as_str()));
@@ -65,7 +65,7 @@ fn main() -> Result<()> {
         if wants("status") {
             status::run(&mut report).await?;
         }
-        // Last: it leaves much to be deleted.
+        // This one runs last: it leaves many files to delete.
         if wants("uploads") {
             uploads::run(&mut report).await?;
         }

@@ -30,7 +30,7 @@ impl Program {
             .arg(data_dir)
             .env("AFTERWORD_LOG_LEVEL", "warn")
             .env("AFTERWORD_BLOBS_RESERVE_BYTES", "0")
-            // Made-up text costs nothing: what is measured is everything around it.
+            // The null engine costs nothing, so that only everything around it is measured.
             .env("AFTERWORD_ENGINE_NAME", "null")
             .env("AFTERWORD_AUDIO_DETECTOR", "energy")
             .envs(env.iter().copied())
@@ -53,7 +53,7 @@ impl Program {
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
-    /// A figure of the kernel's in bytes, such as `VmRSS` (now) or `VmHWM` (at its highest).
+    /// A figure that the kernel reports, in bytes, such as `VmRSS` (now) or `VmHWM` (the peak).
     pub fn memory(&self, name: &str) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -61,7 +61,7 @@ impl Program {
         Ok(kib * 1024)
     }
 
-    /// From now on, `VmHWM` is of what comes after.
+    /// Resets `VmHWM`, so that it covers only what comes afterwards.
     pub fn forget_highest(&self) -> Result<()> {
         Ok(std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
     }

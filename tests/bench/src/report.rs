@@ -1,4 +1,4 @@
-//! Figures as they come, and once more at the end as a table for the documentation.
+//! Prints figures as they are measured, and all of them at the end as a table for the documentation.
 
 use std::fmt::Display;
 

@@ -1,7 +1,8 @@
-//! The embedded speech engines over real speech, on one core: how much faster than the speech they are, and their memory.
+//! Measures the embedded speech engines on real speech, on one core: how much faster than real time they are, and their
+//! memory.
 //!
-//! Begin it with `taskset -c 0`, so that nothing of it runs beside itself. Every way of multiplying that the machine has is
-//! measured; `AFTERWORD_ENGINE_ARITHMETIC` names one alone.
+//! Start it with `taskset -c 0`, so that no two threads of it run in parallel. It measures every matrix multiplication
+//! that the machine supports; `AFTERWORD_ENGINE_ARITHMETIC` selects a single one.
 
 use std::time::{Duration, Instant};
 
@@ -21,14 +22,14 @@ const CLIPS: [(&str, &[u8]); 5] = [
 const ROUNDS: usize = 3;
 
 pub async fn run(report: &mut Report) -> Result<()> {
-    let ways = match std::env::var("AFTERWORD_ENGINE_ARITHMETIC") {
+    let arithmetics = match std::env::var("AFTERWORD_ENGINE_ARITHMETIC") {
         Ok(name) => vec![Arithmetic::named(&name)?],
         Err(_) => Arithmetic::of_this_machine(),
     };
     for size in ["tiny", "base"] {
         match files(size) {
             Ok(files) => {
-                for way in &ways {
+                for way in &arithmetics {
                     engine(report, size, files, *way).await?;
                 }
             }
@@ -56,7 +57,7 @@ async fn engine(report: &mut Report, size: &str, files: MoonshineFiles, arithmet
     let settings = Settings { name: name.clone(), moonshine, parallelism: 1, arithmetic, ..Settings::default() };
     let name = format!("{name}, {arithmetic}");
     let engine = speech::select(&settings)?;
-    // Waits for the model.
+    // The first call waits until the model is loaded.
     engine.transcribe(Audio::new(&[0.0; 1_600]), &Hints::default()).await?;
     report.line(format!("speech: {name}, loaded after, ms"), began.elapsed().as_millis());
     report.line(format!("speech: {name}, memory after loading, MiB"), memory("VmRSS:")? >> 10);
@@ -74,13 +75,13 @@ async fn engine(report: &mut Report, size: &str, files: MoonshineFiles, arithmet
     Ok(())
 }
 
-/// The fastest of some rounds, and the processor time of the one that took the least.
+/// The fastest of several rounds, and the least processor time of a round.
 async fn best(engine: &dyn Engine, samples: &[f32]) -> Result<(Duration, Duration)> {
     let mut best = (Duration::MAX, Duration::MAX);
     for _ in 0..ROUNDS {
         let (began, used) = (Instant::now(), cpu()?);
-        let said = engine.transcribe(Audio::new(samples), &Hints::default()).await?;
-        anyhow::ensure!(!said.is_empty(), "nothing was heard");
+        let transcript = engine.transcribe(Audio::new(samples), &Hints::default()).await?;
+        anyhow::ensure!(!transcript.is_empty(), "nothing was heard");
         best = (best.0.min(began.elapsed()), best.1.min(cpu()? - used));
     }
     Ok(best)
@@ -90,7 +91,7 @@ fn ratio(spoken: Duration, took: Duration) -> String {
     format!("{:.1}", spoken.as_secs_f64() / took.as_secs_f64())
 }
 
-/// Frames of 16-bit samples, each behind its length.
+/// The samples of frames of 16-bit samples, each of which follows its length.
 fn samples(recording: &[u8]) -> Vec<f32> {
     let (mut rest, mut samples) = (recording, Vec::new());
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
@@ -101,14 +102,14 @@ fn samples(recording: &[u8]) -> Vec<f32> {
     samples
 }
 
-/// A figure of the kernel's about this process, in KiB.
+/// A figure that the kernel reports about this process, in KiB.
 fn memory(name: &str) -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)).context("status")?;
     Ok(line.split_whitespace().next().context("status")?.parse()?)
 }
 
-/// Processor time of this process: finer than ticks.
+/// Processor time of this process, at a finer resolution than ticks.
 fn cpu() -> Result<Duration> {
     let mut nanos = 0;
     for thread in std::fs::read_dir("/proc/self/task")? {

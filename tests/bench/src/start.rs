@@ -1,4 +1,4 @@
-//! From exec to the first answer.
+//! Measures the time from exec to the first answer.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub async fn run(report: &mut Report) -> Result<()> {
     for _ in 0..STARTS {
         times.push(once(folder.path()).await?);
     }
-    // The first one made the folder, the keys and the tables.
+    // The first start created the folder, the keys and the tables.
     report.line("start: exec to first answer, new data folder, ms", format!("{:.1}", times[0].as_secs_f64() * 1e3));
     times.remove(0);
     times.sort_unstable();

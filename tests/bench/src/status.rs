@@ -1,4 +1,4 @@
-//! Whether looking at a job stays as quick with a million jobs stored as with a thousand.
+//! Measures whether reading a job is as fast with a million stored jobs as with a thousand.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::report::Report;
 
 const REQUESTS: u64 = 20_000;
 const AT_ONCE: u64 = 2;
-/// Rounds that alternate between the two folders, so that a change of the machine's pace meets both.
+/// Rounds alternate between the two folders, so that changes in the machine's speed affect both.
 const ROUNDS: u64 = 4;
 const FEW: u64 = 1_000;
 const MANY: u64 = 1_000_000;
@@ -52,7 +52,7 @@ struct Stored {
 impl Stored {
     async fn prepare(count: u64) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        // Makes the folder and the tables, and ends.
+        // Starts and stops the server once, to create the folder and the tables.
         drop(Program::start(folder.path(), &[])?);
         let store = SqliteStore::open(&folder.path().join("store.db"), 1)?;
         store.bulk_load((0..count).map(job)).await?;
@@ -68,7 +68,7 @@ impl Stored {
             let (client, count) = (self.client.clone(), self.count);
             workers.spawn(async move {
                 let mut micros = Histogram::<u64>::new(3)?;
-                // A walk over all jobs that jumps, so that no page is warm by the one before.
+                // The requests jump over all jobs, so that no page is in the cache because of the request before.
                 let mut n = worker;
                 for _ in 0..requests / AT_ONCE {
                     n = (n * 6_364_136_223_846_793_005 % u64::MAX + 1_442_695_040_888_963_407) % count;
@@ -87,12 +87,12 @@ impl Stored {
     }
 }
 
-/// Ids in no order, as real ones are.
+/// Ids in random order, as real ones are.
 fn id(n: u64) -> JobId {
     JobId(Uuid::new_v5(&Uuid::NAMESPACE_OID, &n.to_le_bytes()))
 }
 
-/// A finished job, the latest of many, all within retention.
+/// A finished job, within its retention; the larger `n`, the later the job.
 fn job(n: u64) -> Job {
     let rules = Rules::default();
     let now = Timestamp::from_secs(4_000_000_000) + std::time::Duration::from_millis(n);
@@ -115,6 +115,6 @@ fn job(n: u64) -> Job {
     let ctx = Context { now, rules: &rules, slot_free: true };
     match decide(&batch, Known { recordings: vec![None], ..Known::default() }, ctx) {
         Decision::Create { job, .. } => domain::transition::born_finished(job, ctx),
-        _ => unreachable!("nothing is known"),
+        _ => unreachable!("no job is known"),
     }
 }

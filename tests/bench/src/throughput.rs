@@ -1,4 +1,4 @@
-//! Many jobs of many users: how many are accepted and completed in a second, sustained.
+//! Measures many jobs of many users: how many are accepted and completed per second, sustained.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,7 +66,7 @@ async fn upload_all(users: &Arc<Vec<Client>>) -> Result<()> {
     Ok(())
 }
 
-/// Looks at each user until nothing of it is queued or processing; then nothing may have failed.
+/// Polls each user until none of its jobs is queued or processing; then no job may have failed.
 async fn wait_for_all(users: &[Client], begin: Instant) -> Result<()> {
     for user in users {
         while open(user, "status=queued&status=processing").await? {

@@ -1,5 +1,5 @@
-//! Two users on one instance: one has sent six half-hours, the other three seconds. How long the other waits, and what
-//! that costs the first.
+//! Two users on one instance: one has uploaded six half-hour recordings, the other one uploads three seconds. Measures
+//! how long the second user waits, and how much this delays the first.
 
 use std::time::{Duration, Instant};
 
@@ -13,14 +13,14 @@ use crate::report::Report;
 
 const RECORDINGS: i64 = 6;
 const SECONDS: f64 = 1800.0;
-/// The other user comes so often, while the first one's recordings are worked on.
+/// How often the second user uploads while the recordings of the first are processed.
 const VISITS: u32 = 6;
 const BETWEEN: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
 const LIMIT: Duration = Duration::from_secs(1800);
 
-/// What one run came to.
-struct Seen {
+/// The results of one run.
+struct Waits {
     first: Duration,
     waits: Vec<Duration>,
 }
@@ -40,13 +40,13 @@ pub async fn run(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-async fn measure(clips: &[Clip], visits: u32) -> Result<Seen> {
+async fn measure(clips: &[Clip], visits: u32) -> Result<Waits> {
     let folder = tempfile::tempdir()?;
     let real = [("AFTERWORD_ENGINE_NAME", "auto"), ("AFTERWORD_AUDIO_DETECTOR", "silero")];
     let program = Program::start(folder.path(), &real)?;
     let client = Client::new(&program.url, "");
     let (first, other) = (client.as_user(&program.token("first")?), client.as_user(&program.token("other")?));
-    // The model is loaded before anything is measured.
+    // The model is loaded before the measurement begins.
     let (name, bytes) = short(clips, -1)?;
     completed(&other, &other.upload(&name, &bytes).await?).await?;
     let began = Instant::now();
@@ -73,10 +73,10 @@ async fn measure(clips: &[Clip], visits: u32) -> Result<Seen> {
         anyhow::Ok(began.elapsed())
     };
     let (first, waits) = tokio::try_join!(firsts, others)?;
-    Ok(Seen { first, waits })
+    Ok(Waits { first, waits })
 }
 
-/// Half an hour of speech, as Opus: its clips again and again.
+/// Half an hour of speech as Opus, made by repeating the clips.
 fn long(clips: &[Clip], n: i64) -> Result<(String, Vec<u8>)> {
     let clip = clips.iter().max_by(|a, b| a.seconds.total_cmp(&b.seconds)).context("no clips")?;
     let (name, bytes) = clip.recording(How::Opus)?;
@@ -90,7 +90,7 @@ fn short(clips: &[Clip], n: i64) -> Result<(String, Vec<u8>)> {
     Ok((renamed(&name, 1_000 * n), bytes))
 }
 
-/// The same, recorded so many seconds after the clips.
+/// The same file name, with a time this many seconds after the clips.
 fn renamed(name: &str, seconds: i64) -> String {
     const CLIPS_AT: i64 = 1_748_300_000;
     name.replace(&CLIPS_AT.to_string(), &(CLIPS_AT + seconds).to_string())

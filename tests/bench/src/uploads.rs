@@ -1,4 +1,4 @@
-//! How fast uploads are taken in, beside a bare server that writes the same bytes to the same disk with the same fsync.
+//! Measures the speed of uploads, beside a bare server that writes the same bytes to the same disk with the same fsync.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use crate::report::Report;
 
 /// Requests in flight.
 const AT_ONCE: usize = 64;
-/// Rounds that alternate between the two, so that a change of the machine's pace meets both.
+/// Rounds alternate between the two servers, so that changes in the machine's speed affect both.
 const ROUNDS: u64 = 4;
 const MIB: usize = 1 << 20;
-/// A minute of PCM, an hour of Opus, a long talk: bytes of a file, and how many are sent in a round.
-/// Half a second of work at least: shorter rounds measured how fast threads are started.
+/// A minute of PCM, an hour of Opus, a long talk: bytes of a file, and the number of files in a round. A round takes at
+/// least half a second: shorter ones measured how fast threads are started.
 const SIZES: [(usize, u64); 3] = [(2 * MIB, 256), (8 * MIB, 64), (64 * MIB, 8)];
 
-/// For the figure of memory: as many and as large as the suite's own load test.
+/// For the memory figure: as many and as large uploads as in the suite's own load test.
 const MANY: usize = 200;
 const MANY_BYTES: usize = 5 * MIB;
 
@@ -43,15 +43,15 @@ pub async fn run(report: &mut Report) -> Result<()> {
     memory(report).await
 }
 
-/// What it took to take in so many MiB.
+/// The cost of receiving this many MiB.
 #[derive(Default)]
-struct Took {
+struct Cost {
     mib: f64,
     time: Duration,
     cpu: Duration,
 }
 
-impl Took {
+impl Cost {
     fn add(&mut self, bytes: u64, time: Duration, cpu: Duration) {
         self.mib += bytes as f64 / MIB as f64;
         self.time += time;
@@ -67,9 +67,10 @@ impl Took {
     }
 }
 
-/// Both in turns. The folders stay until both are through: a file system that has just deleted much is slow to create.
-async fn compare(size: usize, count: u64, folders: &mut Vec<TempDir>) -> Result<(Took, Took)> {
-    let (mut ours, mut bare) = (Took::default(), Took::default());
+/// Measures both servers in alternating rounds. The folders are kept until the end, because a file system that has just
+/// deleted much creates files slowly.
+async fn compare(size: usize, count: u64, folders: &mut Vec<TempDir>) -> Result<(Cost, Cost)> {
+    let (mut ours, mut bare) = (Cost::default(), Cost::default());
     for round in 0..ROUNDS {
         let (one, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
         ours_round(one.path(), size, count, round, &mut ours).await?;
@@ -79,32 +80,32 @@ async fn compare(size: usize, count: u64, folders: &mut Vec<TempDir>) -> Result<
     Ok((ours, bare))
 }
 
-/// What is accepted stays accepted: the worker is held up in its first engine call, so that it does not share the
-/// processors with what is measured.
-fn held_up(folder: &Path) -> Result<Program> {
+/// A server that accepts uploads while its worker hangs in the first engine call, so that the worker does not use the
+/// processors during the measurement.
+fn start_with_blocked_worker(folder: &Path) -> Result<Program> {
     Program::start(folder, &[("AFTERWORD_PROCESS_MAX_JOBS", "1"), ("AFTERWORD_ENGINE_NULL_DELAY_MS", "600000")])
 }
 
-async fn ours_round(folder: &Path, size: usize, count: u64, round: u64, took: &mut Took) -> Result<()> {
-    let program = held_up(folder)?;
+async fn ours_round(folder: &Path, size: usize, count: u64, round: u64, cost: &mut Cost) -> Result<()> {
+    let program = start_with_blocked_worker(folder)?;
     let client = Client::new(&program.url, &program.token("bench")?);
-    // The one job that the worker gets hold of, before the clock runs.
+    // The only job that the worker gets; it is uploaded before the clock runs.
     let (name, bytes) = crate::client::recording(0);
     client.upload(&name, &bytes).await?;
     let before = program.cpu()?;
     let time = timed(&client, size, count, round).await?;
-    took.add(size as u64 * count, time, program.cpu()?.saturating_sub(before));
+    cost.add(size as u64 * count, time, program.cpu()?.saturating_sub(before));
     Ok(())
 }
 
-async fn bare_round(folder: &Path, size: usize, count: u64, round: u64, took: &mut Took) -> Result<()> {
+async fn bare_round(folder: &Path, size: usize, count: u64, round: u64, cost: &mut Cost) -> Result<()> {
     let bare = Bare::start(folder)?;
     let client = Client::new(&bare.url, "none");
     let (name, bytes) = crate::client::recording(0);
     client.send_form(form(&name, &bytes)).await?;
     let before = bare.cpu()?;
     let time = timed(&client, size, count, round).await?;
-    took.add(size as u64 * count, time, bare.cpu()?.saturating_sub(before));
+    cost.add(size as u64 * count, time, bare.cpu()?.saturating_sub(before));
     Ok(())
 }
 
@@ -142,10 +143,10 @@ fn content(size: usize) -> Bytes {
     bytes.into()
 }
 
-/// What the server holds for each request, at its worst.
+/// Measures the peak memory that the server holds for each request.
 async fn memory(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let program = held_up(folder.path())?;
+    let program = start_with_blocked_worker(folder.path())?;
     let client = Client::new(&program.url, &program.token("bench")?);
     let content = content(MANY_BYTES);
     let idle = program.memory("VmRSS")?;

@@ -1,5 +1,5 @@
-//! No token of Google's to show, and no keys to check those of others with. Nothing of Google is reached here: without a
-//! token no request is sent.
+//! Missing Google tokens, and missing keys to verify the tokens of others. Google itself is never reached here: without
+//! a token no request is sent.
 
 use std::io::Write;
 
@@ -24,35 +24,35 @@ fn file(server: &TokenServer) -> NamedTempFile {
     file
 }
 
-/// The function speaks to this service as to Google's own, and shows what the file says.
+/// The function treats this emulator as Google's own service, and authenticates with the credentials in the file.
 async fn with_credentials(cloud: &Cloud, program: &str, service: &str, path: &str) -> Function {
-    // Google signs for such addresses only.
+    // Google signs tokens for such addresses only.
     let process = (service == "CLOUD_TASKS_EMULATOR_HOST").then_some("https://process.example.com");
     let process = ("AFTERWORD_CLOUD_PROCESS_URL", process.or(Some(cloud.process_url.url.as_str())));
-    Function::start(program, &cloud.env_but(&[(service, None), (FILE, Some(path)), process])).await
+    Function::start(program, &cloud.env_with(&[(service, None), (FILE, Some(path)), process])).await
 }
 
 #[tokio::test]
-async fn without_credentials_no_audio_is_taken_and_the_log_says_where_they_belong() {
-    let cloud = impatient(cloud!());
-    warmed_up(&cloud, &cloud.upload().await).await;
+async fn upload_without_credentials_is_refused_and_the_log_says_where_they_belong() {
+    let cloud = with_short_timeouts(cloud!());
+    warm_up(&cloud, &cloud.upload().await).await;
     let server = TokenServer::of_expired_credentials().await;
     let file = file(&server);
     let path = file.path().to_str().unwrap();
-    for (path, said) in [(NO_FILE, "/nowhere/credentials.json"), (path, "Token has been expired or revoked")] {
+    for (path, reason) in [(NO_FILE, "/nowhere/credentials.json"), (path, "Token has been expired or revoked")] {
         let upload = with_credentials(&cloud, "afterword-upload", "STORAGE_EMULATOR_HOST", path).await;
         let client = cloud.client(&upload, "ann");
         let answer = client.upload(&[Recording::short(T0)]).await;
         assert_eq!(answer.problem(503, "storage_unavailable")["retry_after"], 60);
-        let line = blamed(&upload, &answer).await;
-        says(&line, "ERROR", &["blobs.finish is misconfigured", "no credentials that Google takes: ", said]);
-        needs_a_person(&line, FILE);
+        let line = request_error(&upload, &answer).await;
+        assert_line(&line, "ERROR", &["blobs.finish is misconfigured", "no credentials that Google takes: ", reason]);
+        assert_remedy(&line, FILE);
         for secret in ["a-client-secret", "a-refresh-token"] {
             assert!(!upload.log.text().contains(secret), "{}", line.text);
         }
-        client.has_nothing().await;
+        client.assert_empty().await;
     }
-    // Whoever gives tokens may be away for a while, too: that passes.
+    // The token server may also be away for a while; that passes.
     server.refuses(503, json!({"error": "temporarily_unavailable"}));
     let upload = with_credentials(&cloud, "afterword-upload", "STORAGE_EMULATOR_HOST", path).await;
     let client = cloud.client(&upload, "ann");
@@ -60,13 +60,13 @@ async fn without_credentials_no_audio_is_taken_and_the_log_says_where_they_belon
     let answer = client.upload(&[Recording::short(T0)]).await;
     assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
     answer.problem(503, "storage_unavailable");
-    says(&blamed(&upload, &answer).await, "WARN", &["blobs.finish"]);
-    client.has_nothing().await;
+    assert_line(&request_error(&upload, &answer).await, "WARN", &["blobs.finish"]);
+    client.assert_empty().await;
 }
 
 #[tokio::test]
-async fn a_worker_without_credentials_puts_jobs_back_for_one_that_has_them() {
-    let cloud = hasty(cloud!());
+async fn worker_without_credentials_puts_jobs_back() {
+    let cloud = with_short_backoff(cloud!());
     let server = TokenServer::of_expired_credentials().await;
     let file = file(&server);
     let path = file.path().to_str().unwrap();
@@ -76,28 +76,29 @@ async fn a_worker_without_credentials_puts_jobs_back_for_one_that_has_them() {
     let client = cloud.client(&upload, "ann");
     let job = client.accepted(&[Recording::short(T0)]).await;
     let line = logged_of_job(&poor, "a file cannot be read until a person mends it", &job).await;
-    says(&line, "ERROR", &["blobs.read is misconfigured", "Token has been expired or revoked"]);
-    needs_a_person(&line, FILE);
+    assert_line(&line, "ERROR", &["blobs.read is misconfigured", "Token has been expired or revoked"]);
+    assert_remedy(&line, FILE);
     poor.log.wait_step("put_back", &job).await;
     assert_eq!(client.job(&job).await["completed_at"], Value::Null);
-    // The queue keeps its connections: it asks the new one when the old one is gone, which puts its job back as it ends.
+    // The queue keeps its connections: it reaches the new function when the old one is gone, which puts its job back as
+    // it ends.
     let process = cloud.process().await;
     cloud.deliver_to(&[&process]);
     poor.signal(Signal::TERM);
     poor.ended().await;
     finished(&cloud, &process, &client, &job).await;
-    placed_once(&client, 1).await;
+    assert_placed_once(&client, 1).await;
 }
 
 #[tokio::test]
-async fn a_queue_without_credentials_delays_a_job() {
-    let cloud = hasty(cloud!());
+async fn missing_queue_credentials_only_delay_a_job() {
+    let cloud = with_short_backoff(cloud!());
     let server = TokenServer::of_expired_credentials().await;
     let file = file(&server);
     let process = cloud.process().await;
     cloud.deliver_to(&[&process]);
     let mut jobs = Vec::new();
-    for (n, (path, said)) in
+    for (n, (path, reason)) in
         [(NO_FILE, "/nowhere/credentials.json"), (file.path().to_str().unwrap(), "Token has been expired or revoked")]
             .into_iter()
             .enumerate()
@@ -107,67 +108,69 @@ async fn a_queue_without_credentials_delays_a_job() {
         let job = client.accepted(&[Recording::short(T0 + 10_000 * i64::try_from(n).unwrap())]).await;
         let message = "no task can be made until a person mends it; then the sweep will make it";
         let line = logged_of_job(&upload, message, &job).await;
-        says(&line, "ERROR", &["queue.enqueue is misconfigured", said]);
-        needs_a_person(&line, FILE);
+        assert_line(&line, "ERROR", &["queue.enqueue is misconfigured", reason]);
+        assert_remedy(&line, FILE);
         jobs.push((upload, client, job));
     }
-    // What has no task is due half a minute after it was accepted.
+    // A job without a task is due half a minute after it was accepted.
     for (_upload, client, job) in &jobs {
         finished(&cloud, &process, client, job).await;
     }
-    placed_once(&jobs[0].1, jobs.len()).await;
+    assert_placed_once(&jobs[0].1, jobs.len()).await;
 }
 
 #[tokio::test]
-async fn a_database_without_credentials_answers_503_and_says_where_they_belong() {
+async fn missing_database_credentials_give_503_and_are_logged_with_their_location() {
     let cloud = cloud!();
     let upload = with_credentials(&cloud, "afterword-upload", "FIRESTORE_EMULATOR_HOST", NO_FILE).await;
     let client = cloud.client(&upload, "ann");
     let answer = client.get("/v2/sync/jobs").await;
     assert_eq!(answer.problem(503, "storage_unavailable")["retry_after"], 60);
-    let line = blamed(&upload, &answer).await;
-    says(&line, "ERROR", &["store.jobs is misconfigured", "/nowhere/credentials.json"]);
-    needs_a_person(&line, FILE);
+    let line = request_error(&upload, &answer).await;
+    assert_line(&line, "ERROR", &["store.jobs is misconfigured", "/nowhere/credentials.json"]);
+    assert_remedy(&line, FILE);
 }
 
 #[tokio::test]
-async fn a_key_server_that_is_away_turns_nobody_away_for_good() {
-    let cloud = impatient(cloud!());
+async fn unreachable_key_server_rejects_users_only_temporarily() {
+    let cloud = with_short_timeouts(cloud!());
     let upload = cloud.upload().await;
     let client = cloud.client(&upload, "ann");
     let url = cloud.user_keys().url.clone();
-    for (mode, said) in [(Mode::Status(503), "503 Service Unavailable"), (Mode::Held, "timed out")] {
+    for (mode, reason) in [(Mode::Status(503), "503 Service Unavailable"), (Mode::Held, "timed out")] {
         cloud.user_keys().mode(mode);
         let watch = Stopwatch::start();
-        let answer = eventually("it is asked again", WAIT, async || {
+        let answer = eventually("it is called again", WAIT, async || {
             let answer = client.get("/v2/sync/jobs").await;
-            upload.log.lines().iter().any(|line| line.field("why").contains(said)).then_some(answer)
+            upload.log.lines().iter().any(|line| line.field("why").contains(reason)).then_some(answer)
         })
         .await;
         assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
         assert_eq!(answer.problem(503, "storage_unavailable")["retry_after"], 10);
-        says(&blamed(&upload, &answer).await, "WARN", &["identity.keys is unavailable", &url, said]);
-        let line = logged(&upload, NO_KEYS, |line| line.field("message") == NO_KEYS && line.text.contains(said)).await;
+        assert_line(&request_error(&upload, &answer).await, "WARN", &["identity.keys is unavailable", &url, reason]);
+        let line =
+            logged(&upload, NO_KEYS, |line| line.field("message") == NO_KEYS && line.text.contains(reason)).await;
         assert_eq!((line.field("level"), line.field("url")), ("WARN", url.as_str()), "{}", line.text);
     }
     cloud.user_keys().mode(Mode::Serve);
-    eventually("they are let in", WAIT, async || (client.get("/v2/sync/jobs").await.status == 200).then_some(())).await;
+    eventually("users are admitted", WAIT, async || (client.get("/v2/sync/jobs").await.status == 200).then_some(()))
+        .await;
 }
 
 #[tokio::test]
-async fn deliveries_whose_token_cannot_be_checked_come_again() {
-    let cloud = impatient(hasty(cloud!()));
+async fn delivery_with_a_token_that_cannot_be_verified_is_repeated() {
+    let cloud = with_short_timeouts(with_short_backoff(cloud!()));
     cloud.task_keys().mode(Mode::Status(503));
     let (upload, process, client) = running(&cloud).await;
-    warmed_up(&cloud, &upload).await;
+    warm_up(&cloud, &upload).await;
     let job = client.accepted(&[Recording::short(T0)]).await;
     let line = logged(&process, NO_KEYS, |line| line.field("message") == NO_KEYS).await;
     assert_eq!((line.field("level"), line.field("url")), ("WARN", cloud.task_keys().url.as_str()), "{}", line.text);
     let line = logged(&process, "the delivery is refused", |line| line.field("message") == "request failed").await;
-    says(&line, "WARN", &["identity.keys is unavailable", "503 Service Unavailable"]);
+    assert_line(&line, "WARN", &["identity.keys is unavailable", "503 Service Unavailable"]);
     assert_eq!(client.job(&job).await["status"], "queued");
     cloud.task_keys().mode(Mode::Serve);
     client.terminal(&job).await;
     finished(&cloud, &process, &client, &job).await;
-    placed_once(&client, 1).await;
+    assert_placed_once(&client, 1).await;
 }

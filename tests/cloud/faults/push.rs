@@ -1,4 +1,4 @@
-//! FCM: whatever it says, a job ends as it would have ended.
+//! FCM: whatever it answers, a job ends in the same way.
 
 use emulators::fcm::Answer;
 use testkit::skip;
@@ -6,14 +6,14 @@ use testkit::skip;
 use super::*;
 use crate::journey::cloud;
 
-/// Of the messages to this device's token.
+/// The number of messages to this device's token.
 fn asked(cloud: &Cloud, token: &str) -> usize {
     cloud.fcm.requests().iter().filter(|it| it["message"]["token"] == token).count()
 }
 
 #[tokio::test]
-async fn a_push_that_is_refused_fails_no_job_and_a_dead_token_goes() {
-    let cloud = hasty(cloud!());
+async fn refused_push_does_not_fail_the_job_and_a_dead_token_is_removed() {
+    let cloud = with_short_backoff(cloud!());
     let (_upload, process, client) = running(&cloud).await;
     cloud.fcm.answer_token("dead", Answer::unregistered());
     cloud.fcm.answer_token("foreign", Answer::refused(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH", "no"));
@@ -25,16 +25,19 @@ async fn a_push_that_is_refused_fails_no_job_and_a_dead_token_goes() {
     let line = logged_of_job(&process, "a push was refused; a person has to look", job).await;
     assert_eq!((line.field("level"), line.field("device_id")), ("ERROR", "two"), "{}", line.text);
     assert!(line.field("why").contains("SENDER_ID_MISMATCH") && !line.text.contains("foreign"), "{}", line.text);
-    eventually("both were asked", WAIT, async || (cloud.fcm.requests().len() >= 2).then_some(())).await;
+    eventually("both calls were made", WAIT, async || (cloud.fcm.requests().len() >= 2).then_some(())).await;
     process.log.wait_step("push", job).await;
     assert_eq!(client.done(&[Recording::short(T0 + 10_000)]).await["status"], "completed");
-    eventually("the other is asked again", WAIT, async || (asked(&cloud, "foreign") == 2).then_some(())).await;
+    eventually("the push for the other token is sent again", WAIT, async || {
+        (asked(&cloud, "foreign") == 2).then_some(())
+    })
+    .await;
     assert_eq!(asked(&cloud, "dead"), 1, "a dead token is forgotten");
 }
 
 #[tokio::test]
-async fn a_push_service_that_asks_for_patience_is_left_alone_so_long() {
-    let cloud = hasty(cloud!());
+async fn push_service_is_not_called_before_its_retry_after() {
+    let cloud = with_short_backoff(cloud!());
     let (_upload, process, client) = running(&cloud).await;
     for (n, answer) in [Answer::quota_exceeded(), Answer::unavailable()].into_iter().enumerate() {
         let token = format!("token-{n}");
@@ -47,18 +50,18 @@ async fn a_push_service_that_asks_for_patience_is_left_alone_so_long() {
         assert_eq!((line.field("level"), line.field("device_id")), ("WARN", "phone"), "{}", line.text);
         assert_eq!(line.fields["seconds"], 120, "{}", line.text);
         let line = process.log.wait_step("push", &job).await;
-        assert_eq!(line.fields["done"], false, "it is not given up: {}", line.text);
+        assert_eq!(line.fields["done"], false, "the push is not given up: {}", line.text);
         for _ in 0..3 {
             cloud.sweep(&process).await;
         }
-        assert_eq!(asked(&cloud, &token), 1, "nor asked for before its time");
+        assert_eq!(asked(&cloud, &token), 1, "no push is sent before its time");
     }
-    placed_once(&client, 2).await;
+    assert_placed_once(&client, 2).await;
 }
 
 #[tokio::test]
-async fn pushes_wait_until_somebody_mends_what_fcm_refuses_all_of_them_for() {
-    let cloud = hasty(cloud!());
+async fn pushes_wait_while_fcm_refuses_all_of_them_for_a_setup_error() {
+    let cloud = with_short_backoff(cloud!());
     let (_upload, process, client) = running(&cloud).await;
     let refused = |status, rpc, message| Answer::refused_with(status, rpc, message, serde_json::json!([]));
     for (n, (answer, remedy)) in [
@@ -85,28 +88,28 @@ async fn pushes_wait_until_somebody_mends_what_fcm_refuses_all_of_them_for() {
         let job = client.accepted(&[Recording::short(at)]).await;
         assert_eq!(client.terminal(&job).await["status"], "completed");
         let line = logged_of_job(&process, "no push gets through until a person mends it", &job).await;
-        says(&line, "ERROR", &["push.send is misconfigured (phone)"]);
-        needs_a_person(&line, remedy);
+        assert_line(&line, "ERROR", &["push.send is misconfigured (phone)"]);
+        assert_remedy(&line, remedy);
         assert!(!line.text.contains(&token), "{}", line.text);
         let line = process.log.wait_step("push", &job).await;
-        assert_eq!(line.fields["done"], false, "it is not given up: {}", line.text);
+        assert_eq!(line.fields["done"], false, "the push is not given up: {}", line.text);
     }
-    placed_once(&client, 3).await;
+    assert_placed_once(&client, 3).await;
 }
 
 #[tokio::test]
-async fn a_push_service_that_does_not_answer_holds_up_nothing() {
-    let cloud = impatient(hasty(cloud!()));
+async fn unanswered_push_delays_nothing_else() {
+    let cloud = with_short_timeouts(with_short_backoff(cloud!()));
     let (upload, process, client) = running(&cloud).await;
-    warmed_up(&cloud, &upload).await;
+    warm_up(&cloud, &upload).await;
     cloud.fcm.answer_token("a-token", Answer::never());
     client.put_device("phone", "a-token").await;
     let watch = tests::wait::Stopwatch::start();
     let job = client.accepted(&[Recording::short(T0)]).await;
     assert_eq!(client.terminal(&job).await["status"], "completed");
     let line = logged_of_job(&process, "a push did not get through; it is tried again", &job).await;
-    says(&line, "WARN", &["push.send has an unknown outcome (phone)", "timed out"]);
+    assert_line(&line, "WARN", &["push.send has an unknown outcome (phone)", "timed out"]);
     assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
     eventually("the blobs are gone", WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
-    placed_once(&client, 1).await;
+    assert_placed_once(&client, 1).await;
 }

@@ -1,4 +1,4 @@
-//! Cloud Storage: without it nothing is accepted, and nothing that was accepted is lost.
+//! Cloud Storage: nothing is accepted while it is down, and nothing that was accepted is lost.
 
 use emulators::storage::{Fault, Op};
 use testkit::skip;
@@ -11,11 +11,11 @@ const NOT_NOW: &str = "a file cannot be read now";
 const UNTIL_MENDED: &str = "a file cannot be read until a person mends it";
 
 #[tokio::test]
-async fn a_bucket_that_refuses_keeps_nothing_and_the_log_says_what_to_do() {
+async fn upload_to_a_refusing_bucket_stores_nothing_and_the_log_names_the_remedy() {
     let cloud = cloud!();
     let upload = cloud.upload().await;
     let client = cloud.client(&upload, "ann");
-    for (status, said, remedy) in [
+    for (status, reason, remedy) in [
         (401, "answered 401", "GOOGLE_APPLICATION_CREDENTIALS"),
         (403, "does not have the needed access", "grant roles/storage.objectUser on the bucket afterword-audio"),
         (404, "there is no bucket `afterword-audio`", "gcloud storage buckets create gs://afterword-audio"),
@@ -24,21 +24,21 @@ async fn a_bucket_that_refuses_keeps_nothing_and_the_log_says_what_to_do() {
         let answer = client.upload(&[Recording::speech(T0)]).await;
         assert_eq!(answer.problem(503, "storage_unavailable")["retry_after"], 60);
         cloud.storage.heal();
-        let line = blamed(&upload, &answer).await;
-        says(&line, "ERROR", &["blobs.finish is misconfigured", "afterword-audio", said]);
-        needs_a_person(&line, remedy);
+        let line = request_error(&upload, &answer).await;
+        assert_line(&line, "ERROR", &["blobs.finish is misconfigured", "afterword-audio", reason]);
+        assert_remedy(&line, remedy);
     }
-    client.has_nothing().await;
+    client.assert_empty().await;
     assert!(cloud.storage.names().is_empty());
     assert_eq!(client.upload(&[Recording::speech(T0)]).await.status, 202);
 }
 
 #[tokio::test]
-async fn a_storage_that_breaks_while_it_is_written_keeps_nothing_and_is_no_end() {
+async fn failed_storage_write_stores_nothing_and_a_single_failure_is_retried() {
     let cloud = cloud!();
     let upload = cloud.upload().await;
     let client = cloud.client(&upload, "ann");
-    for (fault, wait, said) in [
+    for (fault, wait, reason) in [
         (Fault::Status(503), "10", "blobs.finish is unavailable"),
         (Fault::CutAfter(1000), "10", "blobs.finish has an unknown outcome"),
         (Fault::RetryAfter(429, 60), "60", "blobs.finish is throttled"),
@@ -48,19 +48,19 @@ async fn a_storage_that_breaks_while_it_is_written_keeps_nothing_and_is_no_end()
         answer.problem(503, "storage_unavailable");
         assert_eq!(answer.header("retry-after"), wait, "{fault:?}");
         cloud.storage.heal();
-        says(&blamed(&upload, &answer).await, "WARN", &[said, "bucket `afterword-audio`"]);
+        assert_line(&request_error(&upload, &answer).await, "WARN", &[reason, "bucket `afterword-audio`"]);
     }
-    client.has_nothing().await;
-    // Once is not even noticed: it is tried again.
+    client.assert_empty().await;
+    // A single failure is not visible outside, because the call is retried.
     cloud.storage.order(Op::Insert, Fault::Status(503), 1);
     assert_eq!(client.upload(&[Recording::speech(T0)]).await.status, 202);
 }
 
 #[tokio::test]
-async fn audio_that_cannot_be_read_puts_the_job_back_until_it_can() {
-    let cloud = hasty(cloud!());
+async fn job_is_put_back_until_its_audio_can_be_read() {
+    let cloud = with_short_backoff(cloud!());
     let (_upload, process, client) = running(&cloud).await;
-    for (n, (fault, level, said)) in [
+    for (n, (fault, level, reason)) in [
         (Fault::Status(503), "WARN", "answered 503"),
         (Fault::Status(403), "ERROR", "grant roles/storage.objectUser on the bucket afterword-audio"),
         (Fault::Truncate(500), "WARN", "blobs.read is unavailable"),
@@ -74,39 +74,43 @@ async fn audio_that_cannot_be_read_puts_the_job_back_until_it_can() {
         let job = client.accepted(&[Recording::speech(at)]).await;
         let message = if level == "ERROR" { UNTIL_MENDED } else { NOT_NOW };
         let line = logged_of_job(&process, message, &job).await;
-        says(&line, level, &[said, &job]);
+        assert_line(&line, level, &[reason, &job]);
         process.log.wait_step("put_back", &job).await;
         assert_eq!(client.job(&job).await["completed_at"], Value::Null);
         cloud.storage.heal();
         finished(&cloud, &process, &client, &job).await;
     }
-    placed_once(&client, 4).await;
+    assert_placed_once(&client, 4).await;
 }
 
 #[tokio::test]
-async fn a_storage_that_does_not_answer_is_waited_for_only_so_long() {
-    let cloud = impatient(hasty(cloud!()));
+async fn unanswered_storage_call_times_out() {
+    let cloud = with_short_timeouts(with_short_backoff(cloud!()));
     let (upload, process, client) = running(&cloud).await;
-    warmed_up(&cloud, &upload).await;
+    warm_up(&cloud, &upload).await;
     cloud.storage.order(Op::Insert, Fault::Stall, ALWAYS);
     let watch = Stopwatch::start();
     let answer = client.upload(&[Recording::short(T0)]).await;
     assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
     answer.problem(503, "storage_unavailable");
-    let line = blamed(&upload, &answer).await;
-    says(&line, "WARN", &["blobs.finish has an unknown outcome", "bucket `afterword-audio`: no answer within 2 s"]);
+    let line = request_error(&upload, &answer).await;
+    assert_line(
+        &line,
+        "WARN",
+        &["blobs.finish has an unknown outcome", "bucket `afterword-audio`: no answer within 2 s"],
+    );
     cloud.storage.heal();
-    client.has_nothing().await;
+    client.assert_empty().await;
     cloud.storage.order(Op::Read, Fault::Stall, ALWAYS);
     let job = client.accepted(&[Recording::short(T0)]).await;
     let watch = Stopwatch::start();
     let line = logged_of_job(&process, NOT_NOW, &job).await;
-    says(&line, "WARN", &["blobs.read", "no answer within 2 s", &job]);
+    assert_line(&line, "WARN", &["blobs.read", "no answer within 2 s", &job]);
     process.log.wait_step("put_back", &job).await;
     assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
     cloud.storage.heal();
     finished(&cloud, &process, &client, &job).await;
-    placed_once(&client, 1).await;
+    assert_placed_once(&client, 1).await;
     eventually("the blobs are gone", WAIT, async || {
         cloud.storage.names().iter().all(|name| !name.contains(&job)).then_some(())
     })

@@ -1,4 +1,4 @@
-//! Bodies that are packed: refused, never stored as they are and never unpacked.
+//! Compressed bodies are refused: they are neither stored as they are nor decompressed.
 
 use reqwest::Method;
 use tests::recordings::T0;
@@ -7,7 +7,7 @@ use tests::{Recording, Setup};
 use super::{Target, form, good_form};
 
 #[tokio::test]
-async fn a_packed_upload_is_refused() {
+async fn compressed_upload_is_refused() {
     let target = Target::with(Setup::new()).await;
     let body = good_form(&Recording::short(T0));
     for encoding in ["gzip", "br", "deflate", "zstd", "identity, gzip", "GZIP"] {
@@ -16,11 +16,11 @@ async fn a_packed_upload_is_refused() {
         reply.problem(415, "unsupported_media_type");
         assert_eq!(reply.header("accept-encoding"), Some("identity"), "{encoding}");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn a_packed_part_is_refused() {
+async fn compressed_part_is_refused() {
     let target = Target::start().await;
     for header in
         ["Content-Encoding: gzip", "Content-Transfer-Encoding: base64", "content-transfer-encoding: quoted-printable"]
@@ -28,20 +28,20 @@ async fn a_packed_part_is_refused() {
         let disposition = format!("filename=\"a_1748300000.bin\"\r\n{header}");
         target.raw(target.upload(&form(disposition.as_bytes()))).await.problem(415, "unsupported_media_type");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn packed_json_is_refused_and_plain_words_for_unpacked_are_not() {
+async fn compressed_json_is_refused_and_identity_encoding_is_accepted() {
     let target = Target::start().await;
     let client = target.server.client();
     let put = client.request(Method::PUT, "/v2/devices/phone").header("content-type", "application/json");
     let packed = put.header("content-encoding", "gzip").body(vec![0x1f, 0x8b, 8, 0]);
     client.send(packed).await.problem(415, "unsupported_media_type");
-    // What the libraries of today still send.
+    // A header that common libraries still send.
     let named = Recording::short(T0).header("content-transfer-encoding", "binary");
     let answer = client.send(client.request(Method::GET, "/v2/usage").header("content-encoding", "identity")).await;
     assert_eq!(answer.status, 200);
     assert_eq!(client.upload(&[named]).await.status, 202);
-    target.goes_on().await;
+    target.assert_running().await;
 }

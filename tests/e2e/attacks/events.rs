@@ -1,4 +1,4 @@
-//! What attackers do to the stream of events: ids that nobody gave them, streams without number, streams that nobody reads.
+//! Attacks on the event stream: made-up ids, very many streams, streams that nobody reads.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::sessions::{OPEN, try_open};
 
 const PATH: &str = "/v2/sync/events";
 const STREAMS: usize = 300;
-/// As the default configuration has it.
-const PLACES: usize = 256;
+/// The limit of streams in the default configuration.
+const MAX_STREAMS: usize = 256;
 const PLACES_OF_A_USER: usize = 4;
-/// A stream that says nothing for so long goes on.
+/// A stream that sends nothing for this long is still open.
 const SILENT: Duration = Duration::from_millis(500);
 const PROMPT: Duration = Duration::from_secs(2);
 
@@ -29,13 +29,13 @@ fn request(target: &Target, fields: &str) -> String {
 
 async fn answers_promptly(target: &Target) {
     let watch = Stopwatch::start();
-    target.server.stranger().get("/healthz").await.ok();
+    target.server.client_without_token().get("/healthz").await.ok();
     target.server.client().get("/v2/usage").await.ok();
     assert!(watch.elapsed() < PROMPT, "an answer took {:?}", watch.elapsed());
 }
 
 #[tokio::test]
-async fn ids_that_are_no_time_open_no_stream() {
+async fn last_event_id_that_is_no_time_is_refused() {
     let target = Target::start().await;
     let client = target.server.client();
     for id in [
@@ -61,31 +61,31 @@ async fn ids_that_are_no_time_open_no_stream() {
     target.raw(long(10_000)).await.problem(400, "invalid_parameter");
     target.raw(long(40_000)).await.problem(431, "headers_too_large");
     target.raw(request(&target, "last-event-id: \u{e4}\u{0661}\r\n")).await.problem(400, "invalid_parameter");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
-/// What is told never holds what the client sent: there is nothing to be split.
+/// An answer never contains what the client sent, so there is nothing that a line end could split.
 #[tokio::test]
-async fn line_ends_in_an_id_split_nothing() {
+async fn line_end_in_a_last_event_id_splits_nothing() {
     let target = Target::start().await;
     let time = "2026-11-20T10:00:00.000Z";
     for id in
         [format!("{time}\r event: job"), format!("{time}\rdata: x"), format!("{time}\0"), format!("{time}\r\n data: x")]
     {
-        let reply = target.to_the_end(request(&target, &format!("last-event-id: {id}\r\n"))).await;
-        reply.bare(400);
+        let reply = target.send_and_read_to_end(request(&target, &format!("last-event-id: {id}\r\n"))).await;
+        reply.assert_bare_status(400);
     }
-    // A line end is the end of the field, and what follows is another one.
+    // The line end ends the field, and what follows is another field.
     let mut wire = target.dial(request(&target, &format!("last-event-id: {time}\r\nx-injected: y\r\n"))).await;
     let reply = wire.read_answer().await;
     assert_eq!((reply.status(), reply.header("x-injected")), (200, None), "{}", reply.text);
     drop(wire);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
-/// The first day and the last one are times like any other.
+/// The first and the last possible day are accepted like any other time.
 #[tokio::test]
-async fn ids_of_the_farthest_past_and_future_are_borne() {
+async fn extreme_past_and_future_event_ids_are_accepted() {
     let target = Target::start().await;
     let client = target.server.client();
     let job = client.done(&[Recording::short(T0)]).await;
@@ -96,60 +96,60 @@ async fn ids_of_the_farthest_past_and_future_are_borne() {
         let mut events = client.events(id).await;
         assert_eq!(events.next().await.unwrap().retry, "3000", "since {id}");
     }
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
-/// Each has its answer; of one that had to give way at once, that is all.
+/// Opens streams, each with its answer; a stream that has to end at once gets nothing more.
 async fn open(client: &Client, many: usize) -> Vec<Events> {
     join_all((0..many).map(|_| client.events(""))).await
 }
 
-/// How many of them have ended by now; the others have only begun, and are silent.
-async fn ended(streams: &mut [Events]) -> usize {
+/// The number of streams that have ended by now; the others are open and silent.
+async fn count_ended(streams: &mut [Events]) -> usize {
     let ends = streams.iter_mut().map(async |events| tokio::time::timeout(SILENT, events.rest()).await.is_ok());
     join_all(ends).await.into_iter().map(usize::from).sum()
 }
 
-/// So many end, and the others do not.
+/// Waits until this many streams have ended, and checks that the others have not.
 async fn until_ended(streams: &mut [Events], many: usize) {
-    let more = async || (ended(streams).await >= many).then_some(());
+    let more = async || (count_ended(streams).await >= many).then_some(());
     eventually("they have ended", PATIENCE, more).await;
-    assert_eq!(ended(streams).await, many);
+    assert_eq!(count_ended(streams).await, many);
 }
 
 #[tokio::test]
-async fn a_user_of_three_hundred_streams_keeps_four() {
+async fn user_who_opens_three_hundred_streams_keeps_four() {
     let target = Target::start().await;
     let client = target.server.client();
     let mut streams = open(&client, STREAMS).await;
     until_ended(&mut streams, STREAMS - PLACES_OF_A_USER).await;
     answers_promptly(&target).await;
     drop(streams);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn of_three_hundred_streams_at_once_the_last_are_told_what_is_known_and_end() {
+async fn streams_above_the_limit_get_known_jobs_and_end() {
     let target = Target::with(Setup::new().with("limits.event_streams_per_user", 1000)).await;
     let client = target.server.client();
     let mut streams = open(&client, STREAMS).await;
-    until_ended(&mut streams, STREAMS - PLACES).await;
+    until_ended(&mut streams, STREAMS - MAX_STREAMS).await;
     answers_promptly(&target).await;
     let eve = target.server.client_of("eve").await;
-    assert_eq!(eve.events("").await.rest().await.len(), 1, "nor is there a place for anybody else");
+    assert_eq!(eve.events("").await.rest().await.len(), 1, "and there is no permit for anybody else");
     drop(streams);
-    eventually("there are places again", PATIENCE, async || {
+    eventually("there are free permits again", PATIENCE, async || {
         let mut events = eve.events("").await;
         events.next().await;
         tokio::time::timeout(SILENT, events.next()).await.is_err().then_some(())
     })
     .await;
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
-/// More than their sockets hold waits for each of them.
+/// For each stream, more data is waiting than its socket holds.
 #[tokio::test]
-async fn streams_that_nobody_reads_cost_little_and_hold_nobody_up() {
+async fn unread_streams_cost_little_memory_and_delay_nobody() {
     let setup = Setup::new().with("limits.event_streams_per_user", 1000);
     let target = Target::with(setup).await;
     let client = target.server.client();
@@ -168,7 +168,7 @@ async fn streams_that_nobody_reads_cost_little_and_hold_nobody_up() {
     let watch = Stopwatch::start();
     let job_id = client.accepted(&[Recording::short(T0 + 1_000_000)]).await;
     events.until(&job_id, "completed").await;
-    assert!(watch.elapsed() < 3 * PROMPT, "one who reads was told after {:?}", watch.elapsed());
+    assert!(watch.elapsed() < 3 * PROMPT, "a stream that is read got its event after {:?}", watch.elapsed());
     deaf.into_iter().for_each(Wire::reset);
-    target.goes_on().await;
+    target.assert_running().await;
 }

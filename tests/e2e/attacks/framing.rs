@@ -1,56 +1,56 @@
-//! Bodies whose end two readers could see in two places, and bodies without an end.
+//! Bodies with an ambiguous end, and bodies without an end.
 
 use tests::recordings::T0;
 use tests::{Recording, Reply};
 
 use super::{Target, good_form};
 
-/// What an attacker hides behind a body, for a server that ends the body early.
+/// A request that an attacker hides behind a body, for a server that ends the body too early.
 const HIDDEN: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
 
-/// Not more than one answer came, and the connection is over: what was hidden is no request.
+/// At most one answer came and the connection is closed: the hidden bytes were not treated as a request.
 #[track_caller]
-fn nothing_was_smuggled(reply: &Reply) {
+fn assert_nothing_smuggled(reply: &Reply) {
     assert!(reply.answers() <= 1 && !reply.text.contains("\"version\""), "{}", reply.text);
 }
 
 #[tokio::test]
-async fn two_lengths_that_differ_are_no_request() {
+async fn two_different_content_lengths_are_refused() {
     let target = Target::start().await;
     let body = good_form(&Recording::short(T0));
     for (one, other) in [(body.len(), 5), (5, body.len()), (body.len(), body.len() + 1), (0, body.len())] {
         let head = target.head(&format!("content-length: {one}\r\ncontent-length: {other}\r\n"));
-        let reply = target.to_the_end([head.as_bytes(), &body, HIDDEN.as_bytes()].concat()).await;
-        reply.bare(400);
+        let reply = target.send_and_read_to_end([head.as_bytes(), &body, HIDDEN.as_bytes()].concat()).await;
+        reply.assert_bare_status(400);
     }
     let list = target.head(&format!("content-length: {}, 5\r\n", body.len()));
-    target.to_the_end([list.as_bytes(), &body].concat()).await.bare(400);
-    target.stays_unharmed().await;
+    target.send_and_read_to_end([list.as_bytes(), &body].concat()).await.assert_bare_status(400);
+    target.assert_unchanged().await;
 }
 
-/// RFC 9110, 8.6: a proxy may have doubled the field; there is only one way to read it.
+/// RFC 9110, 8.6: a proxy may have doubled the field, and there is only one way to read it.
 #[tokio::test]
-async fn two_equal_lengths_are_one() {
+async fn two_equal_content_lengths_are_accepted_as_one() {
     let target = Target::start().await;
     let body = b"--b--\r\n";
     let head = target.head("content-length: 7\r\ncontent-length: 7\r\nconnection: close\r\n");
-    let reply = target.to_the_end([head.as_bytes(), body].concat()).await;
+    let reply = target.send_and_read_to_end([head.as_bytes(), body].concat()).await;
     reply.problem(400, "empty_batch");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn lengths_that_are_no_numbers_are_no_request() {
+async fn content_length_that_is_no_number_is_refused() {
     let target = Target::start().await;
     for length in ["-1", "+5", "0x10", "1e3", "5 5", "", "99999999999999999999999", "\u{0661}"] {
         let head = target.head(&format!("content-length: {length}\r\n"));
-        target.to_the_end([head.as_bytes(), HIDDEN.as_bytes()].concat()).await.bare(400);
+        target.send_and_read_to_end([head.as_bytes(), HIDDEN.as_bytes()].concat()).await.assert_bare_status(400);
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn a_length_beside_chunks_smuggles_nothing() {
+async fn content_length_beside_chunked_encoding_smuggles_nothing() {
     let target = Target::start().await;
     for fields in [
         "content-length: 5\r\ntransfer-encoding: chunked\r\n",
@@ -58,21 +58,22 @@ async fn a_length_beside_chunks_smuggles_nothing() {
         "transfer-encoding: chunked\r\ncontent-length: 5\r\ncontent-length: 5\r\n",
     ] {
         let head = target.head(fields);
-        let reply = target.to_the_end(format!("{head}0\r\n\r\n{HIDDEN}")).await;
-        nothing_was_smuggled(&reply);
+        let reply = target.send_and_read_to_end(format!("{head}0\r\n\r\n{HIDDEN}")).await;
+        assert_nothing_smuggled(&reply);
         reply.problem(400, "malformed_multipart");
         assert_eq!(reply.header("connection"), Some("close"), "{fields}");
-        // Nor behind an answer that would keep the connection.
-        let reply =
-            target.to_the_end(format!("GET /readyz HTTP/1.1\r\nhost: x\r\n{fields}\r\n0\r\n\r\n{HIDDEN}")).await;
+        // Nor is anything smuggled behind an answer that would keep the connection open.
+        let reply = target
+            .send_and_read_to_end(format!("GET /readyz HTTP/1.1\r\nhost: x\r\n{fields}\r\n0\r\n\r\n{HIDDEN}"))
+            .await;
         assert_eq!(reply.status(), 200, "{}", reply.text);
-        nothing_was_smuggled(&reply);
+        assert_nothing_smuggled(&reply);
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn transfer_encodings_with_tricks_are_no_request() {
+async fn malicious_transfer_encodings_are_refused() {
     let target = Target::start().await;
     for fields in [
         "transfer-encoding: gzip\r\n",
@@ -82,16 +83,16 @@ async fn transfer_encodings_with_tricks_are_no_request() {
         "transfer-encoding : chunked\r\n",
     ] {
         let head = target.head(fields);
-        let reply = target.to_the_end(format!("{head}0\r\n\r\n{HIDDEN}")).await;
-        reply.bare(400);
+        let reply = target.send_and_read_to_end(format!("{head}0\r\n\r\n{HIDDEN}")).await;
+        reply.assert_bare_status(400);
     }
     let old = target.head("transfer-encoding: chunked\r\n").replace("HTTP/1.1", "HTTP/1.0");
-    let reply = target.to_the_end(format!("{old}0\r\n\r\n{HIDDEN}")).await;
+    let reply = target.send_and_read_to_end(format!("{old}0\r\n\r\n{HIDDEN}")).await;
     assert!(reply.text.starts_with("HTTP/1.0 400") || reply.status() == 400, "{}", reply.text);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
-/// Chunks of a good upload whose last one is missing.
+/// The chunks of a valid upload without the last one.
 fn chunked(body: &[u8]) -> Vec<u8> {
     let mut chunks = Vec::new();
     for piece in body.chunks(1000) {
@@ -102,7 +103,7 @@ fn chunked(body: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn chunks_without_an_end_are_no_upload() {
+async fn upload_without_a_last_chunk_is_not_accepted() {
     let target = Target::start().await;
     let head = target.head("transfer-encoding: chunked\r\n");
     let mut body = good_form(&Recording::short(T0));
@@ -111,11 +112,11 @@ async fn chunks_without_an_end_are_no_upload() {
     wire.half_close().await;
     let reply = wire.read_to_end().await;
     assert!(matches!(reply.status(), 0 | 400), "{}", reply.text);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn bad_chunk_sizes_are_refused() {
+async fn invalid_chunk_sizes_are_refused() {
     let target = Target::start().await;
     let head = target.head("transfer-encoding: chunked\r\n");
     let long = format!("5;{}\r\n--b--\r\n", "x".repeat(100_000));
@@ -132,14 +133,14 @@ async fn bad_chunk_sizes_are_refused() {
     for size in sizes {
         let mut wire = target.dial(format!("{head}{size}0\r\n\r\n{HIDDEN}")).await;
         let reply = wire.read_to_end().await;
-        nothing_was_smuggled(&reply);
+        assert_nothing_smuggled(&reply);
         reply.problem(400, "malformed_multipart");
         assert_eq!(reply.header("connection"), Some("close"), "{size:.20}");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
-/// Endless trailers, endless extensions: read within bounds.
+/// Endless trailers and endless chunk extensions are read only up to a limit.
 #[tokio::test]
 async fn endless_trailers_are_cut() {
     let target = Target::start().await;
@@ -149,23 +150,24 @@ async fn endless_trailers_are_cut() {
     wire.write(trailers.as_bytes()).await;
     let reply = wire.read_to_end().await;
     assert!(matches!(reply.status(), 0 | 400), "{}", reply.text);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
 async fn more_bytes_than_announced_are_not_part_of_the_upload() {
     let target = Target::start().await;
     let body = good_form(&Recording::short(T0));
-    // Cut where the length says: the form has no end.
+    // The body is cut at the announced length: the form has no end.
     let head = target.head(&format!("content-length: {}\r\n", body.len() - 100));
-    let reply = target.to_the_end([head.as_bytes(), &body].concat()).await;
+    let reply = target.send_and_read_to_end([head.as_bytes(), &body].concat()).await;
     reply.problem(400, "malformed_multipart");
     assert!(reply.text.contains("}HTTP/1.1 400"), "the rest is a request of its own, and none: {}", reply.text);
-    // So is what follows a whole form.
+    // Bytes that follow a complete form are cut as well.
     let head = target.head("content-length: 7\r\n");
-    let reply = target.to_the_end([head.as_bytes(), b"--b--\r\n", &[b'x'; 5000][..], b"\r\n\r\n"].concat()).await;
+    let reply =
+        target.send_and_read_to_end([head.as_bytes(), b"--b--\r\n", &[b'x'; 5000][..], b"\r\n\r\n"].concat()).await;
     reply.problem(400, "empty_batch");
     assert_eq!(reply.answers(), 2, "{}", reply.text);
     assert!(reply.text.contains("}HTTP/1.1 400"), "{}", reply.text);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }

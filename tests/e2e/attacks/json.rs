@@ -1,10 +1,10 @@
-//! JSON that wants to break its reader.
+//! JSON that tries to break its parser.
 
 use reqwest::Method;
 
 use super::Target;
 
-/// Of a reader with a stack.
+/// Deeper than the stack of a recursive parser allows.
 const DEEP: usize = 30_000;
 
 async fn put(target: &Target, body: impl Into<Vec<u8>>) -> tests::Answer {
@@ -14,7 +14,7 @@ async fn put(target: &Target, body: impl Into<Vec<u8>>) -> tests::Answer {
 }
 
 #[tokio::test]
-async fn json_that_nests_deeply_is_refused_or_read_over() {
+async fn deeply_nested_json_is_refused_or_skipped() {
     let target = Target::start().await;
     let nested = |begin: &str, end: &str| begin.repeat(DEEP) + &end.repeat(DEEP);
     for body in [
@@ -26,14 +26,14 @@ async fn json_that_nests_deeply_is_refused_or_read_over() {
     ] {
         put(&target, body).await.problem(400, "invalid_json");
     }
-    // A member that nobody asks for is read over, without a stack.
+    // An unknown member is skipped without recursion.
     let unknown = format!("{{\"push_token\":\"x\",\"platform\":\"ios\",\"x\":{}}}", nested("[", "]"));
     assert_eq!(put(&target, unknown).await.status, 204);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn json_of_other_kinds_is_refused() {
+async fn json_of_the_wrong_type_is_refused() {
     let target = Target::start().await;
     for body in [
         "",
@@ -55,7 +55,7 @@ async fn json_of_other_kinds_is_refused() {
     ] {
         put(&target, body).await.problem(400, "invalid_json");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -76,11 +76,11 @@ async fn huge_numbers_duplicate_keys_and_broken_text_are_refused() {
     ] {
         put(&target, broken).await.problem(400, "invalid_json");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn json_beyond_its_bound_is_refused_announced_or_not() {
+async fn json_above_its_size_limit_is_refused_with_and_without_content_length() {
     let target = Target::start().await;
     put(&target, format!("{{\"push_token\":\"{}\"}}", "x".repeat(70_000))).await.problem(413, "request_too_large");
     let token = &target.server.token;
@@ -92,12 +92,12 @@ async fn json_beyond_its_bound_is_refused_announced_or_not() {
     let chunk = format!("10000\r\n{}\r\n", "[".repeat(0x10000));
     let endless = target.raw(format!("{head}transfer-encoding: chunked\r\n\r\n{}", chunk.repeat(8))).await;
     endless.problem(413, "request_too_large");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
-/// The queue's own routes: what is malformed is dropped, not tried for ever.
+/// The routes for the queue: a malformed task is dropped, not retried for ever.
 #[tokio::test]
-async fn task_bodies_are_bounded_and_need_the_secret_first() {
+async fn task_bodies_are_bounded_and_read_only_after_the_secret_was_checked() {
     let target = Target::start().await;
     let internal = tests::Client::internal(&target.server.internal_url, "");
     let bomb = "[".repeat(DEEP);
@@ -107,5 +107,5 @@ async fn task_bodies_are_bounded_and_need_the_secret_first() {
         let public = target.server.client();
         public.send(public.request(Method::POST, path).body(bomb.clone())).await.problem(404, "not_found");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }

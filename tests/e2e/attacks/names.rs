@@ -1,4 +1,4 @@
-//! File names with tricks: refused, or taken as the plain words that they are. Never a path.
+//! Malicious file names: refused, or treated as plain text. They are never used as a path.
 
 use serde_json::json;
 use tests::Recording;
@@ -6,7 +6,7 @@ use tests::recordings::{T0, name};
 
 use super::{Target, file_name, form, good_form};
 
-/// Each is refused by its name alone.
+/// Checks that each is refused because of its name alone.
 async fn refused(names: &[&str]) {
     let target = Target::start().await;
     for name in names {
@@ -14,10 +14,11 @@ async fn refused(names: &[&str]) {
         let body = reply.problem(400, "invalid_filename");
         assert_eq!(body["errors"][0]["code"], "invalid_filename", "{name}: {body}");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
-/// Each is a word like any other: the job shows it as it was sent, and the bytes lie where those of any file lie.
+/// Checks that each name is plain text: the job shows it as it was sent, and the bytes are stored like those of any
+/// file.
 async fn harmless(words: &[&str]) {
     let target = Target::start().await;
     let client = target.server.client();
@@ -33,7 +34,7 @@ async fn harmless(words: &[&str]) {
     assert_eq!(std::fs::read_dir(folder.path.parent().unwrap()).unwrap().count(), 1, "beside the data folder");
     let strayed = |file: &String| words.iter().any(|word| file.contains(word)) && !file.starts_with("blobs/");
     assert!(!folder.files("").iter().any(strayed), "{:?}", folder.files(""));
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 #[tokio::test]
@@ -56,11 +57,11 @@ async fn names_that_are_not_utf8_or_hide_behind_overlong_utf8_are_refused() {
     for disposition in broken {
         target.raw(target.upload(&form(disposition))).await.problem(400, "malformed_multipart");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn extended_names_are_judged_as_what_they_decode_to() {
+async fn extended_names_are_checked_in_their_decoded_form() {
     let target = Target::start().await;
     let tricks = [
         "filename*=UTF-8''..%2F..%2Fup_1748300000.bin",
@@ -74,11 +75,11 @@ async fn extended_names_are_judged_as_what_they_decode_to() {
         reply.problem(400, "invalid_filename");
         assert_eq!(reply.header("set-cookie"), None);
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn backslashes_and_drives_are_refused_or_plain_words() {
+async fn backslashes_and_drives_are_refused_or_plain_text() {
     refused(&["..\\up_1748300000.bin", "a\\b_1748300000.bin", "C:\\x_1748300000.bin", "\\\\host\\x_1748300000.bin"])
         .await;
     harmless(&["C:x"]).await;
@@ -88,7 +89,7 @@ async fn backslashes_and_drives_are_refused_or_plain_words() {
 async fn a_nul_in_a_name_is_refused() {
     let target = Target::start().await;
     target.raw(target.upload(&file_name("a\0_1748300000.bin"))).await.problem(400, "malformed_multipart");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -96,9 +97,9 @@ async fn absolute_names_are_refused() {
     refused(&["/etc/passwd_1748300000.bin", "//host/x_1748300000.bin", "/", "/_1748300000.bin"]).await;
 }
 
-/// Names are held and told: a batch of endless ones must not fill memory, or the answer.
+/// Names are kept in memory and returned: a batch of endless names must fill neither memory nor the answer.
 #[tokio::test]
-async fn overlong_names_are_refused_and_told_in_short() {
+async fn overlong_names_are_refused_and_shortened_in_the_answer() {
     let target = Target::start().await;
     let long = format!("{}_1748300000.bin", "ä".repeat(7_000));
     let part = |at: usize| {
@@ -109,16 +110,16 @@ async fn overlong_names_are_refused_and_told_in_short() {
     let problem = reply.problem(400, "invalid_filename");
     assert_eq!(problem["errors"].as_array().unwrap().len(), 20);
     assert!(reply.text.len() < 16_384, "the answer has {} bytes", reply.text.len());
-    // Two names that begin alike are two names.
+    // Two names with the same beginning are different names.
     assert!(!reply.text.contains("duplicate_filename"));
 
     let endless = file_name(&"x".repeat(17_000));
     target.raw(target.upload(&endless)).await.problem(400, "malformed_multipart");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn dots_are_refused() {
+async fn dot_names_are_refused() {
     refused(&[
         ".",
         "..",
@@ -133,13 +134,13 @@ async fn dots_are_refused() {
 }
 
 #[tokio::test]
-async fn windows_device_names_are_plain_words() {
+async fn windows_device_names_are_plain_text() {
     refused(&["CON", "NUL.", "COM1:", "a_1748300000.bin:stream", "a_1748300000.bin ", "a_1748300000.bin."]).await;
     harmless(&["CON", "nul", "COM1", "PRN.x"]).await;
 }
 
 #[tokio::test]
-async fn marks_that_turn_text_or_break_lines_are_refused() {
+async fn bidirectional_marks_and_line_separators_are_refused() {
     let marks = ['\u{202E}', '\u{202A}', '\u{2066}', '\u{200F}', '\u{61C}', '\u{2028}', '\u{2029}', '\u{85}', '\u{9B}'];
     let names: Vec<String> = marks.iter().map(|mark| format!("a{mark}b_{T0}.bin")).collect();
     refused(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
@@ -148,5 +149,5 @@ async fn marks_that_turn_text_or_break_lines_are_refused() {
         let reply = target.raw(target.upload(&file_name(&format!("a{control}b_{T0}.bin")))).await;
         reply.problem(400, "malformed_multipart");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }

@@ -1,4 +1,4 @@
-//! Byte ranges that cannot be right, and bodies that do not keep to them.
+//! Byte ranges that are impossible, and bodies that do not match their range.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Session {
         format!("PUT {} HTTP/1.1\r\nhost: x\r\n{fields}\r\n", self.url)
     }
 
-    /// A request whose fields and body need not agree.
+    /// Sends a request whose headers and body need not agree.
     async fn raw(&self, fields: &str, body: &[u8]) -> Reply {
         self.target.raw([self.head(&format!("connection: close\r\n{fields}")).as_bytes(), body].concat()).await
     }
@@ -48,8 +48,8 @@ impl Session {
         asked(&self.target.server, &self.url).await
     }
 
-    /// Whatever was tried: the recording can still be sent, and is the one that was announced.
-    async fn ends_well(self) {
+    /// After all attempts the announced recording can still be sent, and is the one that is transcribed.
+    async fn assert_still_uploadable(self) {
         let Self { target, file, session, url } = self;
         let from = asked(&target.server, &url).await;
         let range = format!("bytes {from}-{}/*", file.bytes.len() - 1);
@@ -60,12 +60,12 @@ impl Session {
         let job = client.terminal(session["job_id"].as_str().unwrap()).await;
         assert_eq!(job["status"], "completed", "{job}");
         target.server.folder().until_no_blobs(PATIENCE).await;
-        target.goes_on().await;
+        target.assert_running().await;
     }
 }
 
 #[tokio::test]
-async fn ranges_that_nobody_can_mean_write_nothing() {
+async fn impossible_ranges_write_nothing() {
     let at = Session::start().await;
     let (size, last) = (at.size(), at.size() - 1);
     for range in [
@@ -103,26 +103,26 @@ async fn ranges_that_nobody_can_mean_write_nothing() {
         problem.problem(416, "invalid_range");
         assert_eq!(problem.header("range"), None, "nothing is there after `{range}`");
     }
-    // Without a range it is all of the file.
+    // Without a range the body counts as the whole file.
     at.raw(&format!("content-length: {last}\r\n"), &at.file.bytes[..last]).await.problem(416, "invalid_range");
     assert_eq!(at.offset().await, 0);
-    at.ends_well().await;
+    at.assert_still_uploadable().await;
 }
 
 #[tokio::test]
-async fn several_ranges_are_no_range() {
+async fn multiple_ranges_are_refused() {
     let at = Session::start().await;
     for (one, other) in [("0-9/*", "10-19/*"), ("0-9/*", "0-9/*"), ("*/*", "0-9/*")] {
         let fields = format!("content-range: bytes {one}\r\ncontent-range: bytes {other}\r\ncontent-length: 10\r\n");
         at.raw(&fields, &[7; 10]).await.problem(416, "invalid_range");
     }
     assert_eq!(at.offset().await, 0);
-    at.ends_well().await;
+    at.assert_still_uploadable().await;
 }
 
-/// Bytes that are there are never written over, whatever stands in their place.
+/// Bytes that were received are never overwritten, whatever is sent for their range.
 #[tokio::test]
-async fn what_overlaps_or_goes_backwards_is_read_over_and_a_gap_is_refused() {
+async fn overlapping_bytes_are_skipped_and_a_gap_is_refused() {
     let at = Session::start().await;
     let bytes = &at.file.bytes;
     assert_eq!(at.range("bytes 0-999/*", &bytes[..1000]).await.header("range"), Some("bytes=0-999"));
@@ -136,42 +136,42 @@ async fn what_overlaps_or_goes_backwards_is_read_over_and_a_gap_is_refused() {
     for first in [1011, 5000, at.size() - 10] {
         let gap = at.range(&format!("bytes {first}-{}/*", first + 9), &[0xEE; 10]).await;
         gap.problem(416, "invalid_range");
-        assert_eq!(gap.header("range"), Some("bytes=0-1009"), "it tells where to go on");
+        assert_eq!(gap.header("range"), Some("bytes=0-1009"), "the answer reports the offset");
     }
-    at.ends_well().await;
+    at.assert_still_uploadable().await;
 }
 
 #[tokio::test]
-async fn bodies_that_differ_from_their_range_never_count_for_more() {
+async fn body_longer_or_shorter_than_its_range_never_counts_for_more() {
     let at = Session::start().await;
     for (length, bytes) in [(0, 0), (9, 9), (11, 11), (1, 1)] {
         let fields = format!("content-range: bytes 0-9/*\r\ncontent-length: {length}\r\n");
         at.raw(&fields, &at.file.bytes[..bytes]).await.problem(416, "invalid_range");
     }
     at.raw("content-range: bytes */*\r\ncontent-length: 10\r\n", &[7; 10]).await.problem(416, "invalid_range");
-    // Nothing to be smuggled by two lengths.
+    // Two lengths cannot smuggle anything.
     for fields in ["content-length: 10\r\ncontent-length: 11\r\n", "content-length: -1\r\n", "content-length: 1e1\r\n"]
     {
-        at.raw(&format!("content-range: bytes 0-9/*\r\n{fields}"), &[7; 11]).await.bare(400);
+        at.raw(&format!("content-range: bytes 0-9/*\r\n{fields}"), &[7; 11]).await.assert_bare_status(400);
     }
     assert_eq!(at.offset().await, 0);
-    // Behind its length comes another request, and no byte of the file.
+    // The bytes beyond the announced length are another request, not part of the file.
     let fields = "content-range: bytes 0-9/*\r\ncontent-length: 10\r\n";
     let more = [at.head(fields).as_bytes(), &at.file.bytes[..10], &[0xEE; 4000]].concat();
-    let reply = at.target.to_the_end(more).await;
+    let reply = at.target.send_and_read_to_end(more).await;
     assert_eq!((reply.status(), reply.header("range")), (308, Some("bytes=0-9")), "{}", reply.text);
     assert_eq!(at.offset().await, 10);
-    // One that hangs up early: what came counts.
+    // A client closes the connection early: the bytes that arrived count.
     let mut short = at.target.dial(at.head("content-range: bytes 10-99/*\r\ncontent-length: 90\r\n")).await;
     short.write(&at.file.bytes[10..50]).await;
     short.half_close().await;
     short.read_to_end().await;
     assert_eq!(at.offset().await, 50);
-    at.ends_well().await;
+    at.assert_still_uploadable().await;
 }
 
 #[tokio::test]
-async fn chunks_without_an_end_fill_the_file_and_no_more() {
+async fn chunks_without_an_end_fill_at_most_the_file() {
     let at = Session::start().await;
     let chunk = [b"ffff\r\n".as_slice(), &[0xEE; 0xFFFF], b"\r\n"].concat();
     let fields = "transfer-encoding: chunked\r\ncontent-range: bytes 0-9/*\r\n";
@@ -186,9 +186,9 @@ async fn chunks_without_an_end_fill_the_file_and_no_more() {
     }
     endless.half_close().await;
     let reply = endless.read_to_end().await;
-    // It may be gone before it reads its answer.
+    // The client may be cut off before it reads its answer.
     assert!(matches!(reply.status(), 0 | 416), "{}", reply.text);
-    assert_eq!(at.offset().await, 10, "what is within the range counts");
+    assert_eq!(at.offset().await, 10, "the bytes within the range count");
     for broken in ["zz\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "5\r\nab"] {
         let mut wire = at.target.dial(at.head("transfer-encoding: chunked\r\ncontent-range: bytes 10-19/*\r\n")).await;
         wire.write(broken.as_bytes()).await;
@@ -202,28 +202,28 @@ async fn chunks_without_an_end_fill_the_file_and_no_more() {
 }
 
 impl Session {
-    /// Of a chunk that broke off, its first bytes may count, right or wrong: a session of other bytes must not pass.
+    /// Of an interrupted chunk the first bytes may count, right or wrong: a session with other bytes must not pass.
     async fn file_from(self, offset: u64) {
         if offset == 10 {
-            return self.ends_well().await;
+            return self.assert_still_uploadable().await;
         }
         let range = format!("bytes {offset}-{}/*", self.size() - 1);
         let rest = self.file.bytes.slice(usize::try_from(offset).unwrap()..);
         put(&self.target.server, &self.url, &range, rest).await.problem(422, "digest_mismatch");
-        self.ends_well().await;
+        self.assert_still_uploadable().await;
     }
 }
 
-/// A byte now and then, on a connection that lives: whoever comes later is let in at once, and no byte is lost.
+/// One connection sends a byte now and then: a later one takes over at once, and no byte is lost.
 #[tokio::test]
-async fn one_that_trickles_gives_way_to_the_next() {
+async fn slow_sender_is_displaced_by_the_next() {
     let at = Session::start().await;
     let fields = format!("content-range: bytes 0-{}/*\r\ncontent-length: {}\r\n", at.size() - 1, at.size());
     let mut slow: Vec<Wire> = Vec::new();
     for round in 0..5_u64 {
         let offset = usize::try_from(at.offset().await).unwrap();
         let mut wire = at.target.dial(at.head(&fields)).await;
-        // What is there is sent again, and is read over.
+        // Bytes that have arrived are sent again, and are skipped.
         wire.write(&at.file.bytes[..offset]).await;
         for byte in &at.file.bytes[offset..offset + 3] {
             wire.write(&[*byte]).await;
@@ -231,7 +231,7 @@ async fn one_that_trickles_gives_way_to_the_next() {
         }
         let watch = Stopwatch::start();
         let seen = at.offset().await;
-        assert!(watch.elapsed() < Duration::from_secs(2), "it was held up for {:?}", watch.elapsed());
+        assert!(watch.elapsed() < Duration::from_secs(2), "the request was delayed for {:?}", watch.elapsed());
         assert_eq!(seen, 3 * (round + 1));
         slow.push(wire);
     }
@@ -240,11 +240,11 @@ async fn one_that_trickles_gives_way_to_the_next() {
         let range = format!("bytes=0-{}", 3 * (round + 1) - 1);
         assert_eq!((reply.status(), reply.header("range")), (308, Some(&*range)), "{}", reply.text);
     }
-    at.ends_well().await;
+    at.assert_still_uploadable().await;
 }
 
 #[tokio::test]
-async fn after_its_end_a_file_takes_nothing() {
+async fn complete_file_accepts_no_bytes() {
     let at = Session::start().await;
     let (server, client) = (&at.target.server, at.target.server.client());
     put(server, &at.url, "", at.file.bytes.clone()).await.ok();
@@ -275,5 +275,5 @@ async fn after_its_end_a_file_takes_nothing() {
         put(server, &url(&session, 0), range, vec![7; bytes]).await.problem(410, "upload_expired");
     }
     server.folder().until_no_blobs(PATIENCE).await;
-    at.target.goes_on().await;
+    at.target.assert_running().await;
 }

@@ -1,4 +1,4 @@
-//! Too many and too large: parts, headers, addresses, parameters.
+//! Requests that are too many or too large: parts, headers, URLs, parameters.
 
 use tests::recordings::T0;
 use tests::recordings::name;
@@ -8,14 +8,14 @@ use super::Target;
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
 
 #[tokio::test]
-async fn ten_thousand_files_are_refused_at_the_first_too_many() {
+async fn ten_thousand_files_are_refused_at_the_first_file_above_the_limit() {
     let target = Target::start().await;
     let part = |at: i64| {
         format!("--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{}\"\r\n\r\nabc\r\n", name(T0 + at))
     };
     let body = (0..10_000).map(part).collect::<String>() + "--b--\r\n";
     target.raw(target.upload(body.as_bytes())).await.problem(413, "too_many_files");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn ten_thousand_other_parts_are_refused() {
         problem["detail"],
         "The part `x` has more than 65536 bytes. Recordings are read from parts named `files`."
     );
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn ten_thousand_headers_of_a_part_are_refused() {
     let headers = (0..10_000).map(|at| format!("x-{at}: y\r\n")).collect::<String>();
     let body = format!("--b\r\n{headers}\r\nabc\r\n--b--\r\n");
     target.raw(target.upload(body.as_bytes())).await.problem(400, "malformed_multipart");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -51,36 +51,39 @@ async fn ten_thousand_headers_are_refused() {
     let headers = |many: usize| (0..many).map(|at| format!("x-{at}: y\r\n")).collect::<String>();
     target.raw(format!("{HEALTH}{}\r\n", headers(200))).await.problem(431, "headers_too_large");
     for many in [1000, 10_000] {
-        target.to_the_end(format!("{HEALTH}{}\r\n", headers(many))).await.bare(431);
+        target.send_and_read_to_end(format!("{HEALTH}{}\r\n", headers(many))).await.assert_bare_status(431);
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
 async fn a_header_of_a_mebibyte_is_refused() {
     let target = Target::start().await;
     target.raw(format!("{HEALTH}x-long: {}\r\n\r\n", "x".repeat(40_000))).await.problem(431, "headers_too_large");
-    target.to_the_end(format!("{HEALTH}x-long: {}\r\n\r\n", "x".repeat(1 << 20))).await.bare(431);
-    // Neither its end nor its name ever come.
-    target.to_the_end(format!("{HEALTH}{}", "x".repeat(1 << 20))).await.bare(431);
-    target.stays_unharmed().await;
+    target
+        .send_and_read_to_end(format!("{HEALTH}x-long: {}\r\n\r\n", "x".repeat(1 << 20)))
+        .await
+        .assert_bare_status(431);
+    // Neither the header's name nor its end ever arrives.
+    target.send_and_read_to_end(format!("{HEALTH}{}", "x".repeat(1 << 20))).await.assert_bare_status(431);
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn an_address_of_a_hundred_kilobytes_is_refused() {
+async fn url_of_a_hundred_kilobytes_is_refused() {
     let target = Target::start().await;
     let get = |path: String| format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     target.raw(get(format!("/{}", "x".repeat(10_000)))).await.problem(414, "uri_too_long");
-    let reply = target.to_the_end(get(format!("/{}", "x".repeat(100_000)))).await;
+    let reply = target.send_and_read_to_end(get(format!("/{}", "x".repeat(100_000)))).await;
     assert!(matches!(reply.status(), 414 | 431), "{}", reply.text);
-    let reply = target.to_the_end(format!("{} / HTTP/1.1\r\n\r\n", "G".repeat(100_000))).await;
+    let reply = target.send_and_read_to_end(format!("{} / HTTP/1.1\r\n\r\n", "G".repeat(100_000))).await;
     assert!(matches!(reply.status(), 400 | 431), "{}", reply.text);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
-/// As many parameters as an address can hold: each is looked at once.
+/// As many parameters as fit into a URL: each is examined only once.
 #[tokio::test]
-async fn parameters_without_number_are_bounded_by_the_address() {
+async fn number_of_parameters_is_bounded_by_the_url_length() {
     let target = Target::start().await;
     let client = target.server.client();
     let many = |what: &str, times: usize| what.repeat(times);
@@ -101,5 +104,5 @@ async fn parameters_without_number_are_bounded_by_the_address() {
         client.get(&format!("/v2/conversations?from={time}&to={time}")).await.ok();
     }
     client.get("/v2/usage?from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z").await.ok();
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }

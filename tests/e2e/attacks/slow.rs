@@ -1,4 +1,4 @@
-//! Clients that trickle, hang up half way, or only half hang up.
+//! Clients that send slowly, close the connection halfway, or close only one direction.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use tests::wait::{PATIENCE, Stopwatch};
 use tests::{Recording, Setup, Wire, contract, eventually, recordings};
 
 use super::{Target, good_form};
-use crate::upload_rows::nothing_kept;
+use crate::upload_rows::assert_nothing_stored;
 
-/// How long the slow ones go on.
+/// How long the slow clients go on.
 const WHILE: Duration = Duration::from_secs(3);
 const SLOW_ONES: usize = 50;
-/// An answer that somebody waits for.
+/// The longest time for an answer to a normal client.
 const PROMPT: Duration = Duration::from_secs(2);
 
-/// One byte now and then, as long as the test goes on; none may be the last.
+/// Sends one byte now and then until the test ends, but never the last byte.
 async fn trickle(wire: &mut Wire, bytes: &[u8]) {
     let watch = Stopwatch::start();
     for byte in bytes {
@@ -30,13 +30,13 @@ async fn trickle(wire: &mut Wire, bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn clients_that_trickle_cost_no_memory_and_keep_nobody_waiting() {
+async fn slow_clients_cost_no_memory_and_delay_nobody() {
     let target = Target::start().await;
     let body = good_form(&Recording::short(T0));
     let half = body.len() / 2;
     let head = target.head(&format!("content-length: {}\r\n", body.len()));
     let slow = join_all((0..SLOW_ONES).map(async |at| {
-        // Some are slow in the head, some in the body.
+        // Some clients are slow in the head, others in the body.
         let (at_once, slowly) = if at % 2 == 0 { (head.len() - 40, &[][..]) } else { (head.len(), &body[..half]) };
         let mut wire = target.dial([&head.as_bytes()[..at_once], slowly].concat()).await;
         let rest = [&head.as_bytes()[at_once..], &body[slowly.len()..]].concat();
@@ -51,22 +51,22 @@ async fn clients_that_trickle_cost_no_memory_and_keep_nobody_waiting() {
         }
     };
     tokio::join!(slow, others);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
-/// Their places are bounded, and whoever only waits gives way.
+/// The number of connections is limited, and a connection that is only idle is closed for a new one.
 #[tokio::test]
-async fn idle_connections_do_not_lock_others_out() {
+async fn idle_connections_do_not_block_new_ones() {
     let target = Target::with(Setup::new().with("server.max_connections", 20)).await;
     let idle = join_all((0..40).map(|_| target.dial("GET /healthz HTTP/1.1\r\nhost: x\r\nx-never:"))).await;
-    let health = target.server.stranger().get("/healthz").await;
+    let health = target.server.client_without_token().get("/healthz").await;
     assert_eq!(health.status, 200, "{}", health.text);
     drop(idle);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn a_client_that_half_closes_in_the_middle_of_its_body_leaves_nothing() {
+async fn upload_half_closed_within_its_body_leaves_nothing() {
     let target = Target::start().await;
     let body = good_form(&Recording::short(T0));
     let upload = target.upload(&body);
@@ -76,24 +76,24 @@ async fn a_client_that_half_closes_in_the_middle_of_its_body_leaves_nothing() {
         let reply = wire.read_to_end().await;
         assert!(matches!(reply.status(), 0 | 400), "{}", reply.text);
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn a_client_that_half_closes_behind_its_request_gets_its_answer_or_an_end() {
+async fn client_that_half_closes_after_its_request_gets_an_answer_or_a_close() {
     let target = Target::start().await;
     let mut wire = target.dial("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
     wire.half_close().await;
     let reply = wire.read_to_end().await;
     assert!(matches!(reply.status(), 0 | 200), "{}", reply.text);
-    // And a server that is spoken to by silence hangs up.
+    // A client that sends nothing is disconnected.
     let mut silent = target.dial("").await;
     silent.half_close().await;
     assert_eq!(silent.read_to_end().await.text, "");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
-/// At every stage of an upload up to its last byte, by a farewell and by a reset.
+/// Clients vanish at every stage of an upload up to its last byte, by a normal close and by a reset.
 #[tokio::test]
 async fn clients_that_vanish_at_any_stage_leave_nothing() {
     let target = Target::start().await;
@@ -120,43 +120,43 @@ async fn clients_that_vanish_at_any_stage_leave_nothing() {
         let mut wire = target.dial(&upload[..bytes]).await;
         wire.half_close().await;
         drop(wire);
-        assert!(target.server.stranger().get("/healthz").await.status == 200, "after {what}");
+        assert!(target.server.client_without_token().get("/healthz").await.status == 200, "after {what}");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
-/// A whole request whose sender does not wait: there is one whole job, or nothing.
+/// A complete request whose sender does not wait for the answer: there is one complete job, or nothing.
 #[tokio::test]
-async fn a_client_that_vanishes_behind_its_last_byte_leaves_a_whole_job_or_nothing() {
+async fn client_that_vanishes_after_its_last_byte_leaves_a_complete_job_or_nothing() {
     let target = Target::start().await;
     for at in 0..10 {
         let wire = target.dial(target.upload(&good_form(&Recording::short(T0 + at * 1000)))).await;
         if at % 2 == 0 { wire.reset() } else { drop(wire) }
     }
     let client = target.server.client();
-    eventually("every job is whole", PATIENCE, async || {
+    eventually("every job is complete", PATIENCE, async || {
         let jobs = client.jobs().await;
         jobs.iter().all(|job| job["status"] == "completed" && job["total_files"] == 1).then_some(())
     })
     .await;
     target.server.folder().until_no_blobs(PATIENCE).await;
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 #[tokio::test]
-async fn a_client_that_never_reads_its_answers_holds_nobody_up() {
+async fn client_that_never_reads_its_answers_delays_nobody() {
     let target = Target::start().await;
     let mut deaf = target.dial("").await;
     let asked = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(200);
     deaf.write(asked.as_bytes()).await;
-    nothing_kept(&target.server).await;
+    assert_nothing_stored(&target.server).await;
     drop(deaf);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
-/// The end does not wait for it, and it hears why.
+/// The shutdown does not wait for the slow client, which is told the reason.
 #[tokio::test]
-async fn a_slow_upload_is_told_that_the_server_ends_and_leaves_nothing() {
+async fn slow_upload_is_refused_at_shutdown_and_leaves_nothing() {
     let target = Target::start().await;
     let setup = target.server.setup().clone();
     let body = good_form(&Recording::large(T0, &recordings::large(4 << 20)));
@@ -167,8 +167,8 @@ async fn a_slow_upload_is_told_that_the_server_ends_and_leaves_nothing() {
     eventually("the upload has begun", PATIENCE, begun).await;
     let ((ended, took), reply) = tokio::join!(target.server.sigterm(), wire.read_answer());
     assert_eq!(reply.problem(503, "shutting_down")["retry_after"], 10);
-    contract::hold(&Method::POST, "/v2/sync/upload", 503, "shutting_down", "");
+    contract::assert_documented(&Method::POST, "/v2/sync/upload", 503, "shutting_down", "");
     assert_eq!((reply.header("retry-after"), ended.code()), (Some("10"), Some(0)));
     assert!(took < Duration::from_secs(10), "{took:?}");
-    nothing_kept(&setup.start().await).await;
+    assert_nothing_stored(&setup.start().await).await;
 }

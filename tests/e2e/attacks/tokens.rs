@@ -1,4 +1,4 @@
-//! Tokens that nobody issued: none lets anybody in, on any route, by any way.
+//! Tokens that were not issued by this server: none is accepted, on any route, in any form.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ fn signed(header: &Header, claims: &Value, key: &[u8]) -> String {
     encode(header, claims, &key).unwrap()
 }
 
-/// The server's own key pair, which only its machine knows.
+/// The server's own signing key, which never leaves its machine.
 fn own_key(target: &Target) -> Vec<u8> {
     std::fs::read(target.server.folder().path.join("secrets/identity.pk8")).unwrap()
 }
@@ -48,8 +48,8 @@ fn eddsa(kid: Option<&str>) -> Header {
     Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::EdDSA) }
 }
 
-/// By every way in: 401 and the challenge, and nothing of why beyond a sentence.
-async fn lets_nobody_in(target: &Target, tokens: &BTreeMap<&str, String>) {
+/// Checks every route: the answer is 401 with a challenge, and gives no reason beyond one sentence.
+async fn assert_rejected(target: &Target, tokens: &BTreeMap<&str, String>) {
     for (what, token) in tokens {
         let client = Client::new(&target.server.url, token);
         for (method, path) in [
@@ -62,15 +62,18 @@ async fn lets_nobody_in(target: &Target, tokens: &BTreeMap<&str, String>) {
             assert_eq!(answer.status, 401, "{what}: {}", answer.text);
             answer.problem(401, "unauthenticated");
             assert_eq!(answer.header("www-authenticate"), "Bearer", "{what}");
-            assert!(!answer.text.contains(token.as_str()), "{what} is told back");
+            assert!(!answer.text.contains(token.as_str()), "{what} is returned in the answer");
         }
     }
-    let told = target.server.log.text();
-    assert!(tokens.values().filter(|token| token.len() > 20).all(|token| !told.contains(token.as_str())), "in the log");
+    let log_text = target.server.log.text();
+    assert!(
+        tokens.values().filter(|token| token.len() > 20).all(|token| !log_text.contains(token.as_str())),
+        "in the log"
+    );
 }
 
 #[tokio::test]
-async fn tokens_without_a_signature_of_this_server_let_nobody_in() {
+async fn tokens_without_a_signature_of_this_server_are_rejected() {
     let target = Target::start().await;
     let own = own_key(&target);
     let public = Ed25519KeyPair::from_pkcs8(&own).unwrap().public_key().as_ref().to_vec();
@@ -99,11 +102,11 @@ async fn tokens_without_a_signature_of_this_server_let_nobody_in() {
         ("a word", "admin".to_owned()),
         ("padding", format!("{good}==")),
     ]);
-    lets_nobody_in(&target, &tokens).await;
-    target.stays_unharmed().await;
+    assert_rejected(&target, &tokens).await;
+    target.assert_unchanged().await;
 }
 
-/// Brings its own key along.
+/// A token that brings its own key along.
 fn jwk(key: &[u8]) -> String {
     let public = Ed25519KeyPair::from_pkcs8(key).unwrap().public_key().as_ref().to_vec();
     let x = BASE64_URL_SAFE_NO_PAD.encode(public);
@@ -113,7 +116,7 @@ fn jwk(key: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn tokens_of_another_time_place_or_purpose_let_nobody_in() {
+async fn tokens_with_a_wrong_time_issuer_or_audience_are_rejected() {
     let target = Target::start().await;
     let (own, now) = (own_key(&target), now_secs());
     let with = |change: Value| {
@@ -136,13 +139,13 @@ async fn tokens_of_another_time_place_or_purpose_let_nobody_in() {
         ("a user too many", with(json!({"sub": "x".repeat(1000)}))),
         ("a list of users", with(json!({"sub": ["local"]}))),
     ]);
-    lets_nobody_in(&target, &tokens).await;
-    target.stays_unharmed().await;
+    assert_rejected(&target, &tokens).await;
+    target.assert_unchanged().await;
 }
 
-/// The name of a key is not looked at as a path, or as anything.
+/// The key id is never used as a path, or in any other way than as an id.
 #[tokio::test]
-async fn a_kid_with_tricks_changes_nothing() {
+async fn malicious_key_id_changes_nothing() {
     let target = Target::start().await;
     let own = own_key(&target);
     let other = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).unwrap();
@@ -151,13 +154,13 @@ async fn a_kid_with_tricks_changes_nothing() {
     let empty = kids.map(|kid| {
         (kid, signed(&Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::HS256) }, &valid(), b""))
     });
-    lets_nobody_in(&target, &BTreeMap::from(empty)).await;
-    lets_nobody_in(
+    assert_rejected(&target, &BTreeMap::from(empty)).await;
+    assert_rejected(
         &target,
         &BTreeMap::from(kids.map(|kid| (kid, signed(&eddsa(Some(kid)), &valid(), other.as_ref())))),
     )
     .await;
-    // A user id with tricks stays a user id: escaped wherever it becomes a path.
+    // A malicious user id stays a user id: it is escaped wherever it becomes part of a path.
     for sub in ["../../etc", "a/b", "..", "local/../local"] {
         let client = target.server.client().with_token(&signed(&eddsa(None), &claims(sub, 0, now_secs() + 60), &own));
         let answer = client.upload(&[tests::Recording::new("a_1748300000.bin", &b"abc"[..])]).await;
@@ -165,7 +168,7 @@ async fn a_kid_with_tricks_changes_nothing() {
     }
     let folder = target.server.folder();
     assert_eq!(std::fs::read_dir(folder.path.parent().unwrap()).unwrap().count(), 1, "beside the data folder");
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 #[tokio::test]
@@ -179,15 +182,15 @@ async fn a_token_of_a_mebibyte_is_refused() {
     };
     target.raw(ask(30_000)).await.problem(401, "unauthenticated");
     target.raw(ask(40_000)).await.problem(431, "headers_too_large");
-    target.to_the_end(ask(1 << 20)).await.bare(431);
-    target.stays_unharmed().await;
+    target.send_and_read_to_end(ask(1 << 20)).await.assert_bare_status(431);
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn a_token_anywhere_but_in_its_header_is_not_looked_at() {
+async fn token_outside_the_authorization_header_is_ignored() {
     let target = Target::start().await;
     let token = target.server.token.clone();
-    let open = target.server.stranger();
+    let open = target.server.client_without_token();
     for name in ["token", "access_token", "authorization", "id_token", "auth"] {
         open.get(&format!("/v2/usage?{name}={token}")).await.problem(401, "unauthenticated");
         open.get(&format!("/v2/usage?{name}=Bearer%20{token}")).await.problem(401, "unauthenticated");
@@ -207,6 +210,6 @@ async fn a_token_anywhere_but_in_its_header_is_not_looked_at() {
     let body = open.request(Method::POST, "/v2/sync/upload").body(format!("access_token={token}"));
     let body = body.header("content-type", "application/x-www-form-urlencoded");
     open.send(body).await.problem(401, "unauthenticated");
-    assert!(!target.server.log.text().contains(&token), "a token of the query stands in the log");
-    target.stays_unharmed().await;
+    assert!(!target.server.log.text().contains(&token), "a token of the query is in the log");
+    target.assert_unchanged().await;
 }

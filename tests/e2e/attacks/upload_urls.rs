@@ -1,4 +1,4 @@
-//! Upload addresses that were guessed, changed, taken from elsewhere; and sessions that want to break their reader.
+//! Upload URLs that were guessed, changed or taken from elsewhere; and session requests that try to break their parser.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ use crate::sessions::{OPEN, asked, complete, offer, open, put, url};
 const PARTS: &str = "/v2/sync/uploads/parts/";
 const UNKNOWN: &str = "11111111-1111-4111-8111-111111111111";
 
-/// Status and body without what differs with every request, and the names of the headers.
-fn told(reply: &tests::Reply) -> (u16, String, Vec<String>) {
+/// Status and body without the values that differ with every request, and the names of the headers.
+fn comparable(reply: &tests::Reply) -> (u16, String, Vec<String>) {
     let request = reply.header("x-request-id").unwrap_or_default().to_owned();
     let mut body = reply.body();
     body["request_id"] = Value::Null;
@@ -29,14 +29,14 @@ async fn ask(target: &Target, path: &str) -> tests::Reply {
     target.raw(format!("PUT {path} HTTP/1.1\r\nhost: x\r\n{fields}\r\n0123456789")).await
 }
 
-/// Every letter of the secret counts, and a wrong address says nothing of how near it came.
+/// Every letter of the secret counts, and the answer to a wrong URL does not reveal how close the guess was.
 #[tokio::test]
-async fn changed_addresses_are_answered_like_those_that_never_were() {
+async fn changed_upload_urls_get_the_same_answer_as_unknown_ones() {
     let target = Target::start().await;
     let files = [Recording::short(T0), Recording::short(T0 + 1000)];
     let session = open(&target.server.client(), &[&files[0], &files[1]]).await;
     let (mine, second) = (url(&session, 0), url(&session, 1));
-    let unknown = told(&ask(&target, &format!("{PARTS}{UNKNOWN}.0.{}", "0".repeat(64))).await);
+    let unknown = comparable(&ask(&target, &format!("{PARTS}{UNKNOWN}.0.{}", "0".repeat(64))).await);
     assert_eq!(unknown.0, 404);
     assert!(unknown.1.contains("upload_not_found"), "{}", unknown.1);
     let (address, secret) = mine.rsplit_once('.').unwrap();
@@ -59,7 +59,7 @@ async fn changed_addresses_are_answered_like_those_that_never_were() {
         format!("{address}.{secret}%ff"),
         format!("{PARTS}%c3%28"),
         format!("{address}.%2e%2e%2f{secret}"),
-        // The address of one file for another, both ways, and files that are not there.
+        // The URL of one file with the secret of another, both ways, and files that do not exist.
         format!("{address}.{other_secret}"),
         format!("{PARTS}{job}.1.{secret}"),
         format!("{PARTS}{job}.2.{secret}"),
@@ -85,9 +85,9 @@ async fn changed_addresses_are_answered_like_those_that_never_were() {
     }
     for path in tries {
         let reply = ask(&target, &path).await;
-        assert_eq!(told(&reply), unknown, "{path}");
+        assert_eq!(comparable(&reply), unknown, "{path}");
     }
-    // What is no address at all is no route.
+    // A path that has not the form of an upload URL matches no route.
     for path in [
         format!("{PARTS}{job}/0/{secret}"),
         format!("{PARTS}../parts/{job}.0.{secret}"),
@@ -101,11 +101,11 @@ async fn changed_addresses_are_answered_like_those_that_never_were() {
     for (at, url) in [&mine, &second].into_iter().enumerate() {
         assert_eq!(asked(&target.server, url).await, 0, "nothing was written into file {at}");
     }
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 #[tokio::test]
-async fn an_address_serves_only_its_method_and_reads_no_token() {
+async fn upload_url_accepts_only_its_method_and_ignores_tokens() {
     let target = Target::start().await;
     let (client, eve) = (target.server.client(), target.server.client_of("eve").await);
     let file = Recording::short(T0);
@@ -115,35 +115,35 @@ async fn an_address_serves_only_its_method_and_reads_no_token() {
         let reply = target.raw(format!("{method} {mine} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")).await;
         reply.problem(405, "method_not_allowed");
     }
-    // Whoever has it may send, and what else he shows is not looked at.
+    // Anyone with the URL may send; other credentials are not looked at.
     let (half, size) = (file.bytes.len() / 2, file.bytes.len());
     let request = |range: String, from: usize, to: usize| {
         eve.request(Method::PUT, &mine).header("content-range", range).body(file.bytes.slice(from..to))
     };
     assert_eq!(eve.send(request(format!("bytes 0-{}/*", half - 1), 0, half)).await.status, 308);
-    let stranger = target.server.stranger();
+    let client_without_token = target.server.client_without_token();
     for (at, token) in [(half, "Bearer nonsense"), (half + 10, "Basic eDp5"), (half + 20, "")] {
-        let put = stranger.request(Method::PUT, &mine).header("authorization", token);
+        let put = client_without_token.request(Method::PUT, &mine).header("authorization", token);
         let put = put.header("content-range", format!("bytes {at}-{}/*", at + 9)).body(file.bytes.slice(at..at + 10));
-        assert_eq!(stranger.send(put).await.status, 308);
+        assert_eq!(client_without_token.send(put).await.status, 308);
     }
     assert_eq!(eve.send(request(format!("bytes {}-{}/*", half + 30, size - 1), half + 30, size)).await.status, 200);
-    eve.has_nothing().await;
+    eve.assert_empty().await;
     complete(&client, &session).await.ok();
     let job = client.terminal(session["job_id"].as_str().unwrap()).await;
     assert_eq!(job["status"], "completed", "the owner's, with all of its bytes: {job}");
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
-/// Also where a request fails, is no request, or comes to the wrong place.
+/// The URL is not revealed either where a request fails, is malformed, or goes to the wrong route.
 #[tokio::test]
-async fn no_way_of_failing_tells_an_address() {
+async fn failed_requests_never_reveal_an_upload_url() {
     let target = Target::with(Setup::new().with("log.level", "trace")).await;
     let files = [Recording::short(T0), Recording::short(T0 + 1000)];
     let session = open(&target.server.client(), &[&files[0], &files[1]]).await;
     let mine = url(&session, 0);
     let (address, secret) = mine.rsplit_once('.').unwrap();
-    let stranger = target.server.stranger();
+    let client_without_token = target.server.client_without_token();
     let mut seen = Vec::new();
     for (method, path) in [
         (Method::PUT, mine.clone()),
@@ -152,7 +152,7 @@ async fn no_way_of_failing_tells_an_address() {
         (Method::PUT, format!("{mine}/x")),
         (Method::PUT, format!("{mine}?upload={secret}")),
         (Method::PUT, format!("{address}.1.{secret}")),
-        // As where a base address that ends in a slash was put before it.
+        // As if a base URL that ends in a slash was put before it.
         (Method::PUT, format!("/{mine}")),
         (Method::PUT, format!("/api{mine}")),
     ] {
@@ -161,7 +161,7 @@ async fn no_way_of_failing_tells_an_address() {
         assert!((400..500).contains(&reply.status()), "{}", reply.text);
         seen.push(reply.text);
     }
-    // A head that breaks off, one that is too long, a body that is.
+    // A head that breaks off, a head that is too long, a body that is too long.
     seen.push(target.raw(format!("PUT {mine}{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(10_000))).await.text);
     seen.push(target.raw(format!("PUT {mine} HTTP/9.9\r\nhost: x\r\n\r\n")).await.text);
     seen.push(target.raw(format!("PUT {mine} HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(150))).await.text);
@@ -172,16 +172,16 @@ async fn no_way_of_failing_tells_an_address() {
     complete(&target.server.client(), &session).await.ok();
     target.server.client().terminal(session["job_id"].as_str().unwrap()).await;
     target.dial(format!("PUT {mine} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n")).await.reset();
-    seen.push(stranger.get("/metrics").await.text);
+    seen.push(client_without_token.get("/metrics").await.text);
     seen.push(target.server.log.text());
     for text in seen {
         assert!(!text.contains(secret), "{text}");
     }
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 #[tokio::test]
-async fn sessions_of_others_are_refused_on_every_route() {
+async fn sessions_of_other_users_are_refused_on_every_route() {
     let target = Target::start().await;
     let (client, eve) = (target.server.client(), target.server.client_of("eve").await);
     let file = Recording::short(T0);
@@ -201,7 +201,7 @@ async fn sessions_of_others_are_refused_on_every_route() {
         assert_eq!(answer.status, 403, "{path}: {}", answer.text);
         assert!(!answer.text.contains("audio_") && !answer.text.contains(PARTS), "{}", answer.text);
     }
-    // The same recording is another one when another offers it.
+    // The same recording is a different one if another user offers it.
     let theirs = open(&eve, &[&file]).await;
     assert_ne!(theirs["job_id"], session["job_id"]);
     assert_eq!(
@@ -210,7 +210,7 @@ async fn sessions_of_others_are_refused_on_every_route() {
     );
     complete(&client, &session).await.ok();
     assert_eq!(client.terminal(id).await["status"], "completed");
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 async fn send(target: &Target, body: impl Into<Vec<u8>>) -> tests::Answer {
@@ -228,7 +228,7 @@ fn with(field: &str, value: &str) -> String {
 }
 
 #[tokio::test]
-async fn sizes_sums_and_names_with_tricks_open_nothing() {
+async fn malicious_sizes_digests_and_names_open_no_session() {
     let target = Target::start().await;
     let numbers = ["-1", "1.5", "1000.0", "1e3", "18446744073709551616", "1e400", "\"1000\"", "null", "true", "[1000]"];
     for size in numbers {
@@ -238,7 +238,7 @@ async fn sizes_sums_and_names_with_tricks_open_nothing() {
     for size in ["2147483649", "9223372036854775807", "9223372036854775808", "18446744073709551615"] {
         send(&target, with("size", size)).await.problem(413, "file_too_large");
     }
-    // Two of them that overflow in their sum.
+    // Two sizes whose sum overflows.
     let file = |at: i64| json!({"name": name(T0 + at), "size": u64::MAX / 2 + 1, "sha256": "ab".repeat(32)});
     send(&target, json!({"files": [file(0), file(1)]}).to_string()).await.problem(413, "file_too_large");
     for sum in [
@@ -273,11 +273,11 @@ async fn sizes_sums_and_names_with_tricks_open_nothing() {
     let long = format!("{}{}", "x".repeat(5000), name(T0));
     send(&target, with("name", &json!(long).to_string())).await.problem(400, "invalid_filename");
     assert_eq!(target.server.folder().files("").iter().filter(|file| file.contains("passwd")).count(), 0);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
-async fn a_sum_in_large_letters_is_the_same_sum() {
+async fn digest_in_capital_letters_is_the_same_digest() {
     let target = Target::start().await;
     let file = Recording::short(T0);
     let session = open(&target.server.client(), &[&file]).await;
@@ -285,11 +285,11 @@ async fn a_sum_in_large_letters_is_the_same_sum() {
     large["sha256"] = large["sha256"].as_str().unwrap().to_uppercase().into();
     let again = send(&target, json!({"files": [large]}).to_string()).await.ok();
     assert_eq!(again["job_id"], session["job_id"]);
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 #[tokio::test]
-async fn lists_and_bodies_without_measure_open_nothing() {
+async fn oversized_lists_and_bodies_open_no_session() {
     let target = Target::start().await;
     let file = |at: i64| json!({"name": name(T0 + at), "size": 1000, "sha256": "ab".repeat(32)});
     let files = |many: i64| json!({"files": (0..many).map(file).collect::<Vec<_>>()}).to_string();
@@ -322,12 +322,12 @@ async fn lists_and_bodies_without_measure_open_nothing() {
     let chunk = format!("ffff\r\n{}\r\n", " ".repeat(0xFFFF));
     let endless = format!("{head}transfer-encoding: chunked\r\n\r\n{}", chunk.repeat(8));
     target.raw(endless).await.problem(413, "request_too_large");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
-/// The bound is a hundred; the oldest give way, and leave nothing.
+/// The limit is a hundred sessions; the oldest ones are cancelled, and leave nothing.
 #[tokio::test]
-async fn a_user_who_opens_sessions_without_end_keeps_a_hundred() {
+async fn user_keeps_at_most_a_hundred_open_sessions() {
     let target = Target::start().await;
     let (client, many) = (target.server.client(), 150);
     let mut sessions = Vec::new();
@@ -343,10 +343,10 @@ async fn a_user_who_opens_sessions_without_end_keeps_a_hundred() {
     assert_eq!(asked(&target.server, &url(&sessions[50], 0)).await, 100);
     let parts = || target.server.folder().blobs().iter().filter(|file| file.ends_with(".part")).count();
     tests::eventually("only the open ones have bytes", PATIENCE, async || (parts() == 100).then_some(())).await;
-    // They are nobody else's trouble.
+    // Other users are not affected.
     let other = target.server.client_of("other").await;
     let theirs = open(&other, &[&Recording::short(T0)]).await;
     assert_eq!(asked(&target.server, &url(&theirs, 0)).await, 0);
     assert_eq!(open_ones().await, 100);
-    target.goes_on().await;
+    target.assert_running().await;
 }

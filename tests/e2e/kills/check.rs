@@ -1,4 +1,4 @@
-//! What has to be true after all kills: every accepted job is complete, and everything happened once.
+//! What must be true after all kills: every accepted job is complete, and everything happened once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use super::fleet::{Fleet, User};
 
 pub async fn everything(fleet: &Fleet, server: &Server, limit: Duration) {
     for user in &fleet.users {
-        let jobs = settled(user, limit).await;
-        each_batch_is_one_complete_job(user, &jobs);
-        each_segment_is_placed_and_counted_once(user, &jobs).await;
+        let jobs = ended_jobs(user, limit).await;
+        assert_each_batch_is_one_complete_job(user, &jobs);
+        assert_each_segment_placed_and_counted_once(user, &jobs).await;
     }
     server.folder().until_no_blobs(limit).await;
-    each_job_was_pushed(fleet, server, limit).await;
+    assert_each_job_was_pushed(fleet, server, limit).await;
 }
 
-async fn settled(user: &User, limit: Duration) -> Vec<Value> {
+async fn ended_jobs(user: &User, limit: Duration) -> Vec<Value> {
     eventually(&format!("every job of {} is terminal", user.uid), limit, async || {
         let jobs = user.client.jobs().await;
         jobs.iter().all(is_terminal).then_some(jobs)
@@ -27,17 +27,17 @@ async fn settled(user: &User, limit: Duration) -> Vec<Value> {
     .await
 }
 
-fn each_batch_is_one_complete_job(user: &User, jobs: &[Value]) {
+fn assert_each_batch_is_one_complete_job(user: &User, jobs: &[Value]) {
     for job in jobs {
         assert_eq!((&job["status"], &job["error"]), (&"completed".into(), &Value::Null), "{}: {job}", user.uid);
     }
     let known: BTreeSet<&str> = jobs.iter().map(|job| job["job_id"].as_str().unwrap()).collect();
     let accepted: BTreeSet<&str> = user.batches.iter().filter_map(|batch| batch.job_id.as_deref()).collect();
     assert_eq!(accepted.len(), user.batches.len(), "{}: two batches share a job", user.uid);
-    assert_eq!(known, accepted, "{}: jobs that are there, and jobs that were accepted", user.uid);
+    assert_eq!(known, accepted, "{}: existing jobs and accepted jobs differ", user.uid);
 }
 
-async fn each_segment_is_placed_and_counted_once(user: &User, jobs: &[Value]) {
+async fn assert_each_segment_placed_and_counted_once(user: &User, jobs: &[Value]) {
     let sum = |field: &str| jobs.iter().map(|job| job["result"][field].as_u64().unwrap()).sum::<u64>();
     let conversations = user.client.conversations().await;
     let placed: Vec<&Value> = conversations.iter().flat_map(|one| one["segments"].as_array().unwrap()).collect();
@@ -49,11 +49,11 @@ async fn each_segment_is_placed_and_counted_once(user: &User, jobs: &[Value]) {
     assert_eq!(recordings.len(), user.recordings(), "{uid}: recordings with text");
     assert_eq!(conversations.len(), user.conversations(), "{uid}: conversations");
     let usage = (placed.len() as u64, words, sum("transcribed_ms"));
-    assert_eq!(user.client.usage().await, usage, "{uid}: usage is the sum of what is placed");
+    assert_eq!(user.client.usage().await, usage, "{uid}: usage equals the sum of the placed segments");
 }
 
-/// At least once: a device recognises the second by job and time.
-async fn each_job_was_pushed(fleet: &Fleet, server: &Server, limit: Duration) {
+/// A push is sent at least once: a device recognises a repetition by job and time.
+async fn assert_each_job_was_pushed(fleet: &Fleet, server: &Server, limit: Duration) {
     eventually("every job was pushed", limit, async || {
         let pushes: Vec<String> = server.folder().pushes().iter().map(ToString::to_string).collect();
         let all = pushes.join("\n");

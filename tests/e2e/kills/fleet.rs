@@ -1,15 +1,15 @@
-//! Devices of several users that upload, lose the connection, and upload again until they are told 202.
+//! Devices of several users that upload, lose the connection, and upload again until they get 202.
 
 use futures_util::future::join_all;
 use tests::recordings::T0;
 use tests::{Client, Recording, Server};
 
 const USERS: usize = 10;
-/// Recordings of one group are half a minute apart: one conversation. Groups are far apart.
+/// Recordings of one group are half a minute apart and become one conversation. Groups are far apart.
 const GROUP: usize = 5;
 const APART: i64 = 30;
 const GROUPS_APART: i64 = 1000;
-/// More than the fleet needs, because some finish while others are still uploading.
+/// More than the fleet needs, because some jobs finish while others are still being uploaded.
 const SPARE: usize = 10;
 
 pub struct User {
@@ -21,7 +21,7 @@ pub struct User {
 
 pub struct Batch {
     pub files: Vec<Recording>,
-    /// Once a 202 said so.
+    /// Set when an upload was answered with 202.
     pub job_id: Option<String>,
 }
 
@@ -45,7 +45,7 @@ impl User {
         Recording::short(T0 + group as i64 * GROUPS_APART + within as i64 * APART)
     }
 
-    /// How many conversations its recordings are, whatever the order in which they were placed.
+    /// The number of conversations that its recordings form, in whatever order they were placed.
     pub fn conversations(&self) -> usize {
         self.recordings.div_ceil(GROUP)
     }
@@ -67,7 +67,7 @@ impl Fleet {
         Self { users, fewest_in_flight: usize::MAX, next: 0 }
     }
 
-    /// The same users at the server's new address.
+    /// Points the same users to the server's new address.
     pub fn move_to(&mut self, server: &Server) {
         for user in &mut self.users {
             user.client = user.client.at(&server.url);
@@ -78,7 +78,7 @@ impl Fleet {
         self.users.iter().map(|user| user.batches.len()).sum()
     }
 
-    /// Uploads until so many jobs are on the way, and at least `new` batches in any case.
+    /// Uploads until this many jobs are in progress, and at least `new` batches in any case.
     pub async fn top_up(&mut self, in_flight: usize, new: usize) {
         let unsent = self.users.iter().flat_map(|user| &user.batches).filter(|batch| batch.job_id.is_none()).count();
         let missing = (in_flight + SPARE).saturating_sub(self.live().await + unsent);
@@ -90,7 +90,7 @@ impl Fleet {
         self.upload().await;
     }
 
-    /// Sends every batch that has no 202 yet. A server that dies meanwhile leaves some without.
+    /// Sends every batch that has no 202 yet. If the server dies meanwhile, some still have none.
     async fn upload(&mut self) {
         let uploads = self.users.iter_mut().flat_map(|user| {
             let client = &user.client;
@@ -108,7 +108,7 @@ impl Fleet {
         self.fewest_in_flight = self.fewest_in_flight.min(self.live().await);
     }
 
-    /// Jobs that are queued or being worked on. None are counted while the server is down.
+    /// The number of jobs that are queued or processing; zero while the server is down.
     async fn live(&self) -> usize {
         let live = |user: &User| {
             let client = user.client.clone();
@@ -125,7 +125,7 @@ impl Fleet {
 
 impl Batch {
     async fn upload(&mut self, client: &Client) {
-        // Without an answer it may have been accepted or not: it is sent again.
+        // Without an answer it is unknown whether the batch was accepted: it is sent again.
         let Ok(answer) = client.try_upload("", &self.files).await else { return };
         match answer.status {
             202 => self.job_id = Some(answer.body["job_id"].as_str().unwrap().to_owned()),

@@ -1,7 +1,7 @@
-//! Firebase Cloud Messaging, HTTP v1: looks at every field of a request, remembers it, and answers as the test ordered.
+//! Firebase Cloud Messaging, HTTP v1: checks every field of a request, records it, and answers as the test ordered.
 //!
-//! The shape of a message is Google's: the schema `SendMessageRequest` of the API's discovery document (revision
-//! 20251212), as far as a data message can have it. A field that is not there is an error here, as it is at Google.
+//! The form of a message is Google's: the schema `SendMessageRequest` of the API's discovery document (revision
+//! 20251212), as far as a data message can have it. An unknown field is an error here, as it is at Google.
 
 mod answer;
 mod check;
@@ -21,10 +21,10 @@ pub use answer::Answer;
 use crate::listen;
 
 pub const PROJECT: &str = "demo-afterword";
-/// What a request has to carry.
+/// The access token that a request must carry.
 pub const ACCESS_TOKEN: &str = "ya29.a-token-of-the-test";
 
-/// Ends with the value, and with the test's runtime.
+/// The server; it stops when this is dropped, and with the test's runtime.
 pub struct Fcm {
     pub url: String,
     state: Arc<Mutex<Inner>>,
@@ -32,7 +32,7 @@ pub struct Fcm {
 }
 
 struct Inner {
-    /// Of whom messages are taken, and what the sender has to show.
+    /// The project whose messages are accepted, and the access token that the sender must show.
     project: String,
     access_token: String,
     requests: Vec<Value>,
@@ -61,22 +61,22 @@ impl Fcm {
         Self { url: format!("http://{address}"), state, server }
     }
 
-    /// What the next request gets that has no answer yet; without an order every message is sent.
+    /// Sets the answer to the next request that has none yet; without an order every message is sent.
     pub fn answer_next(&self, answer: Answer) {
         self.state().orders.push_back(answer);
     }
 
-    /// What every message to this token gets, before the orders are asked.
+    /// Sets the answer to every message to this token; it wins over the orders.
     pub fn answer_token(&self, token: &str, answer: Answer) {
         self.state().tokens.insert(token.to_owned(), answer);
     }
 
-    /// The bodies that came, in order, whatever their answer.
+    /// The bodies of all requests in order, whatever their answer was.
     pub fn requests(&self) -> Vec<Value> {
         self.state().requests.clone()
     }
 
-    /// What was wrong with requests: nothing, if the program is right.
+    /// The faults of all requests; empty if the program is right.
     pub fn wrong(&self) -> Vec<String> {
         self.state().wrong.clone()
     }

@@ -1,4 +1,4 @@
-//! Google's own Firestore emulator: one for all tests of a process, found where the Google Cloud SDK puts it.
+//! Google's own Firestore emulator: one for all tests of a process, found where the Google Cloud SDK installs it.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -10,29 +10,29 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-/// Where one is already running: that one is used.
+/// The environment variable with the address of a running emulator, which is then used.
 const HOST: &str = "FIRESTORE_EMULATOR_HOST";
 const JAR: &str = "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar";
 const SDK_ROOTS: [&str; 2] = ["/usr/lib/google-cloud-sdk", "/usr/share/google-cloud-sdk"];
 const MAIN: &str = "com.google.cloud.datastore.emulator.firestore.CloudFirestore";
-/// What it prints when it listens.
+/// The line that the emulator prints when it listens.
 const READY: &str = "is now running";
-/// A JVM that is not up by then, on a machine that builds at the same time, never will be.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Another process may take the port between our look and the emulator's.
-const TRIES: u32 = 3;
+/// A JVM that has not started within this time, on a machine that builds meanwhile, never will.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// Another process may take the port between our check and the emulator's start.
+const MAX_STARTS: u32 = 3;
 
-/// The shell outlives this process just long enough: its input ends when the process does, however it ends.
+/// The shell stops the emulator when this process ends: its standard input closes then, however the process ends.
 const WATCHDOG: &str = r#"java -Xmx768m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Duser.language=en -cp "$1" "$2" --host=127.0.0.1 --port="$3" & pid=$!; read -r _; kill -9 $pid; wait $pid"#;
 
 /// A running emulator.
 pub struct Firestore {
     endpoint: String,
-    /// Holds the pipe whose end stops it.
+    /// Holds the pipe; the emulator stops when it is closed.
     _watchdog: Option<Child>,
 }
 
-/// The emulator of this process, started when it is first asked for; or why there is none.
+/// The emulator of this process, started on the first call; or the reason why there is none.
 pub fn firestore() -> Result<&'static Firestore, String> {
     static RUNNING: OnceLock<Result<Firestore, String>> = OnceLock::new();
     RUNNING.get_or_init(start).as_ref().map_err(Clone::clone)
@@ -44,7 +44,7 @@ impl Firestore {
         &self.endpoint
     }
 
-    /// A project of its own, in which there is nothing.
+    /// A new, empty project.
     #[expect(clippy::disallowed_methods, reason = "names must differ between tests, and between runs on one emulator")]
     pub fn fresh_project(&self) -> String {
         format!("demo-{}", Uuid::new_v4().simple())
@@ -60,7 +60,7 @@ fn start() -> Result<Firestore, String> {
         return Err("the Firestore emulator needs Java, and there is no `java` on the PATH".to_owned());
     }
     let mut last = String::new();
-    for _ in 0..TRIES {
+    for _ in 0..MAX_STARTS {
         match start_on_a_free_port(&jar) {
             Ok(running) => return Ok(running),
             Err(why) => last = why,
@@ -106,18 +106,18 @@ fn start_on_a_free_port(jar: &Path) -> Result<Firestore, String> {
     Ok(Firestore { endpoint: format!("http://127.0.0.1:{port}"), _watchdog: Some(shell) })
 }
 
-/// Its output is read to its end, so that it never waits for a reader.
+/// Reads the output to its end, so that the emulator never blocks on a full pipe.
 fn wait_until_ready(said: ChildStdout) -> Result<(), String> {
-    let (tell, told) = channel();
+    let (report, outcome) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(said).lines().map_while(Result::ok) {
             if line.contains(READY) {
-                let _ = tell.send(());
+                let _ = report.send(());
             }
         }
     });
-    told.recv_timeout(PATIENCE).map_err(|error| match error {
-        RecvTimeoutError::Timeout => format!("the Firestore emulator was not up after {} s", PATIENCE.as_secs()),
+    outcome.recv_timeout(START_LIMIT).map_err(|error| match error {
+        RecvTimeoutError::Timeout => format!("the Firestore emulator was not up after {} s", START_LIMIT.as_secs()),
         RecvTimeoutError::Disconnected => "the Firestore emulator ended as it started".to_owned(),
     })
 }
@@ -126,9 +126,9 @@ fn wait_until_ready(said: ChildStdout) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    /// What a process that ends, however it ends, does to its emulator: the pipe between them breaks.
+    /// When a process ends, in whatever way, the pipe to its emulator breaks.
     #[test]
-    fn the_emulator_ends_when_nobody_holds_its_pipe_any_more() {
+    fn emulator_stops_when_its_pipe_is_closed() {
         let mut running = match find_jar().and_then(|jar| start_on_a_free_port(&jar)) {
             Ok(running) => running,
             Err(why) => testkit::skip!(why),
@@ -138,12 +138,12 @@ mod tests {
         let shell = running._watchdog.as_mut().unwrap();
         drop(shell.stdin.take());
         shell.wait().unwrap();
-        // The shell has waited for its end.
+        // The shell has waited for the end of the emulator.
         assert!(std::net::TcpStream::connect(&address).is_err());
     }
 
     #[test]
-    fn every_project_is_a_fresh_one() {
+    fn every_project_is_new() {
         let anywhere = Firestore { endpoint: "http://127.0.0.1:1".to_owned(), _watchdog: None };
         assert_ne!(anywhere.fresh_project(), anywhere.fresh_project());
     }

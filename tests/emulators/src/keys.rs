@@ -1,4 +1,4 @@
-//! Whoever publishes the keys of tokens: a server whose requests are counted and whose answers the test chooses.
+//! A server that publishes the keys of tokens; it counts requests, and the test chooses its answers.
 
 mod signing;
 
@@ -14,18 +14,18 @@ pub use signing::{SigningKey, encoded, google, joined, stranger};
 
 use crate::{listen, soon};
 
-/// How the server answers.
+/// The server's behaviour.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mode {
     Serve,
     Status(u16),
-    /// With success, but no set of keys.
+    /// Success with this body, which is not a set of keys.
     Text(String),
-    /// A set of keys of so many bytes.
+    /// A set of keys padded to this many bytes.
     Padded(usize),
-    /// Elsewhere, where the same keys are.
+    /// A redirect to this address, where the same keys are.
     Redirect(String),
-    /// Not before another mode is set.
+    /// No answer until another mode is set.
     Held,
 }
 
@@ -36,7 +36,7 @@ struct Answers {
     headers: Vec<(&'static str, String)>,
 }
 
-/// Ends with the value, and with the test's runtime.
+/// The server; it stops when this is dropped, and with the test's runtime.
 pub struct KeyServer {
     pub url: String,
     answers: watch::Sender<Answers>,
@@ -67,7 +67,7 @@ impl KeyServer {
         self.answers.send_modify(|answers| answers.keys = keys);
     }
 
-    /// What every answer says, in place of ten minutes.
+    /// Sets the headers of every answer, in place of a lifetime of ten minutes.
     pub fn headers(&self, headers: &[(&'static str, &str)]) {
         let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         self.answers.send_modify(|answers| answers.headers = headers);

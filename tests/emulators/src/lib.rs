@@ -1,4 +1,4 @@
-//! What plays Google Cloud in tests: emulators of Google's and others, started and stopped here, and stand-ins.
+//! Emulators and stand-ins for Google Cloud in tests: Google's own and others, started and stopped here.
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
@@ -18,10 +18,10 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-/// Of real time: a test that waits longer has failed.
+/// The longest wait in real time: a test that waits longer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A free port of this machine, listened to.
+/// A listener on a free port of this machine.
 pub async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

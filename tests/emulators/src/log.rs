@@ -1,4 +1,4 @@
-//! The log lines of one test.
+//! Captures the log lines of one test.
 
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -8,14 +8,14 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::{EnvFilter, Registry};
 
-/// Hears nothing. While there is one subscriber only, a line that is first reached by a thread without any is switched
-/// off for all threads (tracing-core 0.1 then asks that thread alone); with two of them all are asked.
+/// A subscriber that records nothing. With a single subscriber, a line that is first reached by a thread without one is
+/// disabled for all threads (tracing-core 0.1 then asks only that thread); with two subscribers all of them are asked.
 static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Registry::default()));
 
 #[derive(Clone, Default)]
 pub struct Lines(Arc<Mutex<Vec<u8>>>);
 
-/// From now on, until the guard is dropped, on this thread: that is all of a `tokio::test`, which runs on one.
+/// Captures lines of this thread until the guard is dropped; a `tokio::test` runs on one thread.
 pub fn caught(filter: &str) -> (Lines, DefaultGuard) {
     LazyLock::force(&SECOND);
     let lines = Lines::default();
@@ -28,7 +28,7 @@ impl Lines {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// The lines with these words.
+    /// The lines that contain these words.
     pub fn with(&self, words: &str) -> Vec<String> {
         self.text().lines().filter(|line| line.contains(words)).map(str::to_owned).collect()
     }

@@ -1,5 +1,5 @@
-//! A meter in front of Firestore: forwards every call unchanged, and counts on the wire what Google bills. What is to go
-//! wrong on the way, a test orders.
+//! A proxy in front of Firestore: it forwards every call unchanged, and counts on the wire what Google bills. A test
+//! can order faults.
 
 mod bill;
 mod call;
@@ -31,18 +31,18 @@ use call::Call;
 use orders::{Fate, Orders};
 use tap::{Side, Tapped};
 
-/// Dropped, it hangs up on everybody.
+/// The proxy; dropping it closes all connections.
 pub struct Meter {
     endpoint: String,
     line: Arc<Line>,
     book: Arc<Book>,
-    /// Entries before it are not shown any more.
+    /// Entries before this index are not reported any more.
     from: AtomicUsize,
     serving: JoinHandle<()>,
 }
 
 impl Meter {
-    /// In front of a Firestore at `http://host:port`.
+    /// Starts a meter in front of a Firestore at `http://host:port`.
     pub async fn to(upstream: &str) -> Self {
         let (listener, address) = crate::listen().await;
         let book = Arc::new(Book::default());
@@ -56,27 +56,27 @@ impl Meter {
         Self { endpoint: format!("http://{address}"), line, book, from: AtomicUsize::new(0), serving }
     }
 
-    /// From now on every n-th answer to this method is lost, after Firestore did what was asked.
+    /// From now on every n-th answer to this method is lost, after Firestore has executed the call.
     pub fn lose_answers(&self, method: &str, every: usize) {
         self.line.orders.lose(method, every);
     }
 
-    /// From now on calls of this method (of all: "") are refused in Firestore's name, and it hears nothing of them.
+    /// From now on calls of this method (of all, if empty) are refused in Firestore's name, and do not reach it.
     pub fn refuse(&self, method: &str, refusal: Refusal) {
         self.line.orders.refuse(method, refusal);
     }
 
-    /// From now on calls of this method (of all: "") get no answer at all.
+    /// From now on calls of this method (of all, if empty) get no answer at all.
     pub fn silence(&self, method: &str) {
         self.line.orders.silence(method);
     }
 
-    /// Nothing goes wrong any more.
+    /// Removes all ordered faults.
     pub fn heal(&self) {
         self.line.orders.clear();
     }
 
-    /// How many calls the last order has struck.
+    /// The number of calls that the last order has affected.
     pub fn struck(&self) -> usize {
         self.line.orders.struck()
     }
@@ -91,7 +91,7 @@ impl Meter {
         self.since(self.from.load(Ordering::SeqCst))
     }
 
-    /// A place to count from.
+    /// A position to count from.
     pub fn mark(&self) -> usize {
         self.book.len()
     }
@@ -111,7 +111,7 @@ impl Drop for Meter {
     }
 }
 
-/// What the connections share.
+/// The state that all connections share.
 struct Line {
     upstream: String,
     client: Client<HttpConnector, Tapped>,
@@ -120,7 +120,7 @@ struct Line {
 }
 
 async fn serve(listener: TcpListener, line: Arc<Line>) {
-    // Dropped with this task.
+    // The connections are closed when this task is dropped.
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else { return };
@@ -129,7 +129,7 @@ async fn serve(listener: TcpListener, line: Arc<Line>) {
         connections.spawn(async move {
             let service = service_fn(move |request| forward(Arc::clone(&line), request));
             let server = auto::Builder::new(TokioExecutor::new()).http2_only();
-            // A client that goes away is none of its business.
+            // A client that closes its connection is not an error here.
             let _ = server.serve_connection(TokioIo::new(stream), service).await;
         });
         while connections.try_join_next().is_some() {}
@@ -145,7 +145,7 @@ async fn forward(
     let fate = line.orders.fate(head.uri.path());
     match &fate {
         Fate::Refused(refusal) => return Ok(refusal.response().map(Either::Right)),
-        // Until the client hangs up: then this is dropped.
+        // Waits until the client closes the connection and this future is dropped.
         Fate::Silence => std::future::pending().await,
         Fate::Passes | Fate::Lost => {}
     }
@@ -153,11 +153,11 @@ async fn forward(
     head.uri = format!("{}{}", line.upstream, head.uri.path()).parse::<Uri>().unwrap();
     let asked = Tapped::new(body, Side::Asked, Arc::clone(&call));
     let (head, body) = line.client.request(Request::from_parts(head, asked)).await?.into_parts();
-    // A refusal may be nothing but headers.
+    // A refusal may consist of headers only.
     call.trailers(&head.headers);
     let answer = Tapped::new(body, Side::Answered, call);
     if matches!(fate, Fate::Lost) {
-        // All of it came: what was asked is done.
+        // The whole answer has arrived, so the call was executed.
         answer.collect().await?;
         return Err("this answer is lost".into());
     }

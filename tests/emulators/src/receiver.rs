@@ -1,4 +1,4 @@
-//! A server on a free port whose every request waits for the test's answer.
+//! A server on a free port, each of whose requests waits for the test's answer.
 
 use axum::Router;
 use axum::body::Body;
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::{listen, soon};
 
-/// One request. Dropped without an answer, it never gets one.
+/// One request. If it is dropped without an answer, it never gets one.
 pub struct Call {
     pub method: Method,
     pub uri: Uri,
@@ -29,7 +29,7 @@ impl Call {
         for (name, value) in headers {
             response.headers_mut().append(*name, value.parse().unwrap());
         }
-        // Nobody may wait for it any more.
+        // The client may have gone away.
         drop(self.reply.send(response));
     }
 
@@ -57,7 +57,7 @@ impl Receiver {
         soon("a call", self.calls.recv()).await.unwrap()
     }
 
-    /// What has come and was not taken.
+    /// The number of requests that have arrived and were not taken.
     pub fn waiting(&self) -> usize {
         self.calls.len()
     }

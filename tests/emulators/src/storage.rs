@@ -1,9 +1,9 @@
-//! A stand-in for Google Cloud Storage: JSON REST and gRPC on one loopback port, held to Google's published protocol, with
-//! faults that a test orders.
+//! A stand-in for Google Cloud Storage: JSON REST and gRPC on one loopback port, faithful to Google's published
+//! protocol, with faults that a test orders.
 //!
-//! No registry carries Google's own testbench (`docs/CLOUD.md` says how to run it). Where somebody has it running,
-//! `STORAGE_EMULATOR_HOST` and `STORAGE_EMULATOR_GRPC_HOST` name it: then it answers, and all that is done here is to count
-//! requests and break them on the way (see [`elsewhere`]).
+//! No package registry carries Google's own testbench (`docs/CLOUD.md` says how to run it). Where it is running,
+//! `STORAGE_EMULATOR_HOST` and `STORAGE_EMULATOR_GRPC_HOST` name it: then it answers, and this module only counts
+//! requests and injects faults on the way (see [`elsewhere`]).
 
 mod answer;
 mod arriving;
@@ -36,7 +36,7 @@ use bucket::Buckets;
 use elsewhere::Elsewhere;
 use fault::Orders;
 
-/// The stand-in while it runs; dropped, it is gone with all it holds.
+/// The running stand-in; dropping it stops the server and discards its objects.
 pub struct CloudStorage {
     endpoint: String,
     bucket: String,
@@ -44,18 +44,18 @@ pub struct CloudStorage {
     serving: JoinHandle<()>,
 }
 
-/// What the requests share.
+/// The state that all requests share.
 struct State {
     buckets: Buckets,
-    /// Who answers in its place.
+    /// The service that answers in place of the stand-in.
     elsewhere: Option<Elsewhere>,
     orders: Orders,
     seen: Mutex<Vec<Seen>>,
-    /// What was done, and answered unless a fault forbade it.
+    /// The operations that were executed, and answered unless a fault prevented it.
     answered: watch::Sender<Vec<Op>>,
 }
 
-/// A request that came: what it was, and what it carried.
+/// A request that arrived: its kind and its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     pub op: Op,
@@ -63,8 +63,8 @@ pub struct Seen {
 }
 
 impl CloudStorage {
-    /// Starts on a free port, with this one bucket; where the environment names another service, before that one, with a
-    /// bucket of its own.
+    /// Starts on a free port, with this one bucket. If the environment names another service, requests are forwarded to
+    /// it, with a bucket of its own.
     pub async fn start(bucket: &str) -> Self {
         let Some(elsewhere) = Elsewhere::named() else { return Self::alone(bucket).await };
         #[expect(clippy::disallowed_methods, reason = "runs beside each other must not meet")]
@@ -73,7 +73,7 @@ impl CloudStorage {
         Self::serve(bucket, Some(elsewhere)).await
     }
 
-    /// The stand-in itself, whatever the environment names.
+    /// Starts the stand-in itself, whatever the environment names.
     pub async fn alone(bucket: &str) -> Self {
         Self::serve(bucket.to_owned(), None).await
     }
@@ -102,7 +102,7 @@ impl CloudStorage {
         self.state.elsewhere.is_some()
     }
 
-    /// For JSON REST and gRPC alike.
+    /// The address for both JSON REST and gRPC.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -111,39 +111,40 @@ impl CloudStorage {
         &self.bucket
     }
 
-    /// The next `times` requests of this kind go wrong in this way. Several orders for one kind are served in turn.
+    /// Orders this fault for the next `times` requests of this kind. Several orders for one kind apply one after
+    /// another.
     pub fn order(&self, op: Op, fault: Fault, times: usize) {
         self.state.orders.place(op, fault, times);
     }
 
-    /// Lets the service that answers in the stand-in's place do wrong in its own way, as Google's testbench can: these
-    /// faults, one after the other. `false`: nobody here can do so.
+    /// Orders faults of the other service itself, as Google's testbench supports them, one after another. Returns
+    /// `false` if nothing here supports them.
     pub fn order_elsewhere(&self, transport: &str, method: &str, faults: &[&str]) -> bool {
         self.state.elsewhere.as_ref().is_some_and(|elsewhere| elsewhere.order(transport, method, faults))
     }
 
-    /// Whether all of those have struck.
+    /// Whether all of those faults have occurred.
     pub fn has_struck_elsewhere(&self) -> bool {
         self.state.elsewhere.as_ref().is_some_and(Elsewhere::has_struck)
     }
 
-    /// How many of the ordered faults have not struck yet.
+    /// The number of ordered faults that have not occurred yet.
     pub fn pending_faults(&self) -> usize {
         self.state.orders.pending()
     }
 
-    /// Nothing goes wrong any more.
+    /// Removes all ordered faults.
     pub fn heal(&self) {
         self.state.orders.clear();
     }
 
-    /// Returns when so many requests of this kind have been answered.
+    /// Returns when this many requests of this kind have been answered.
     pub async fn until_answered(&self, op: Op, count: usize) {
         let mut answered = self.state.answered.subscribe();
         answered.wait_for(|all| all.iter().filter(|one| **one == op).count() >= count).await.unwrap();
     }
 
-    /// Returns when a request was caught by [`Fault::Stall`].
+    /// Returns when a request has met [`Fault::Stall`].
     pub async fn until_stalled(&self) {
         self.state.orders.until_stalled().await;
     }
@@ -171,16 +172,16 @@ impl CloudStorage {
         }
     }
 
-    /// Whether whoever wrote the object gave a sum, so that other bytes would have been refused.
+    /// Whether the writer of the object gave a checksum, so that other bytes would have been refused.
     pub fn is_checked(&self, name: &str) -> bool {
         match &self.state.elsewhere {
-            // So Google's testbench notes down a sum that it was given.
+            // Google's testbench records in this way that it was given a checksum.
             Some(elsewhere) => elsewhere.metadata(&self.bucket, name, "x_emulator_crc32c").is_some(),
             None => self.state.buckets.object(&self.bucket, name).is_some_and(|object| object.is_checked),
         }
     }
 
-    /// Puts an object there, as somebody else would.
+    /// Puts an object there, as another program would.
     pub fn put(&self, name: &str, bytes: impl Into<Bytes>) {
         match &self.state.elsewhere {
             Some(elsewhere) => elsewhere.put(&self.bucket, name, bytes.into()),
@@ -196,13 +197,13 @@ impl CloudStorage {
         }
     }
 
-    /// From now on bytes are counted and summed, and thrown away: the stand-in's memory is not measured with the
+    /// From now on bytes are counted and summed, but not stored, so that the stand-in's memory is not measured with the
     /// adapter's.
     pub fn keep_no_bytes(&self) {
         self.state.buckets.keep_no_bytes();
     }
 
-    /// What objects written from now on say of their age. Another service has its own clock.
+    /// Sets the creation time of objects written from now on. Another service has its own clock.
     pub fn set_time(&self, now: SystemTime) {
         self.state.buckets.set_time(now);
     }
@@ -212,7 +213,7 @@ impl CloudStorage {
         self.state.seen.lock().unwrap().clone()
     }
 
-    /// How many requests of this kind came.
+    /// The number of requests of this kind.
     pub fn count(&self, op: Op) -> usize {
         self.seen().iter().filter(|seen| seen.op == op).count()
     }

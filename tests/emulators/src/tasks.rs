@@ -13,11 +13,11 @@ use tokio::task::JoinHandle;
 
 use crate::listen;
 
-/// What Google's own verifiers demand of a token's issuer.
+/// The issuer that Google's own verifiers require.
 pub const ISSUER: &str = "https://accounts.google.com";
 pub const QUEUE: &str = "projects/demo-afterword/locations/europe-west1/queues/afterword";
 
-/// Ends with the value, and with the test's runtime.
+/// The emulator; it stops when this is dropped, and with the test's runtime.
 pub struct Tasks {
     endpoint: String,
     client: reqwest::Client,
@@ -25,7 +25,7 @@ pub struct Tasks {
     servers: [JoinHandle<()>; 2],
 }
 
-/// A task as the service tells it.
+/// A task as the service lists it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Listed {
@@ -43,7 +43,7 @@ impl Tasks {
         Self::start_with(issuer, QUEUE).await
     }
 
-    /// With another queue, by its full name.
+    /// Starts with another queue, given by its full name.
     pub async fn start_for(queue: &str) -> Self {
         Self::start_with(ISSUER, queue).await
     }
@@ -66,17 +66,17 @@ impl Tasks {
         &self.endpoint
     }
 
-    /// From now on no task is made, and nobody is told of the queue.
+    /// From now on no task is created, and requests for the queue get this fault.
     pub fn order(&self, fault: Fault) {
         *self.fault.lock().unwrap() = Some(fault);
     }
 
-    /// Nothing goes wrong any more.
+    /// Removes the ordered fault.
     pub fn heal(&self) {
         *self.fault.lock().unwrap() = None;
     }
 
-    /// The keys of the tokens that deliveries carry.
+    /// The URL of the keys of the tokens that deliveries carry.
     pub fn keys_url(&self) -> String {
         format!("{}/jwks", self.endpoint)
     }
@@ -87,12 +87,12 @@ impl Tasks {
         set["keys"].as_array().unwrap().clone()
     }
 
-    /// From now on tasks come only by [`run`](Self::run).
+    /// From now on tasks are delivered only by [`run`](Self::run).
     pub async fn pause(&self) {
         self.post(&format!("{QUEUE}:pause")).await;
     }
 
-    /// A delivery that failed comes again at once.
+    /// A failed delivery is repeated at once.
     pub async fn retry_at_once(&self) {
         let url = format!("{}/v2/{QUEUE}?updateMask=retryConfig.minBackoff", self.endpoint);
         let change = json!({"name": QUEUE, "retryConfig": {"minBackoff": "0.010s"}});
@@ -105,7 +105,7 @@ impl Tasks {
         self.post(&format!("{task}:run")).await;
     }
 
-    /// What waits or is being delivered.
+    /// The tasks that wait or are being delivered.
     pub async fn tasks(&self) -> Vec<Listed> {
         let url = format!("{}/v2/{QUEUE}/tasks?responseView=BASIC&pageSize=1000", self.endpoint);
         let answer: Value = self.client.get(url).send().await.unwrap().json().await.unwrap();
@@ -134,16 +134,16 @@ struct Translator {
 
 type Shared = Arc<Mutex<Option<Fault>>>;
 
-/// What Cloud Tasks does instead of what it is asked.
+/// The behaviour of Cloud Tasks instead of the normal one.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// A status, its name in `google.rpc.Code`, a message, and for how long it asks to wait.
+    /// A status, its name in `google.rpc.Code`, a message, and the pause in seconds that it asks for.
     Refuse(u16, &'static str, &'static str, Option<u64>),
     /// No answer at all.
     Silence,
 }
 
-/// What functions ask: the rest is the test's own.
+/// Requests of the functions only: all others are the test's own.
 fn is_of_a_function(method: &Method, path: &str) -> bool {
     let last = path.split('?').next().and_then(|path| path.rsplit('/').nth(if method == Method::POST { 0 } else { 1 }));
     matches!((method.as_str(), last), ("POST", Some("tasks")) | ("GET", Some("queues")))
@@ -159,7 +159,7 @@ async fn refused(fault: &Fault) -> Response<Body> {
     response.body(Body::from(error.to_string())).unwrap()
 }
 
-/// Google's client writes enumerations in a query as numbers, which Google takes and the emulator (0.1.3) refuses.
+/// Google's client writes enumerations in a query as numbers, which Google accepts and the emulator (0.1.3) refuses.
 async fn translate(
     State(translator): State<Translator>,
     method: Method,

@@ -1,4 +1,4 @@
-//! Whoever gives Google's access tokens for a user's credentials (OAuth 2.0, RFC 6749): here, nobody gets one.
+//! A server for Google's access tokens (OAuth 2.0, RFC 6749) that refuses every request.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::listen;
 
-/// Ends with the value, and with the test's runtime.
+/// The server; it stops when this is dropped, and with the test's runtime.
 pub struct TokenServer {
     url: String,
     refusal: Shared,
@@ -22,25 +22,25 @@ pub struct TokenServer {
 type Shared = Arc<Mutex<(u16, Value)>>;
 
 impl TokenServer {
-    /// What Google says when the credentials are withdrawn or too old.
+    /// Google's answer when the credentials are withdrawn or too old.
     pub async fn of_expired_credentials() -> Self {
-        let said = json!({"error": "invalid_grant", "error_description": "Token has been expired or revoked."});
-        Self::refusing(400, said).await
+        let error = json!({"error": "invalid_grant", "error_description": "Token has been expired or revoked."});
+        Self::refusing(400, error).await
     }
 
-    pub async fn refusing(status: u16, said: Value) -> Self {
-        let refusal = Shared::new(Mutex::new((status, said)));
+    pub async fn refusing(status: u16, error: Value) -> Self {
+        let refusal = Shared::new(Mutex::new((status, error)));
         let (listener, address) = listen().await;
         let routes = Router::new().fallback(refuse).with_state(Arc::clone(&refusal));
         let server = tokio::spawn(async { axum::serve(listener, routes).await.unwrap() });
         Self { url: format!("http://{address}/token"), refusal, server }
     }
 
-    pub fn refuses(&self, status: u16, said: Value) {
-        *self.refusal.lock().unwrap() = (status, said);
+    pub fn refuses(&self, status: u16, error: Value) {
+        *self.refusal.lock().unwrap() = (status, error);
     }
 
-    /// What `gcloud auth application-default login` writes, but that tokens are asked for here.
+    /// The file that `gcloud auth application-default login` writes, but with this server's address.
     pub fn credentials(&self) -> String {
         let user = json!({
             "type": "authorized_user",
@@ -60,7 +60,7 @@ impl Drop for TokenServer {
 }
 
 async fn refuse(State(refusal): State<Shared>) -> Response {
-    let (status, said) = refusal.lock().unwrap().clone();
+    let (status, error) = refusal.lock().unwrap().clone();
     let status = StatusCode::from_u16(status).unwrap();
-    (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], said.to_string()).into_response()
+    (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], error.to_string()).into_response()
 }

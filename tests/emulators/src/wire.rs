@@ -1,4 +1,4 @@
-//! A wire that goes dead without a word, as after a process was frozen and what lay between has forgotten it.
+//! A connection that dies without notice, as when a process was frozen and the network has dropped its state.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,11 +8,11 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Passes bytes on until it falls silent: who is connected then stays connected, and hears nothing any more. Dropped, it
-/// hangs up on everybody.
+/// Forwards bytes until it falls silent: existing connections then stay open and receive nothing more. Dropping it
+/// closes all connections.
 pub struct Wire {
     endpoint: String,
-    /// How many have connected, and how many of them are cut off.
+    /// How many clients have connected, and how many of the connections are silent.
     connected: Arc<AtomicUsize>,
     silent: watch::Sender<usize>,
     _work: JoinSet<()>,
@@ -40,7 +40,7 @@ impl Wire {
         &self.endpoint
     }
 
-    /// New connections still pass.
+    /// Silences the existing connections; new ones still work.
     pub fn fall_silent(&self) {
         self.silent.send_replace(self.connected.load(Ordering::SeqCst));
     }

@@ -1,4 +1,4 @@
-//! Tells which answers of the API's document no suite has seen. Run by `scripts/test` after the suites.
+//! Lists the answers of the API document that no suite has seen. Run by `scripts/test` after the suites.
 
 #![allow(clippy::unwrap_used, reason = "a tool of the suites, where a panic is the message")]
 
@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 
 use tests::contract::{OPERATIONS, SEEN};
 
-/// What any request can be answered with is seen once, on any operation; these are not produced by a real server over
-/// HTTP, and are covered where it says.
+/// An answer that any request can get needs to be seen only once, on any operation. The answers below are not produced
+/// by a real server over HTTP, and are covered by the named tests.
 const EXCUSED: [(&str, &str); 1] =
-    // A fault of ours that we do not know of: unit tests of the edge.
+    // An unexpected internal error: unit tests of the edge.
     [("internal_error", "shared/edge/src/request/tests.rs")];
 
 fn main() {
@@ -17,12 +17,12 @@ fn main() {
     let seen = std::fs::read_to_string(path).unwrap_or_default();
     let seen: BTreeSet<&str> = seen.lines().map(str::trim_end).collect();
     let codes: BTreeSet<&str> = seen.iter().filter_map(|line| line.split(' ').nth(3)).collect();
-    let (mut told, mut missing) = (0, Vec::new());
+    let (mut documented, mut missing) = (0, Vec::new());
     for ((method, template), statuses) in OPERATIONS.iter() {
         for (status, known) in statuses {
             let lines = if *status < 400 { BTreeSet::from([String::new()]) } else { known.clone() };
             for code in lines {
-                told += 1;
+                documented += 1;
                 let line = format!("{method} {template} {status} {code}");
                 let anywhere = is_common(&code) && codes.contains(code.as_str());
                 let excused = EXCUSED.iter().any(|(known, _)| *known == code);
@@ -33,7 +33,7 @@ fn main() {
         }
     }
     if missing.is_empty() {
-        println!("Each of the {told} answers that docs/openapi.json tells of was seen.");
+        println!("Each of the {documented} answers that docs/openapi.json tells of was seen.");
         return;
     }
     println!("No suite has seen these answers, which docs/openapi.json tells of:");
@@ -41,7 +41,7 @@ fn main() {
     std::process::exit(1);
 }
 
-/// Codes that the edge gives before any route is asked.
+/// Codes that the edge returns before any route is called.
 fn is_common(code: &str) -> bool {
     const COMMON: [&str; 9] = [
         "request_timeout",

@@ -4,7 +4,7 @@ use crate::build::T0;
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
-async fn a_sleeper_wakes_when_its_moment_is_reached_and_not_before() {
+async fn sleeper_wakes_at_its_moment_and_not_before() {
     let clock = TestClock::at(T0);
     let sleeping = tokio::spawn({
         let clock = clock.clone();
@@ -20,7 +20,7 @@ async fn a_sleeper_wakes_when_its_moment_is_reached_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_sleeper_that_is_dropped_is_forgotten() {
+async fn dropped_sleeper_is_forgotten() {
     let clock = TestClock::at(T0);
     tokio::select! {
         biased;
@@ -31,7 +31,7 @@ async fn a_sleeper_that_is_dropped_is_forgotten() {
 }
 
 #[tokio::test]
-async fn an_automatic_clock_wakes_sleepers_in_their_order() {
+async fn automatic_clock_wakes_sleepers_in_order() {
     let clock = TestClock::automatic(T0);
     let (long, short) = tokio::join!(
         async {
@@ -47,7 +47,7 @@ async fn an_automatic_clock_wakes_sleepers_in_their_order() {
 }
 
 #[tokio::test]
-async fn time_may_jump_back() {
+async fn clock_can_jump_back() {
     let clock = TestClock::at(T0);
     clock.set(T0 - SECOND);
     assert_eq!(clock.now(), T0 - SECOND);

@@ -1,4 +1,4 @@
-//! The archive's contract: what was taken out of a store and put into another reads there as it did here.
+//! The archive's contract: what is exported from one store and imported into another reads the same there.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::build::{batch, conversation_id, phone, speech, uid};
 use crate::harness::Harness;
 use crate::memory;
 
-/// A store of which the lasting part can be taken out.
+/// A store whose lasting data can be exported.
 pub trait ArchivedStore: Store + Archive {}
 
 impl<S: Store + Archive> ArchivedStore for S {}
@@ -26,8 +26,8 @@ fn bob() -> Uid {
     uid("bob")
 }
 
-/// Everything a user has, in pages of this size.
-async fn taken(from: &dyn Archive, uid: &Uid, page: usize) -> Vec<Record> {
+/// All records of a user, exported in pages of this size.
+async fn exported(from: &dyn Archive, uid: &Uid, page: usize) -> Vec<Record> {
     let mut all: Vec<Record> = Vec::new();
     loop {
         let next = from.export(uid, all.last().map(Record::place), page).await.unwrap();
@@ -45,8 +45,8 @@ async fn everybody(from: &dyn Archive) -> Vec<Uid> {
     users
 }
 
-/// How many were written, how many were known.
-async fn put(into: &dyn Archive, uid: &Uid, records: &[Record]) -> (u64, u64) {
+/// How many records were written, and how many were known already.
+async fn import_all(into: &dyn Archive, uid: &Uid, records: &[Record]) -> (u64, u64) {
     let (mut written, mut known) = (0, 0);
     for records in records.chunks(MAX_IMPORT) {
         let imported = into.import(uid, records).await.unwrap();
@@ -57,9 +57,9 @@ async fn put(into: &dyn Archive, uid: &Uid, records: &[Record]) -> (u64, u64) {
     (written, known)
 }
 
-/// A story with everything in it: two days, a merge, an attached recording, a deletion with its stubs, one that is not
-/// carried out yet, silence, and a recording that nobody finished.
-async fn story(store: Arc<dyn Store>, uid: &Uid) -> Harness {
+/// A history with everything in it: two days, a merge, an attached recording, a finished deletion with its stubs, an
+/// unfinished deletion, silence, and a recording that nobody finished.
+async fn history(store: Arc<dyn Store>, uid: &Uid) -> Harness {
     let harness = Harness::new(store);
     harness.transcribe(uid, &phone(0), &[(0, 900, "good morning"), (2000, 2900, "how are you")]).await;
     harness.transcribe(uid, &phone(200), &[(0, 1000, "late")]).await;
@@ -85,8 +85,8 @@ async fn story(store: Arc<dyn Store>, uid: &Uid) -> Harness {
     harness
 }
 
-/// All that a user can read.
-async fn seen(harness: &Harness, uid: &Uid) -> impl PartialEq + std::fmt::Debug {
+/// Everything that a user can read.
+async fn visible(harness: &Harness, uid: &Uid) -> impl PartialEq + std::fmt::Debug {
     let mut pages = Vec::new();
     for conversation in harness.conversations(uid).await {
         pages.push(harness.page(uid, conversation.id).await);
@@ -94,10 +94,10 @@ async fn seen(harness: &Harness, uid: &Uid) -> impl PartialEq + std::fmt::Debug 
     (pages, harness.usage(uid).await)
 }
 
-pub async fn what_is_put_into_another_kind_of_store_and_back_is_the_same(store: Arc<dyn ArchivedStore>) {
+pub async fn records_are_equal_after_import_into_another_kind_of_store_and_back(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    let harness = story(other.clone(), &ann()).await;
-    let records = taken(&*other, &ann(), 1000).await;
+    let harness = history(other.clone(), &ann()).await;
+    let records = exported(&*other, &ann(), 1000).await;
     for kind in [
         |record: &Record| {
             matches!(record, Record::Recording { beside: Beside { peaks: Some(_), levels: Some(_) }, .. })
@@ -107,48 +107,48 @@ pub async fn what_is_put_into_another_kind_of_store_and_back_is_the_same(store: 
         |record: &Record| matches!(record, Record::Conversation(one) if one.due_at.is_some()),
         |record: &Record| matches!(record, Record::Usage(_)),
     ] {
-        assert!(records.iter().any(kind), "the story has everything");
+        assert!(records.iter().any(kind), "the history contains every kind of record");
     }
-    assert_eq!(put(&*store, &ann(), &records).await, (records.len() as u64, 0));
-    assert_eq!(taken(&*store, &ann(), 1000).await, records);
+    assert_eq!(import_all(&*store, &ann(), &records).await, (records.len() as u64, 0));
+    assert_eq!(exported(&*store, &ann(), 1000).await, records);
     let there = Harness::new(store.clone());
-    assert_eq!(format!("{:?}", seen(&there, &ann()).await), format!("{:?}", seen(&harness, &ann()).await));
+    assert_eq!(format!("{:?}", visible(&there, &ann()).await), format!("{:?}", visible(&harness, &ann()).await));
     let back = memory::Store::new();
-    put(&back, &ann(), &taken(&*store, &ann(), 7).await).await;
+    import_all(&back, &ann(), &exported(&*store, &ann(), 7).await).await;
     assert_eq!(back.all_conversations(&ann()), other.all_conversations(&ann()));
     assert_eq!(back.all_lines(&ann()), other.all_lines(&ann()));
 }
 
-pub async fn what_a_store_has_is_taken_whole_and_in_order_whatever_the_page(store: Arc<dyn ArchivedStore>) {
-    story(store.clone(), &ann()).await;
+pub async fn export_is_complete_and_in_order_for_any_page_size(store: Arc<dyn ArchivedStore>) {
+    history(store.clone(), &ann()).await;
     let other = Arc::new(memory::Store::new());
-    story(other.clone(), &ann()).await;
-    let all = taken(&*store, &ann(), 1000).await;
+    history(other.clone(), &ann()).await;
+    let all = exported(&*store, &ann(), 1000).await;
     assert!(all.windows(2).all(|pair| pair[0].place() < pair[1].place()));
     let places = |records: &[Record]| records.iter().map(Record::place).collect::<Vec<Place>>();
-    assert_eq!(places(&all), places(&taken(&*other, &ann(), 1000).await));
+    assert_eq!(places(&all), places(&exported(&*other, &ann(), 1000).await));
     for page in [1, 2, 3, 5] {
-        assert_eq!(taken(&*store, &ann(), page).await, all, "pages of {page}");
+        assert_eq!(exported(&*store, &ann(), page).await, all, "pages of {page}");
     }
 }
 
-pub async fn put_in_twice_nothing_changes(store: Arc<dyn ArchivedStore>) {
+pub async fn repeated_import_changes_nothing(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    story(other.clone(), &ann()).await;
-    let records = taken(&*other, &ann(), 1000).await;
-    // The first time it broke off.
-    put(&*store, &ann(), &records[..records.len() / 2]).await;
+    history(other.clone(), &ann()).await;
+    let records = exported(&*other, &ann(), 1000).await;
+    // The first import broke off halfway.
+    import_all(&*store, &ann(), &records[..records.len() / 2]).await;
     let all = records.len() as u64;
-    assert_eq!(put(&*store, &ann(), &records).await, (all - all / 2, all / 2));
-    assert_eq!(put(&*store, &ann(), &records).await, (0, all));
-    assert_eq!(taken(&*store, &ann(), 1000).await, records);
+    assert_eq!(import_all(&*store, &ann(), &records).await, (all - all / 2, all / 2));
+    assert_eq!(import_all(&*store, &ann(), &records).await, (0, all));
+    assert_eq!(exported(&*store, &ann(), 1000).await, records);
 }
 
-pub async fn what_stands_there_and_differs_is_named_and_stays(store: Arc<dyn ArchivedStore>) {
+pub async fn existing_record_that_differs_is_reported_and_kept(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    story(other.clone(), &ann()).await;
-    let records = taken(&*other, &ann(), 1000).await;
-    put(&*store, &ann(), &records).await;
+    history(other.clone(), &ann()).await;
+    let records = exported(&*other, &ann(), 1000).await;
+    import_all(&*store, &ann(), &records).await;
     let changed: Vec<_> = records.iter().cloned().map(changed).collect();
     let mut named = Vec::new();
     for changed in changed.chunks(MAX_IMPORT) {
@@ -157,7 +157,7 @@ pub async fn what_stands_there_and_differs_is_named_and_stays(store: Arc<dyn Arc
         named.extend(imported.conflicts);
     }
     assert_eq!(named, records.iter().map(Record::place).collect::<Vec<_>>());
-    assert_eq!(taken(&*store, &ann(), 1000).await, records);
+    assert_eq!(exported(&*store, &ann(), 1000).await, records);
 }
 
 fn changed(record: Record) -> Record {
@@ -182,10 +182,10 @@ fn changed(record: Record) -> Record {
     }
 }
 
-pub async fn the_job_that_took_a_recording_last_is_no_difference(store: Arc<dyn ArchivedStore>) {
+pub async fn different_last_job_of_a_recording_is_not_reported_as_a_difference(store: Arc<dyn ArchivedStore>) {
     let harness = Harness::new(store.clone());
     harness.transcribe(&ann(), &phone(0), &[(0, 900, "hello")]).await;
-    let records = taken(&*store, &ann(), 1000).await;
+    let records = exported(&*store, &ann(), 1000).await;
     let other_job = |record: Record| match record {
         Record::Recording { recording, beside } => {
             let recording = Recording { latest_job: crate::build::job_id(404), ..*recording };
@@ -195,11 +195,11 @@ pub async fn the_job_that_took_a_recording_last_is_no_difference(store: Arc<dyn 
     };
     let imported = store.import(&ann(), &records.iter().cloned().map(other_job).collect::<Vec<_>>()).await.unwrap();
     assert_eq!((imported.written, imported.known), (0, records.len() as u64));
-    assert_eq!(taken(&*store, &ann(), 1000).await, records);
+    assert_eq!(exported(&*store, &ann(), 1000).await, records);
 }
 
-pub async fn users_are_told_apart(store: Arc<dyn ArchivedStore>) {
-    // Names that an adapter has to escape, or hash.
+pub async fn users_are_exported_and_imported_separately(store: Arc<dyn ArchivedStore>) {
+    // User ids that an adapter has to escape or hash.
     let long = uid(&"é".repeat(60));
     let users = [ann(), bob(), uid("a.b c"), uid("__ann__"), long];
     let other = Arc::new(memory::Store::new());
@@ -208,8 +208,8 @@ pub async fn users_are_told_apart(store: Arc<dyn ArchivedStore>) {
     }
     assert_eq!(everybody(&*store).await, []);
     for user in &users {
-        put(&*store, user, &taken(&*other, user, 2).await).await;
-        assert_eq!(taken(&*store, user, 2).await, taken(&*other, user, 2).await);
+        import_all(&*store, user, &exported(&*other, user, 2).await).await;
+        assert_eq!(exported(&*store, user, 2).await, exported(&*other, user, 2).await);
     }
     assert_eq!(everybody(&*store).await, everybody(&*other).await);
     for page in [1, 2, 3] {
@@ -223,13 +223,13 @@ pub async fn users_are_told_apart(store: Arc<dyn ArchivedStore>) {
         }
         assert_eq!(paged, store.users(None, 1000).await.unwrap(), "pages of {page}");
     }
-    assert_eq!(taken(&*store, &uid("nobody"), 10).await, []);
+    assert_eq!(exported(&*store, &uid("nobody"), 10).await, []);
 }
 
 pub async fn records_of_another_user_or_too_many_are_refused(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    story(other.clone(), &ann()).await;
-    let records = taken(&*other, &ann(), 1000).await;
+    history(other.clone(), &ann()).await;
+    let records = exported(&*other, &ann(), 1000).await;
     let refused = |error: Error| assert_eq!(error.kind, Kind::Invalid);
     refused(store.import(&bob(), &records[..1]).await.unwrap_err());
     let many: Vec<_> = records.iter().cycle().take(MAX_IMPORT + 1).cloned().collect();
@@ -237,37 +237,37 @@ pub async fn records_of_another_user_or_too_many_are_refused(store: Arc<dyn Arch
     assert_eq!(everybody(&*store).await, []);
 }
 
-/// The same audio, uploaded again at the new place.
+/// Uploads the same audio again, to the store that imported it.
 async fn again(harness: &Harness, secs: i64) -> (domain::Job, bool) {
     match harness.create(&batch(&ann(), &[phone(secs)])).await {
         Created::New { job, deduplicated } => (job, deduplicated),
-        answered => panic!("no job of the old place is here: {answered:?}"),
+        answered => panic!("no job of the other store exists here: {answered:?}"),
     }
 }
 
-pub async fn audio_that_is_known_costs_nothing_at_the_new_place(store: Arc<dyn ArchivedStore>) {
+pub async fn known_audio_is_not_transcribed_again_in_the_new_store(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    story(other.clone(), &ann()).await;
-    put(&*store, &ann(), &taken(&*other, &ann(), 1000).await).await;
+    history(other.clone(), &ann()).await;
+    import_all(&*store, &ann(), &exported(&*other, &ann(), 1000).await).await;
     let harness = Harness::new(store.clone());
-    let before = format!("{:?}", seen(&harness, &ann()).await);
+    let before = format!("{:?}", visible(&harness, &ann()).await);
     for secs in [0, 200, 9000, 20_000, 30_000] {
         let (job, deduplicated) = again(&harness, secs).await;
         assert_eq!((job.status, deduplicated), (Status::Completed, true), "{secs}");
     }
-    assert_eq!(format!("{:?}", seen(&harness, &ann()).await), before);
+    assert_eq!(format!("{:?}", visible(&harness, &ann()).await), before);
 }
 
-pub async fn what_was_not_finished_goes_on_at_the_new_place(store: Arc<dyn ArchivedStore>) {
+pub async fn unfinished_recording_goes_on_in_the_new_store(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    story(other.clone(), &ann()).await;
-    put(&*store, &ann(), &taken(&*other, &ann(), 1000).await).await;
+    history(other.clone(), &ann()).await;
+    import_all(&*store, &ann(), &exported(&*other, &ann(), 1000).await).await;
     let harness = Harness::new(store.clone());
     let before = harness.usage(&ann()).await;
     let (job, deduplicated) = again(&harness, 50_000).await;
     assert!(!deduplicated);
     let job = harness.claim(job.id).await;
-    // The plan of the old place stands, whatever is heard now.
+    // The plan of the exporting store stands, whatever is heard now.
     let (_, recording) = harness.plan(&job, 0, speech(&[(0, 5000)])).await;
     assert_eq!(recording.plan.as_ref().map(|plan| plan.segments().len()), Some(2));
     harness.say(&job, 0, &[(2000, "the second half")]).await;
@@ -276,7 +276,7 @@ pub async fn what_was_not_finished_goes_on_at_the_new_place(store: Arc<dyn Archi
     assert_eq!(harness.talk(&ann()).await.last().unwrap(), &["the first half", "the second half"]);
 }
 
-pub async fn what_was_deleted_stays_deleted_at_the_new_place(store: Arc<dyn ArchivedStore>) {
+pub async fn deleted_conversation_stays_deleted_in_the_new_store(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
     let harness = Harness::new(other.clone());
     let job = harness.accept(&ann(), &[phone(0)]).await;
@@ -285,7 +285,7 @@ pub async fn what_was_deleted_stays_deleted_at_the_new_place(store: Arc<dyn Arch
     harness.say(&job, 0, &[(0, "a secret")]).await;
     let gone = harness.conversations(&ann()).await[0].id;
     assert!(harness.delete(&ann(), gone).await);
-    put(&*store, &ann(), &taken(&*other, &ann(), 1000).await).await;
+    import_all(&*store, &ann(), &exported(&*other, &ann(), 1000).await).await;
 
     let harness = Harness::new(store.clone());
     assert_eq!((harness.talk(&ann()).await.len(), harness.page(&ann(), gone).await), (0, None));
@@ -303,8 +303,9 @@ pub async fn what_was_deleted_stays_deleted_at_the_new_place(store: Arc<dyn Arch
     assert!(store.lines(&ann(), job.files[0].recording, &[0, 2000]).await.unwrap().iter().all(|line| line.stub));
 }
 
-/// Silence by rules that heard less is no end: who still has the recording is heard out.
-pub async fn what_earlier_rules_called_silent_is_heard_again(store: Arc<dyn ArchivedStore>) {
+/// A recording found silent by rules that missed quieter speech is not final: if it is uploaded again, it is listened
+/// to again.
+pub async fn recording_found_silent_by_earlier_rules_is_listened_to_again(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
     let harness = Harness::new(other.clone());
     for secs in [0, 600] {
@@ -320,8 +321,8 @@ pub async fn what_earlier_rules_called_silent_is_heard_again(store: Arc<dyn Arch
         }
         other => other,
     };
-    let records: Vec<_> = taken(&*other, &ann(), 1000).await.into_iter().map(earlier).collect();
-    put(&*store, &ann(), &records).await;
+    let records: Vec<_> = exported(&*other, &ann(), 1000).await.into_iter().map(earlier).collect();
+    import_all(&*store, &ann(), &records).await;
 
     let harness = Harness::new(store.clone());
     let session = harness.session(&ann(), &[phone(0)]).await;
@@ -340,25 +341,28 @@ pub async fn what_earlier_rules_called_silent_is_heard_again(store: Arc<dyn Arch
     assert_eq!(job.files[0].status, FileStatus::Silent);
     let ended = harness.finish(&job).await;
     let known = harness.create(&batch(&ann(), &[phone(600)])).await;
-    assert!(matches!(&known, Created::Answered(job) if job.id == ended.id), "from now on it is known: {known:?}");
+    assert!(
+        matches!(&known, Created::Answered(job) if job.id == ended.id),
+        "the recording is known from now on: {known:?}"
+    );
 }
 
-/// The tests of a store that is an archive as well.
+/// The tests of a store that is also an archive.
 #[macro_export]
 macro_rules! archive_contract {
     ($make:expr) => {
         $crate::contract_tests! { archive_contract of archive, $make, [
-            what_is_put_into_another_kind_of_store_and_back_is_the_same,
-            what_a_store_has_is_taken_whole_and_in_order_whatever_the_page,
-            put_in_twice_nothing_changes,
-            what_stands_there_and_differs_is_named_and_stays,
-            the_job_that_took_a_recording_last_is_no_difference,
-            users_are_told_apart,
+            records_are_equal_after_import_into_another_kind_of_store_and_back,
+            export_is_complete_and_in_order_for_any_page_size,
+            repeated_import_changes_nothing,
+            existing_record_that_differs_is_reported_and_kept,
+            different_last_job_of_a_recording_is_not_reported_as_a_difference,
+            users_are_exported_and_imported_separately,
             records_of_another_user_or_too_many_are_refused,
-            audio_that_is_known_costs_nothing_at_the_new_place,
-            what_was_not_finished_goes_on_at_the_new_place,
-            what_was_deleted_stays_deleted_at_the_new_place,
-            what_earlier_rules_called_silent_is_heard_again,
+            known_audio_is_not_transcribed_again_in_the_new_store,
+            unfinished_recording_goes_on_in_the_new_store,
+            deleted_conversation_stays_deleted_in_the_new_store,
+            recording_found_silent_by_earlier_rules_is_listened_to_again,
         ] }
     };
 }

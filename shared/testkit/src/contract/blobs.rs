@@ -13,7 +13,7 @@ use crate::fault_injection::LosesAnswers;
 use crate::memory::describe;
 
 /// The largest piece that a read may give.
-const PIECE: usize = 256 * 1024;
+const MAX_PIECE: usize = 256 * 1024;
 
 fn name(n: u64) -> BlobName {
     blob(&uid("ann"), job_id(n), 0)
@@ -29,7 +29,7 @@ async fn write(blobs: &dyn Blobs, name: &BlobName, bytes: &[u8]) -> Result<Store
 
 async fn read(blobs: &dyn Blobs, name: &BlobName, offset: u64) -> Result<Vec<u8>> {
     let pieces: Vec<_> = blobs.read(name, offset).await?.try_collect().await?;
-    assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= PIECE), "pieces have bounds");
+    assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= MAX_PIECE), "pieces are bounded");
     Ok(pieces.concat())
 }
 
@@ -42,13 +42,13 @@ async fn names(blobs: &dyn Blobs, prefix: &str) -> Vec<BlobName> {
     listed.into_iter().map(|(name, _)| name).collect()
 }
 
-pub async fn a_blob_reads_back_and_is_described(blobs: Arc<dyn Blobs>) {
+pub async fn blob_reads_back_and_is_described(blobs: Arc<dyn Blobs>) {
     let stored = write(&*blobs, &name(1), b"some sound").await.unwrap();
     assert_eq!(stored, describe(b"some sound"));
     assert_eq!(read(&*blobs, &name(1), 0).await.unwrap(), b"some sound");
 }
 
-pub async fn nothing_is_seen_before_it_is_finished(blobs: Arc<dyn Blobs>) {
+pub async fn blob_is_not_visible_before_it_is_finished(blobs: Arc<dyn Blobs>) {
     let mut writer = blobs.create(&name(1)).await.unwrap();
     writer.write(Bytes::from_static(b"half")).await.unwrap();
     assert!(is_missing(&*blobs, &name(1)).await);
@@ -57,7 +57,7 @@ pub async fn nothing_is_seen_before_it_is_finished(blobs: Arc<dyn Blobs>) {
     assert_eq!(names(&*blobs, "uploads/").await, [name(1)]);
 }
 
-pub async fn what_is_aborted_or_dropped_leaves_nothing(blobs: Arc<dyn Blobs>) {
+pub async fn aborted_or_dropped_write_leaves_nothing(blobs: Arc<dyn Blobs>) {
     let mut writer = blobs.create(&name(1)).await.unwrap();
     writer.write(Bytes::from_static(b"half")).await.unwrap();
     writer.abort().await;
@@ -70,7 +70,7 @@ pub async fn what_is_aborted_or_dropped_leaves_nothing(blobs: Arc<dyn Blobs>) {
     assert_eq!(read(&*blobs, &name(1), 0).await.unwrap(), b"whole");
 }
 
-pub async fn the_same_bytes_again_are_our_own_success(blobs: Arc<dyn Blobs>) {
+pub async fn writing_the_same_bytes_again_succeeds(blobs: Arc<dyn Blobs>) {
     let first = write(&*blobs, &name(1), b"some sound").await.unwrap();
     assert_eq!(write(&*blobs, &name(1), b"some sound").await.unwrap(), first);
     assert_eq!(names(&*blobs, "uploads/").await, [name(1)]);
@@ -81,10 +81,10 @@ pub async fn other_bytes_under_a_taken_name_are_a_conflict(blobs: Arc<dyn Blobs>
     for other in [&b"other"[..], b"longer than the first", b""] {
         assert_eq!(write(&*blobs, &name(1), other).await.unwrap_err().kind, Kind::Conflict);
     }
-    assert_eq!(read(&*blobs, &name(1), 0).await.unwrap(), b"first", "the first one stays");
+    assert_eq!(read(&*blobs, &name(1), 0).await.unwrap(), b"first", "the first content is kept");
 }
 
-pub async fn of_two_writers_at_once_one_wins(blobs: Arc<dyn Blobs>) {
+pub async fn one_of_two_concurrent_writers_wins(blobs: Arc<dyn Blobs>) {
     let writing = |bytes: &'static [u8]| {
         let blobs = blobs.clone();
         tokio::spawn(async move { write(&*blobs, &name(1), bytes).await.map(|_| bytes) })
@@ -97,18 +97,18 @@ pub async fn of_two_writers_at_once_one_wins(blobs: Arc<dyn Blobs>) {
             Err(error) => assert_eq!(error.kind, Kind::Conflict),
         }
     }
-    let stands = read(&*blobs, &name(1), 0).await.unwrap();
-    assert_eq!(won, [stands.as_slice(), stands.as_slice()], "each of two bytes has two writers");
+    let content = read(&*blobs, &name(1), 0).await.unwrap();
+    assert_eq!(won, [content.as_slice(), content.as_slice()], "two writers wrote each of the two contents");
 }
 
-pub async fn a_read_begins_where_it_is_asked_to(blobs: Arc<dyn Blobs>) {
+pub async fn read_begins_at_the_given_offset(blobs: Arc<dyn Blobs>) {
     write(&*blobs, &name(1), b"0123456789").await.unwrap();
     for (offset, rest) in [(0, "0123456789"), (1, "123456789"), (9, "9"), (10, "")] {
         assert_eq!(read(&*blobs, &name(1), offset).await.unwrap(), rest.as_bytes(), "from {offset}");
     }
 }
 
-pub async fn a_large_blob_comes_in_bounded_pieces(blobs: Arc<dyn Blobs>) {
+pub async fn large_blob_is_read_in_bounded_pieces(blobs: Arc<dyn Blobs>) {
     let bytes: Vec<u8> = (0..3 * 1024 * 1024_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     assert_eq!(write(&*blobs, &name(1), &bytes).await.unwrap(), describe(&bytes));
     assert!(read(&*blobs, &name(1), 0).await.unwrap() == bytes);
@@ -121,7 +121,7 @@ pub async fn a_blob_may_be_empty(blobs: Arc<dyn Blobs>) {
     assert_eq!(names(&*blobs, "uploads/").await, [name(1)]);
 }
 
-pub async fn what_is_not_there_is_not_found(blobs: Arc<dyn Blobs>) {
+pub async fn missing_blob_is_not_found(blobs: Arc<dyn Blobs>) {
     assert!(is_missing(&*blobs, &name(1)).await);
     let error = blobs.read(&name(1), 5).await.err().map(|error| error.kind);
     assert_eq!(error, Some(Kind::NotFound));
@@ -158,10 +158,10 @@ pub async fn a_listing_is_in_order_page_by_page(blobs: Arc<dyn Blobs>) {
     }
     let middle = BlobName::listed(format!("{}zzz", BlobName::folder(&uid("ann"), job_id(2))));
     let page = blobs.list("uploads/", Some(&middle), 1).await.unwrap();
-    assert_eq!(page[0].0, name(3), "it goes on after a name that is not there");
+    assert_eq!(page[0].0, name(3), "the listing continues after a missing name");
 }
 
-pub async fn a_folder_shows_nothing_of_its_neighbours(blobs: Arc<dyn Blobs>) {
+pub async fn listing_of_a_folder_excludes_its_neighbours(blobs: Arc<dyn Blobs>) {
     let users = ["ann", "an", "ann2", "ann.b", "Ann", "ann%2Eb"];
     for user in users {
         write(&*blobs, &blob(&uid(user), job_id(1), 0), user.as_bytes()).await.unwrap();
@@ -176,7 +176,7 @@ pub async fn a_folder_shows_nothing_of_its_neighbours(blobs: Arc<dyn Blobs>) {
     assert_eq!(names(&*blobs, "uploads/").await.len(), 2 * users.len());
 }
 
-pub async fn names_that_look_alike_do_not_meet(blobs: Arc<dyn Blobs>) {
+pub async fn similar_names_are_different_blobs(blobs: Arc<dyn Blobs>) {
     let files = ["Talk.bin", "talk.bin", "ta lk.bin", "ta_lk.bin", "é.bin", "e\u{301}.bin"];
     let blob_of = |i: usize| BlobName::new(&uid("ann"), job_id(1), i, files[i]);
     for (i, file) in files.iter().enumerate() {
@@ -187,7 +187,7 @@ pub async fn names_that_look_alike_do_not_meet(blobs: Arc<dyn Blobs>) {
     }
 }
 
-pub async fn lost_answers_are_settled_by_repeating(blobs: Arc<dyn Blobs>) {
+pub async fn operation_is_repeated_safely_after_a_lost_answer(blobs: Arc<dyn Blobs>) {
     let fault_injection = LosesAnswers::first_of_each(blobs.clone());
     assert_eq!(write(&fault_injection, &name(1), b"sound").await.unwrap_err().kind, Kind::Unknown);
     assert_eq!(write(&fault_injection, &name(1), b"sound").await.unwrap(), describe(b"sound"));
@@ -205,21 +205,21 @@ pub async fn a_store_with_room_is_ready(blobs: Arc<dyn Blobs>) {
 macro_rules! blobs_contract {
     ($make:expr) => {
         $crate::contract_tests! { blobs_contract of blobs, $make, [
-            a_blob_reads_back_and_is_described,
-            nothing_is_seen_before_it_is_finished,
-            what_is_aborted_or_dropped_leaves_nothing,
-            the_same_bytes_again_are_our_own_success,
+            blob_reads_back_and_is_described,
+            blob_is_not_visible_before_it_is_finished,
+            aborted_or_dropped_write_leaves_nothing,
+            writing_the_same_bytes_again_succeeds,
             other_bytes_under_a_taken_name_are_a_conflict,
-            of_two_writers_at_once_one_wins,
-            a_read_begins_where_it_is_asked_to,
-            a_large_blob_comes_in_bounded_pieces,
+            one_of_two_concurrent_writers_wins,
+            read_begins_at_the_given_offset,
+            large_blob_is_read_in_bounded_pieces,
             a_blob_may_be_empty,
-            what_is_not_there_is_not_found,
+            missing_blob_is_not_found,
             a_blob_can_be_deleted_twice_and_written_again,
             a_listing_is_in_order_page_by_page,
-            a_folder_shows_nothing_of_its_neighbours,
-            names_that_look_alike_do_not_meet,
-            lost_answers_are_settled_by_repeating,
+            listing_of_a_folder_excludes_its_neighbours,
+            similar_names_are_different_blobs,
+            operation_is_repeated_safely_after_a_lost_answer,
             a_store_with_room_is_ready,
         ] }
     };

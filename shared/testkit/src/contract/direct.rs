@@ -1,9 +1,9 @@
-//! The contract of upload sessions whose bytes do not pass through this process: they are sent to the address that
+//! The contract of upload sessions whose bytes do not pass through this process: devices send them to the address that
 //! `start` gave, in the protocol of Google Cloud Storage.
 //!
-//! It follows the suite of [`uploads`](super::uploads) behaviour by behaviour. Three of that one have no counterpart here:
-//! a writer that is dropped, one that is displaced by another, and one that is stopped by `abandon` are all parts of a
-//! server of ours that receives; and nothing is listed, because unfinished sessions end by themselves.
+//! It mirrors the suite of [`uploads`](super::uploads). Three behaviours of that suite have no counterpart here,
+//! because they concern a server of ours that receives bytes: a dropped writer, a writer displaced by another one, and
+//! a writer stopped by `abandon`. Nothing is listed either, because unfinished sessions end by themselves.
 
 use std::sync::Arc;
 
@@ -24,28 +24,28 @@ pub struct Direct {
 
 #[async_trait]
 pub trait SendsBytes: Send + Sync {
-    /// One `PUT` of these bytes, which stand at `first` in the file.
+    /// Sends one `PUT` with these bytes, which begin at offset `first` of the file.
     async fn put(&self, to: &Address<'_>, first: u64, bytes: &[u8]) -> Sent;
 }
 
-/// Where bytes of a file go.
+/// Where the bytes of a file are sent.
 pub struct Address<'a> {
     pub name: &'a BlobName,
     pub url: &'a UploadUrl,
     pub expected: Expected,
 }
 
-/// What the `PUT` was answered with.
+/// The answer to a `PUT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// 308: so many bytes are there.
+    /// 308: this many bytes have arrived.
     More(u64),
-    /// 200.
+    /// 200: the file is complete.
     Whole,
     Refused,
 }
 
-/// What comes before a file's last bytes comes in multiples of it, as Google asks.
+/// All requests but the last one of a file carry a multiple of this many bytes, as Google requires.
 const QUANTUM: usize = 256 * 1024;
 
 fn name(n: u64) -> BlobName {
@@ -69,7 +69,7 @@ fn whole(bytes: &[u8]) -> Progress {
     Progress::Whole { size: bytes.len() as u64, crc32c: crc32c::crc32c(bytes) }
 }
 
-/// A file on its way.
+/// A file that is being uploaded.
 struct File<'a> {
     at: &'a Direct,
     name: BlobName,
@@ -109,13 +109,13 @@ impl File<'_> {
     }
 }
 
-pub async fn an_address_is_never_given_twice(at: Arc<Direct>) {
+pub async fn upload_url_is_never_given_twice(at: Arc<Direct>) {
     let (one, two) = (at.open(1, of(b"sound")).await.url, at.open(1, of(b"sound")).await.url);
     assert_ne!(one, two);
     assert!(one.expose().len() >= 32 && !format!("{one:?}").contains(one.expose()), "it is long, and never shown");
 }
 
-pub async fn a_file_in_one_piece_becomes_a_blob(at: Arc<Direct>) {
+pub async fn file_sent_in_one_piece_becomes_a_blob(at: Arc<Direct>) {
     let file = at.open(1, checked(b"sound")).await;
     assert_eq!(file.progress().await, Progress::Open { offset: 0 });
     assert_eq!(file.put(0, b"sound").await, Sent::Whole);
@@ -123,21 +123,21 @@ pub async fn a_file_in_one_piece_becomes_a_blob(at: Arc<Direct>) {
     assert_eq!(file.read().await.unwrap(), b"sound");
 }
 
-pub async fn it_goes_on_where_it_broke_off(at: Arc<Direct>) {
+pub async fn upload_resumes_where_it_was_interrupted(at: Arc<Direct>) {
     let sound = sound();
     let file = at.open(1, checked(&sound)).await;
     for first in [0, QUANTUM] {
         assert_eq!(file.progress().await, Progress::Open { offset: first as u64 });
         let there = first + QUANTUM;
         assert_eq!(file.put(first, &sound[first..there]).await, Sent::More(there as u64));
-        assert_eq!(file.read().await, None, "nobody reads half a file");
+        assert_eq!(file.read().await, None, "an incomplete file cannot be read");
     }
     assert_eq!(file.put(2 * QUANTUM, &sound[2 * QUANTUM..]).await, Sent::Whole);
     assert_eq!(file.progress().await, whole(&sound));
     assert!(file.read().await.unwrap() == sound);
 }
 
-pub async fn bytes_that_are_there_may_come_again(at: Arc<Direct>) {
+pub async fn received_bytes_may_be_sent_again(at: Arc<Direct>) {
     let sound = sound();
     let file = at.open(1, checked(&sound)).await;
     file.put(0, &sound[..QUANTUM]).await;
@@ -145,7 +145,7 @@ pub async fn bytes_that_are_there_may_come_again(at: Arc<Direct>) {
     assert!(file.read().await.unwrap() == sound);
 }
 
-pub async fn bytes_from_further_on_are_refused(at: Arc<Direct>) {
+pub async fn bytes_beyond_the_offset_are_refused(at: Arc<Direct>) {
     let sound = sound();
     let file = at.open(1, checked(&sound)).await;
     assert_eq!(file.put(QUANTUM, &sound[QUANTUM..]).await, Sent::Refused);
@@ -153,7 +153,7 @@ pub async fn bytes_from_further_on_are_refused(at: Arc<Direct>) {
     assert_eq!(file.put(0, &sound).await, Sent::Whole);
 }
 
-pub async fn a_large_file_comes_whole(at: Arc<Direct>) {
+pub async fn large_file_is_received_completely(at: Arc<Direct>) {
     let sound = sound().repeat(15);
     let file = at.open(1, checked(&sound)).await;
     assert_eq!(file.put(0, &sound[..20 * QUANTUM]).await, Sent::More(20 * QUANTUM as u64));
@@ -162,18 +162,18 @@ pub async fn a_large_file_comes_whole(at: Arc<Direct>) {
     assert!(file.read().await.unwrap() == sound);
 }
 
-pub async fn other_bytes_than_announced_never_become_the_blob(at: Arc<Direct>) {
+pub async fn bytes_that_differ_from_the_announced_digest_never_become_the_blob(at: Arc<Direct>) {
     let file = at.open(1, checked(b"sound")).await;
     assert_eq!(file.put(0, b"noise").await, Sent::Refused);
     assert_eq!(file.read().await, None);
     let progress = file.progress().await;
     assert!(matches!(progress, Progress::Open { offset: 0 } | Progress::Gone), "{progress:?}");
     let again = at.open(1, checked(b"sound")).await;
-    assert_eq!(again.put(0, b"sound").await, Sent::Whole, "the right ones may come then");
+    assert_eq!(again.put(0, b"sound").await, Sent::Whole, "the right bytes are accepted afterwards");
     assert_eq!(again.read().await.unwrap(), b"sound");
 }
 
-pub async fn a_whole_file_stays_as_it_is(at: Arc<Direct>) {
+pub async fn complete_file_is_not_changed(at: Arc<Direct>) {
     let file = at.open(1, of(b"sound")).await;
     file.put(0, b"sound").await;
     assert_ne!(file.put(0, b"noise").await, Sent::More(5));
@@ -181,7 +181,7 @@ pub async fn a_whole_file_stays_as_it_is(at: Arc<Direct>) {
     assert_eq!(file.read().await.unwrap(), b"sound");
 }
 
-pub async fn of_two_addresses_for_a_name_the_first_whole_file_stands(at: Arc<Direct>) {
+pub async fn first_complete_file_wins_among_two_upload_urls_of_one_name(at: Arc<Direct>) {
     let (one, two) = (at.open(1, of(b"sound")).await, at.open(1, of(b"sound")).await);
     assert_eq!(two.put(0, b"sound").await, Sent::Whole);
     one.put(0, b"noise").await;
@@ -189,7 +189,7 @@ pub async fn of_two_addresses_for_a_name_the_first_whole_file_stands(at: Arc<Dir
     assert_eq!(two.progress().await, whole(b"sound"));
 }
 
-pub async fn files_do_not_disturb_each_other(at: Arc<Direct>) {
+pub async fn uploads_of_two_files_are_independent(at: Arc<Direct>) {
     let sound = sound();
     let one = at.open(1, of(&sound)).await;
     assert_eq!(one.put(0, &sound[..QUANTUM]).await, Sent::More(QUANTUM as u64));
@@ -198,7 +198,7 @@ pub async fn files_do_not_disturb_each_other(at: Arc<Direct>) {
     assert_eq!(one.progress().await, Progress::Open { offset: QUANTUM as u64 });
 }
 
-pub async fn what_is_abandoned_is_gone(at: Arc<Direct>) {
+pub async fn abandoned_upload_is_gone(at: Arc<Direct>) {
     let sound = sound();
     let file = at.open(1, of(&sound)).await;
     file.put(0, &sound[..QUANTUM]).await;
@@ -210,30 +210,30 @@ pub async fn what_is_abandoned_is_gone(at: Arc<Direct>) {
     let again = at.open(1, checked(&sound)).await;
     assert_eq!(again.put(0, &sound).await, Sent::Whole);
     again.abandon(Some(&again.url)).await;
-    assert!(again.read().await.unwrap() == sound, "what is whole is a blob");
+    assert!(again.read().await.unwrap() == sound, "a complete file is a blob");
 }
 
-pub async fn there_is_room(at: Arc<Direct>) {
+pub async fn empty_store_has_room(at: Arc<Direct>) {
     at.uploads.room().await.unwrap();
 }
 
-/// The tests that an [`Uploads`] must pass; what stands there makes a [`Direct`].
+/// The tests that a direct [`Uploads`] must pass; the macro's argument makes a [`Direct`].
 #[macro_export]
 macro_rules! direct_contract {
     ($make:expr) => {
         $crate::contract_tests! { direct_contract of direct, $make, [
-            an_address_is_never_given_twice,
-            a_file_in_one_piece_becomes_a_blob,
-            it_goes_on_where_it_broke_off,
-            bytes_that_are_there_may_come_again,
-            bytes_from_further_on_are_refused,
-            a_large_file_comes_whole,
-            other_bytes_than_announced_never_become_the_blob,
-            a_whole_file_stays_as_it_is,
-            of_two_addresses_for_a_name_the_first_whole_file_stands,
-            files_do_not_disturb_each_other,
-            what_is_abandoned_is_gone,
-            there_is_room,
+            upload_url_is_never_given_twice,
+            file_sent_in_one_piece_becomes_a_blob,
+            upload_resumes_where_it_was_interrupted,
+            received_bytes_may_be_sent_again,
+            bytes_beyond_the_offset_are_refused,
+            large_file_is_received_completely,
+            bytes_that_differ_from_the_announced_digest_never_become_the_blob,
+            complete_file_is_not_changed,
+            first_complete_file_wins_among_two_upload_urls_of_one_name,
+            uploads_of_two_files_are_independent,
+            abandoned_upload_is_gone,
+            empty_store_has_room,
         ] }
     };
 }

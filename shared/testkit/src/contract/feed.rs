@@ -1,4 +1,4 @@
-//! The feed's contract, for a store that wakes at each commit: whoever watches a user's jobs looks again after a write.
+//! The feed's contract, for a store that notifies at each commit: whoever watches a user's jobs is woken after a write.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use futures_util::FutureExt;
 use crate::build::{phone, speech, uid};
 use crate::harness::Harness;
 
-/// A store that tells of its own commits.
+/// A store that announces its own commits.
 pub trait FedStore: Store + Feed {}
 
 impl<S: Store + Feed> FedStore for S {}
 
-/// Whether there was a wake-up since the last look. The store wakes before it answers.
+/// Whether there was a wake-up since the last call. The store wakes before it answers.
 fn woken(watch: &mut Watch) -> bool {
     watch.woken().now_or_never().is_some()
 }
 
-pub async fn every_write_of_a_job_wakes_its_users_watch(store: Arc<dyn FedStore>) {
+pub async fn every_write_of_a_job_wakes_the_watch_of_its_user(store: Arc<dyn FedStore>) {
     let (harness, ann) = (Harness::new(store.clone()), uid("ann"));
     let mut watch = store.watch(&ann);
     assert!(!woken(&mut watch));
@@ -37,7 +37,7 @@ pub async fn every_write_of_a_job_wakes_its_users_watch(store: Arc<dyn FedStore>
     assert!(woken(&mut watch) && !woken(&mut watch), "finished, once");
 }
 
-pub async fn an_upload_session_wakes_when_it_is_opened_and_when_it_is_completed(store: Arc<dyn FedStore>) {
+pub async fn opening_and_completing_an_upload_session_wakes_the_watch(store: Arc<dyn FedStore>) {
     let (harness, ann) = (Harness::new(store.clone()), uid("ann"));
     let mut watch = store.watch(&ann);
     let session = harness.session(&ann, &[phone(0)]).await;
@@ -51,7 +51,7 @@ pub async fn an_upload_session_wakes_when_it_is_opened_and_when_it_is_completed(
     assert!(woken(&mut watch), "another job has its recordings");
 }
 
-pub async fn a_job_whose_turn_comes_wakes_too(store: Arc<dyn FedStore>) {
+pub async fn promoting_a_job_wakes_the_watch(store: Arc<dyn FedStore>) {
     let (harness, ann) = (Harness::new(store.clone()), uid("ann"));
     let mut jobs = Vec::new();
     for n in 0..=i64::from(harness.rules.enqueued_per_user) {
@@ -64,7 +64,7 @@ pub async fn a_job_whose_turn_comes_wakes_too(store: Arc<dyn FedStore>) {
     assert!(woken(&mut watch));
 }
 
-pub async fn what_another_user_does_wakes_nobody(store: Arc<dyn FedStore>) {
+pub async fn write_of_another_user_does_not_wake_the_watch(store: Arc<dyn FedStore>) {
     let harness = Harness::new(store.clone());
     let mut watch = store.watch(&uid("ann"));
     let job = harness.accept(&uid("bob"), &[phone(0)]).await;
@@ -77,10 +77,10 @@ pub async fn what_another_user_does_wakes_nobody(store: Arc<dyn FedStore>) {
 macro_rules! feed_contract {
     ($make:expr) => {
         $crate::contract_tests! { feed_contract of feed, $make, [
-            every_write_of_a_job_wakes_its_users_watch,
-            an_upload_session_wakes_when_it_is_opened_and_when_it_is_completed,
-            a_job_whose_turn_comes_wakes_too,
-            what_another_user_does_wakes_nobody,
+            every_write_of_a_job_wakes_the_watch_of_its_user,
+            opening_and_completing_an_upload_session_wakes_the_watch,
+            promoting_a_job_wakes_the_watch,
+            write_of_another_user_does_not_wake_the_watch,
         ] }
     };
 }

@@ -1,4 +1,4 @@
-//! The push service's contract. Little can be asked of a hint: it has an outcome, and may be sent again.
+//! The push service's contract. A push is only a hint, so little is asked: it has an outcome, and may be sent again.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub async fn a_push_whose_answer_was_lost_is_sent_again(push: Arc<dyn Push>) {
     assert_eq!(fault_injection.send(&phone, &message(&[])).await.unwrap(), PushOutcome::Sent);
 }
 
-/// The tests that a [`Push`] must pass; the service behind it takes every token.
+/// The tests that a [`Push`] must pass; the service behind it accepts every token.
 #[macro_export]
 macro_rules! push_contract {
     ($make:expr) => {

@@ -1,4 +1,4 @@
-//! The store's contract: what every job store does, whatever it is made of.
+//! The store's contract: what every job store must do, whatever it is built on.
 
 pub mod astray;
 pub mod attach;
@@ -48,12 +48,12 @@ fn bob() -> Uid {
     uid("bob")
 }
 
-/// One of many, for a behaviour that is tried several times on one store.
+/// One of many users, for a behaviour that is tried several times on one store.
 fn user(n: i64) -> Uid {
     uid(&format!("user {n}"))
 }
 
-/// A job that ended with one good file, one of which a segment failed, and one whose audio was lost.
+/// A job that ended with one good file, one file with a failed segment, and one file whose audio was lost.
 async fn partly_failed(harness: &Harness, uid: &Uid) -> Job {
     let job = harness.accept(uid, &[phone(0), phone(30), phone(900)]).await;
     let job = harness.claim(job.id).await;

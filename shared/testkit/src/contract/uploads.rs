@@ -1,4 +1,5 @@
-//! The contract of what takes the bytes of upload sessions: they come in any pieces, with any breaks, and count once.
+//! The contract of the port that receives the bytes of upload sessions: bytes come in any pieces, with any
+//! interruptions, and count once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ pub struct Receiving {
 }
 
 const SOUND: &[u8] = b"some sound that comes in pieces";
-/// Beyond what a disk adapter syncs at once.
+/// Larger than what a disk adapter syncs at once.
 const LARGE: usize = 9 * 1024 * 1024 + 17;
 
 fn name(n: u64) -> BlobName {
@@ -41,7 +42,7 @@ impl Receiving {
     async fn open(&self, name: &BlobName, expected: Expected) -> Box<dyn PartWriter> {
         match self.uploads.append(name, expected).await.unwrap() {
             Arriving::Open(writer) => writer,
-            Arriving::Whole { .. } => panic!("it is whole already"),
+            Arriving::Whole { .. } => panic!("the file is complete already"),
         }
     }
 
@@ -77,39 +78,39 @@ fn whole(bytes: &[u8]) -> Progress {
     Progress::Whole { size: bytes.len() as u64, crc32c: crc32c::crc32c(bytes) }
 }
 
-pub async fn an_address_is_never_given_twice(at: Arc<Receiving>) {
+pub async fn upload_url_is_never_given_twice(at: Arc<Receiving>) {
     let (one, two) = (at.url(&name(1)).await, at.url(&name(1)).await);
     assert_ne!(one, two);
     assert!(one.expose().len() >= 32 && !format!("{one:?}").contains(one.expose()), "it is long, and never shown");
 }
 
-pub async fn a_file_in_one_piece_becomes_a_blob(at: Arc<Receiving>) {
+pub async fn file_sent_in_one_piece_becomes_a_blob(at: Arc<Receiving>) {
     assert_eq!(at.send(&name(1), checked(SOUND), SOUND).await.unwrap(), whole(SOUND));
     assert_eq!(at.progress(&name(1), checked(SOUND)).await, whole(SOUND));
     assert_eq!(at.read(&name(1)).await.unwrap(), SOUND);
 }
 
-pub async fn it_goes_on_where_it_broke_off(at: Arc<Receiving>) {
+pub async fn upload_resumes_where_it_was_interrupted(at: Arc<Receiving>) {
     assert_eq!(at.progress(&name(1), of(SOUND)).await, Progress::Open { offset: 0 });
     for (from, to) in [(0, 7), (7, 8), (8, 20)] {
         assert_eq!(at.open(&name(1), of(SOUND)).await.offset(), from as u64);
         let progress = at.send(&name(1), of(SOUND), &SOUND[from..to]).await.unwrap();
         assert_eq!(progress, Progress::Open { offset: to as u64 });
         assert_eq!(at.progress(&name(1), of(SOUND)).await, progress);
-        assert_eq!(at.read(&name(1)).await, None, "nobody reads half a file");
+        assert_eq!(at.read(&name(1)).await, None, "an incomplete file cannot be read");
     }
     assert_eq!(at.send(&name(1), checked(SOUND), &SOUND[20..]).await.unwrap(), whole(SOUND));
     assert_eq!(at.read(&name(1)).await.unwrap(), SOUND);
 }
 
-pub async fn what_was_written_counts_when_the_writer_is_dropped(at: Arc<Receiving>) {
+pub async fn written_bytes_count_when_the_writer_is_dropped(at: Arc<Receiving>) {
     let mut writer = at.open(&name(1), of(SOUND)).await;
     writer.write(Bytes::from_static(&SOUND[..9])).await.unwrap();
     drop(writer);
     assert_eq!(at.open(&name(1), of(SOUND)).await.offset(), 9);
 }
 
-pub async fn a_large_file_comes_whole(at: Arc<Receiving>) {
+pub async fn large_file_is_received_completely(at: Arc<Receiving>) {
     let bytes: Vec<u8> = (0..LARGE as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     at.send(&name(1), checked(&bytes), &bytes[..5_000_000]).await.unwrap();
     assert_eq!(at.send(&name(1), checked(&bytes), &bytes[5_000_000..]).await.unwrap(), whole(&bytes));
@@ -124,23 +125,27 @@ pub async fn more_bytes_than_announced_are_refused(at: Arc<Receiving>) {
     assert_eq!(at.open(&name(1), of(SOUND)).await.offset(), 30, "and nothing of them is written");
 }
 
-pub async fn other_bytes_than_announced_are_thrown_away(at: Arc<Receiving>) {
+pub async fn bytes_that_differ_from_the_announced_digest_are_discarded(at: Arc<Receiving>) {
     let wrong = [b'x'; SOUND.len()];
     let error = at.send(&name(1), checked(SOUND), &wrong).await.unwrap_err();
     assert_eq!(error.kind, Kind::Corrupt);
     assert_eq!(at.progress(&name(1), checked(SOUND)).await, Progress::Open { offset: 0 });
-    assert_eq!(at.send(&name(1), checked(SOUND), SOUND).await.unwrap(), whole(SOUND), "the right ones may come then");
+    assert_eq!(
+        at.send(&name(1), checked(SOUND), SOUND).await.unwrap(),
+        whole(SOUND),
+        "the right bytes are accepted afterwards"
+    );
 }
 
-pub async fn a_whole_file_takes_no_more(at: Arc<Receiving>) {
+pub async fn complete_file_accepts_no_more_bytes(at: Arc<Receiving>) {
     at.send(&name(1), of(SOUND), SOUND).await.unwrap();
     let Arriving::Whole { size, crc32c } = at.uploads.append(&name(1), of(SOUND)).await.unwrap() else {
-        panic!("it is whole")
+        panic!("the file is complete")
     };
     assert_eq!(Progress::Whole { size, crc32c }, whole(SOUND));
 }
 
-pub async fn the_last_one_to_come_gets_the_file(at: Arc<Receiving>) {
+pub async fn latest_writer_displaces_the_earlier_one(at: Arc<Receiving>) {
     let mut hangs = at.open(&name(1), of(SOUND)).await;
     hangs.write(Bytes::from_static(&SOUND[..11])).await.unwrap();
     let stops = async {
@@ -153,7 +158,7 @@ pub async fn the_last_one_to_come_gets_the_file(at: Arc<Receiving>) {
     assert_eq!(after.offset(), 11);
 }
 
-pub async fn files_do_not_disturb_each_other(at: Arc<Receiving>) {
+pub async fn uploads_of_two_files_are_independent(at: Arc<Receiving>) {
     let mut one = at.open(&name(1), of(SOUND)).await;
     one.write(Bytes::from_static(&SOUND[..3])).await.unwrap();
     assert_eq!(at.send(&name(2), of(SOUND), SOUND).await.unwrap(), whole(SOUND));
@@ -161,16 +166,16 @@ pub async fn files_do_not_disturb_each_other(at: Arc<Receiving>) {
     assert_eq!(one.flush().await.unwrap(), Progress::Open { offset: 3 });
 }
 
-pub async fn asking_disturbs_nobody(at: Arc<Receiving>) {
+pub async fn asking_for_progress_does_not_stop_the_writer(at: Arc<Receiving>) {
     let mut writer = at.open(&name(1), of(SOUND)).await;
     writer.write(Bytes::from_static(&SOUND[..3])).await.unwrap();
     at.progress(&name(1), of(SOUND)).await;
     let undisturbed = tokio::time::timeout(Duration::from_millis(20), writer.displaced()).await;
-    assert!(undisturbed.is_err(), "it was told to stop");
+    assert!(undisturbed.is_err(), "the writer was told to stop");
     assert_eq!(writer.flush().await.unwrap(), Progress::Open { offset: 3 });
 }
 
-pub async fn what_is_abandoned_is_gone(at: Arc<Receiving>) {
+pub async fn abandoned_upload_is_gone(at: Arc<Receiving>) {
     let url = at.url(&name(1)).await;
     at.send(&name(1), of(SOUND), &SOUND[..9]).await.unwrap();
     for url in [Some(&url), None] {
@@ -181,7 +186,7 @@ pub async fn what_is_abandoned_is_gone(at: Arc<Receiving>) {
     assert_eq!(at.send(&name(1), checked(SOUND), SOUND).await.unwrap(), whole(SOUND));
 }
 
-pub async fn abandoning_stops_whoever_sends(at: Arc<Receiving>) {
+pub async fn abandoning_stops_the_sender(at: Arc<Receiving>) {
     let mut hangs = at.open(&name(1), of(SOUND)).await;
     hangs.write(Bytes::from_static(&SOUND[..11])).await.unwrap();
     let stops = async {
@@ -195,7 +200,7 @@ pub async fn abandoning_stops_whoever_sends(at: Arc<Receiving>) {
     assert_eq!(at.open(&name, of(SOUND)).await.offset(), 0);
 }
 
-pub async fn what_has_arrived_is_listed_page_by_page(at: Arc<Receiving>) {
+pub async fn received_files_are_listed_page_by_page(at: Arc<Receiving>) {
     for n in [3, 1, 2] {
         at.send(&name(n), of(SOUND), &SOUND[..5]).await.unwrap();
     }
@@ -207,30 +212,30 @@ pub async fn what_has_arrived_is_listed_page_by_page(at: Arc<Receiving>) {
     assert_eq!(rest.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), all[2..]);
 }
 
-pub async fn there_is_room(at: Arc<Receiving>) {
+pub async fn empty_store_has_room(at: Arc<Receiving>) {
     at.uploads.room().await.unwrap();
 }
 
-/// The tests that a [`ReceivesUploads`] must pass; what stands there makes a [`Receiving`].
+/// The tests that a [`ReceivesUploads`] must pass; the macro's argument makes a [`Receiving`].
 #[macro_export]
 macro_rules! uploads_contract {
     ($make:expr) => {
         $crate::contract_tests! { uploads_contract of uploads, $make, [
-            an_address_is_never_given_twice,
-            a_file_in_one_piece_becomes_a_blob,
-            it_goes_on_where_it_broke_off,
-            what_was_written_counts_when_the_writer_is_dropped,
-            a_large_file_comes_whole,
+            upload_url_is_never_given_twice,
+            file_sent_in_one_piece_becomes_a_blob,
+            upload_resumes_where_it_was_interrupted,
+            written_bytes_count_when_the_writer_is_dropped,
+            large_file_is_received_completely,
             more_bytes_than_announced_are_refused,
-            other_bytes_than_announced_are_thrown_away,
-            a_whole_file_takes_no_more,
-            the_last_one_to_come_gets_the_file,
-            files_do_not_disturb_each_other,
-            asking_disturbs_nobody,
-            what_is_abandoned_is_gone,
-            abandoning_stops_whoever_sends,
-            what_has_arrived_is_listed_page_by_page,
-            there_is_room,
+            bytes_that_differ_from_the_announced_digest_are_discarded,
+            complete_file_accepts_no_more_bytes,
+            latest_writer_displaces_the_earlier_one,
+            uploads_of_two_files_are_independent,
+            asking_for_progress_does_not_stop_the_writer,
+            abandoned_upload_is_gone,
+            abandoning_stops_the_sender,
+            received_files_are_listed_page_by_page,
+            empty_store_has_room,
         ] }
     };
 }

@@ -1,4 +1,4 @@
-//! A blob store whose operations go wrong; `finish` above all.
+//! A blob store whose operations fail, above all `finish`.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::{Fault, Faulty, Plan, around};
 #[async_trait]
 impl<P: Blobs + ?Sized, F: Fault> Blobs for Faulty<P, F> {
     async fn create(&self, name: &BlobName) -> Result<Box<dyn BlobWriter>> {
-        // Nothing is done yet that an answer could be lost of.
+        // Creating a writer has no effect yet, so there is no answer to lose.
         let inner = self.reading("blobs.create", self.inner.create(name)).await?;
         Ok(Box::new(Writer::<F> { inner, plan: self.plan.clone(), fault: PhantomData }))
     }

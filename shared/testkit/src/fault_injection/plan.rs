@@ -1,22 +1,22 @@
-//! Which calls go wrong.
+//! The plan that decides which calls fail.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use crate::random::SeededRandom;
 
-/// Operations are named as in errors: `store.place`, and a command by its own name, `store.step.claim`.
+/// Operations are named as in errors: `store.place`; each command has a name of its own: `store.step.claim`.
 #[derive(Default)]
 pub struct Plan {
     first: Option<Mutex<HashSet<&'static str>>>,
     random: Option<(SeededRandom, usize)>,
-    /// Strikes that are still to come, and strikes that never end (`None`).
+    /// Failures that are still to come, by operation; `None` means every call fails.
     scripted: Mutex<HashMap<&'static str, Option<u32>>>,
-    asked: Mutex<HashMap<&'static str, u64>>,
+    call_counts: Mutex<HashMap<&'static str, u64>>,
 }
 
 impl Plan {
-    /// Only what [`strike`](Self::strike) and [`strike_always`](Self::strike_always) ask for.
+    /// Only the failures that [`strike`](Self::strike) and [`strike_always`](Self::strike_always) ask for.
     pub fn never() -> Self {
         Self::default()
     }
@@ -25,34 +25,34 @@ impl Plan {
         Self { first: Some(Mutex::default()), ..Self::default() }
     }
 
-    /// One call in `n`, by chance.
+    /// One call in `n` fails, at random.
     pub fn seeded(seed: u64, n: usize) -> Self {
         Self { random: Some((SeededRandom::new(seed), n)), ..Self::default() }
     }
 
-    /// The next `times` calls of this operation.
+    /// The next `times` calls of this operation fail.
     pub fn strike(&self, operation: &'static str, times: u32) {
         self.scripted.lock().unwrap().insert(operation, Some(times));
     }
 
-    /// Every call of this operation, until it is healed.
+    /// Every call of this operation fails, until [`heal`](Self::heal) is called.
     pub fn strike_always(&self, operation: &'static str) {
         self.scripted.lock().unwrap().insert(operation, None);
     }
 
-    /// Nothing scripted goes wrong any more.
+    /// Removes all scripted failures.
     pub fn heal(&self) {
         self.scripted.lock().unwrap().clear();
     }
 
-    /// How many calls there were of the operations whose names begin so.
+    /// The number of calls of the operations whose names begin with this prefix.
     pub fn calls_of(&self, prefix: &str) -> u64 {
-        let asked = self.asked.lock().unwrap();
-        asked.iter().filter(|(operation, _)| operation.starts_with(prefix)).map(|(_, calls)| calls).sum()
+        let call_counts = self.call_counts.lock().unwrap();
+        call_counts.iter().filter(|(operation, _)| operation.starts_with(prefix)).map(|(_, calls)| calls).sum()
     }
 
     pub fn strikes(&self, operation: &'static str) -> bool {
-        *self.asked.lock().unwrap().entry(operation).or_default() += 1;
+        *self.call_counts.lock().unwrap().entry(operation).or_default() += 1;
         let scripted = match self.scripted.lock().unwrap().get_mut(operation) {
             None | Some(Some(0)) => false,
             Some(None) => true,

@@ -1,4 +1,4 @@
-//! A push service whose answers go wrong.
+//! A push service whose answers are lost.
 
 use async_trait::async_trait;
 use flow::Result;

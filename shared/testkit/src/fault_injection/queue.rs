@@ -1,4 +1,4 @@
-//! A queue whose operations go wrong.
+//! A queue whose operations fail.
 
 use async_trait::async_trait;
 use flow::Result;

@@ -1,4 +1,4 @@
-//! A store whose operations go wrong.
+//! A store whose operations fail.
 
 use async_trait::async_trait;
 use domain::accept::Batch;

@@ -9,7 +9,7 @@ use crate::clock::TestClock;
 use crate::memory;
 
 #[tokio::test]
-async fn a_lost_answer_is_lost_after_the_work() {
+async fn answer_is_lost_after_the_work_is_done() {
     let clock = TestClock::at(T0);
     let queue = Arc::new(memory::Queue::new(clock));
     let faulty = LosesAnswers::first_of_each(queue.clone());
@@ -21,7 +21,7 @@ async fn a_lost_answer_is_lost_after_the_work() {
 }
 
 #[tokio::test]
-async fn a_call_that_fails_before_does_nothing() {
+async fn call_that_fails_before_has_no_effect() {
     let store: Arc<dyn Store> = Arc::new(memory::Store::new());
     let failing = FailsBefore::first_of_each(store.clone());
     let device = build::device(&build::uid("ann"), "phone", "token");
@@ -33,7 +33,7 @@ async fn a_call_that_fails_before_does_nothing() {
 }
 
 #[tokio::test]
-async fn a_blob_whose_finish_was_lost_is_written_by_repeating() {
+async fn blob_with_a_lost_finish_is_written_by_repeating() {
     let clock = TestClock::at(T0);
     let blobs: Arc<dyn Blobs> = Arc::new(memory::Blobs::new(clock));
     let faulty = LosesAnswers::first_of_each(blobs);
@@ -48,7 +48,7 @@ async fn a_blob_whose_finish_was_lost_is_written_by_repeating() {
 }
 
 #[test]
-fn a_plan_strikes_as_often_as_it_was_told() {
+fn plan_fails_as_many_calls_as_scripted() {
     let plan = Plan::never();
     assert!(!plan.strikes("store.place"));
     plan.strike("store.place", 2);

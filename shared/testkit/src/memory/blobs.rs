@@ -14,8 +14,8 @@ use flow::{Error, Kind, Result};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use sha2::{Digest, Sha256};
 
-/// The largest piece that a read gives.
-const PIECE: usize = 256 * 1024;
+/// The largest piece that a read returns.
+const MAX_PIECE: usize = 256 * 1024;
 
 type StoredBlobs = Arc<Mutex<BTreeMap<BlobName, (Bytes, Timestamp)>>>;
 
@@ -30,7 +30,7 @@ impl Blobs {
         Self { clock, blobs: StoredBlobs::default(), full: AtomicBool::new(false) }
     }
 
-    /// From now on there is no room for new blobs, or there is again.
+    /// While this is set there is no room for new blobs.
     pub fn set_full(&self, full: bool) {
         self.full.store(full, Ordering::Relaxed);
     }
@@ -50,7 +50,7 @@ impl Blobs {
         }
     }
 
-    /// Puts a whole blob under a name that nothing has, or finds the same one there.
+    /// Puts a whole blob under a free name; returns whether the name now holds these bytes.
     pub(super) fn place(&self, name: &BlobName, bytes: Bytes) -> bool {
         let now = self.clock.now();
         self.blobs().entry(name.clone()).or_insert_with(|| (bytes.clone(), now)).0 == bytes
@@ -81,7 +81,7 @@ impl flow::ports::Blobs for Blobs {
         let mut rest = self.bytes(name).ok_or_else(|| Error::new(Kind::NotFound, "blobs.read", name))?;
         let skipped = usize::try_from(offset).unwrap_or(usize::MAX).min(rest.len());
         rest = rest.slice(skipped..);
-        let next = move || (!rest.is_empty()).then(|| Ok(rest.split_to(rest.len().min(PIECE))));
+        let next = move || (!rest.is_empty()).then(|| Ok(rest.split_to(rest.len().min(MAX_PIECE))));
         Ok(stream::iter(std::iter::from_fn(next)).boxed())
     }
 
@@ -130,7 +130,7 @@ impl BlobWriter for Writer {
     async fn abort(self: Box<Self>) {}
 }
 
-/// What a store says of these bytes.
+/// The description that a store gives of these bytes.
 pub fn describe(bytes: &[u8]) -> Stored {
     Stored { size: bytes.len() as u64, crc32c: crc32c::crc32c(bytes), sha256: Sha256Hex(Sha256::digest(bytes).into()) }
 }

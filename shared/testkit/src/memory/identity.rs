@@ -1,4 +1,4 @@
-//! Tokens that say who they are: `uid:ann` is Ann.
+//! Tokens that name their user: `uid:ann` is Ann.
 
 use async_trait::async_trait;
 use domain::Uid;

@@ -1,4 +1,4 @@
-//! Pushes that go nowhere and are remembered.
+//! A push service that sends nothing and remembers every push.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use flow::ports::{Device, PushMessage, PushOutcome};
 use flow::{Error, Kind, Result};
 
-/// What the service does with one push: an outcome, or an error of this kind.
+/// The answer to one push: an outcome, or an error of this kind.
 pub type Answer = std::result::Result<PushOutcome, Kind>;
 
 #[derive(Default)]
@@ -27,12 +27,12 @@ impl Push {
         self.sent.lock().unwrap().clone()
     }
 
-    /// What the next push that has no answer yet comes to; without a script every push is sent.
+    /// Scripts the answer to the next push that has none yet; without a script every push is sent.
     pub fn answer_next(&self, answer: Answer) {
         self.script.lock().unwrap().push_back(answer);
     }
 
-    /// What every push to this token comes to, before the script is asked.
+    /// Sets the answer to every push to this token; it wins over the script.
     pub fn answer_token(&self, token: &str, outcome: PushOutcome) {
         self.tokens.lock().unwrap().insert(token.to_owned(), outcome);
     }

@@ -1,4 +1,4 @@
-//! Cloud Tasks without the delivery: named, scheduled tasks that a test takes out by hand.
+//! A queue like Cloud Tasks, without the delivery: a test takes the named, scheduled tasks out by hand.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,7 +9,7 @@ use domain::Timestamp;
 use flow::Result;
 use flow::ports::{Clock, NewTask, TaskName};
 
-/// How long a name stays taken after its task has run: about what Cloud Tasks keeps.
+/// How long a name stays taken after its task has run: about as long as Cloud Tasks keeps it.
 pub const TOMBSTONE: Duration = Duration::from_secs(3600);
 
 pub struct Queue {
@@ -20,7 +20,7 @@ pub struct Queue {
 #[derive(Default)]
 struct Tasks {
     waiting: Vec<(Timestamp, NewTask)>,
-    /// Names of tasks that ran, and when.
+    /// Names of tasks that have run, and when.
     ran: HashMap<TaskName, Timestamp>,
 }
 
@@ -29,14 +29,14 @@ impl Queue {
         Self { clock, tasks: Mutex::default() }
     }
 
-    /// What waits for delivery, soonest first.
+    /// The tasks that wait for delivery, soonest first.
     pub fn waiting(&self) -> Vec<NewTask> {
         let mut waiting = self.tasks().waiting.clone();
         waiting.sort_by_key(|(at, _)| *at);
         waiting.into_iter().map(|(_, task)| task).collect()
     }
 
-    /// Takes out what is to be delivered by `now`, soonest first. Its names stay taken for [`TOMBSTONE`].
+    /// Takes out the tasks that are due by `now`, soonest first. Their names stay taken for [`TOMBSTONE`].
     pub fn take_due(&self, now: Timestamp) -> Vec<NewTask> {
         let mut tasks = self.tasks();
         let (mut due, later): (Vec<_>, Vec<_>) = tasks.waiting.drain(..).partition(|(at, _)| now.has_reached(*at));
@@ -46,14 +46,14 @@ impl Queue {
         due.into_iter().map(|(_, task)| task).collect()
     }
 
-    /// Puts a task back that was not answered with success: it is delivered again, at `at`.
+    /// Puts back a task that was not acknowledged: it is delivered again, at `at`.
     pub fn deliver_again(&self, task: NewTask, at: Timestamp) {
         let mut tasks = self.tasks();
         tasks.ran.remove(&task.name());
         tasks.waiting.push((at, task));
     }
 
-    /// Loses everything, names too, as when a queue is purged or recreated.
+    /// Loses everything, names included, as when a queue is purged or recreated.
     pub fn purge(&self) {
         *self.tasks() = Tasks::default();
     }

@@ -1,4 +1,4 @@
-//! The store in memory: one lock, and behind it for each operation: read what a rule needs, let it decide, write.
+//! The store in memory: one lock; behind it each operation reads what a rule needs, lets the rule decide, and writes.
 
 mod archive;
 mod deletion;
@@ -32,7 +32,7 @@ use flow::ports::{
 
 use tables::Tables;
 
-/// How a group is placed. A test may plant a mistake here, to see that it is found.
+/// The function that places a group. A test may plant a mistake here to check that the mistake is found.
 pub type Placement = dyn Fn(Job, Recording, &Group, PlacementContext, Context<'_>) -> Decided + Send + Sync;
 
 type Decided = std::result::Result<Placed, Refusal>;
@@ -61,12 +61,12 @@ impl Store {
         Self { tables: Mutex::default(), placement: Box::new(placement), watchers: Watchers::default() }
     }
 
-    /// Everything of a user by id, merged-away and deleted conversations included.
+    /// All conversations of a user, merged and deleted ones included.
     pub fn all_conversations(&self, uid: &Uid) -> Vec<Conversation> {
         self.tables().conversations.values().filter(|c| c.uid == *uid).cloned().collect()
     }
 
-    /// Every line of a user, placed or not, stubs included.
+    /// All lines of a user, placed or not, stubs included.
     pub fn all_lines(&self, uid: &Uid) -> Vec<Line> {
         self.tables().lines.values().filter(|line| line.uid == *uid).cloned().collect()
     }
@@ -79,7 +79,7 @@ impl Store {
         self.tables.lock().unwrap()
     }
 
-    /// Whoever watches the job's user looks again.
+    /// Wakes everybody who watches the jobs of this job's user.
     fn wake_of(&self, id: JobId) {
         let uid = self.tables().jobs.get(&id).map(|job| job.uid.clone());
         uid.iter().for_each(|uid| self.watchers.wake(uid));

@@ -12,7 +12,7 @@ use crate::clock::TestClock;
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn a_token_says_whose_it_is() {
+async fn token_names_its_user() {
     assert_eq!(Identity.verify("uid:ann").await.unwrap(), Ok(uid("ann")));
     for token in ["", "ann", "uid:", "uid:a/b", "Bearer uid:ann"] {
         assert!(Identity.verify(token).await.unwrap().is_err(), "{token}");
@@ -20,7 +20,7 @@ async fn a_token_says_whose_it_is() {
 }
 
 #[tokio::test]
-async fn a_doorkeeper_follows_his_script() {
+async fn admission_follows_its_script() {
     let doorkeeper = Refusing::once(Code::RateLimited, MINUTE);
     assert_eq!(doorkeeper.admit(&uid("ann")).await.unwrap(), refuse(Code::RateLimited, MINUTE));
     assert_eq!(doorkeeper.admit(&uid("ann")).await.unwrap(), Verdict::Admit);
@@ -61,7 +61,7 @@ async fn a_task_that_failed_is_delivered_again() {
 }
 
 #[tokio::test]
-async fn a_purged_queue_knows_nothing() {
+async fn purged_queue_forgets_tasks_and_names() {
     let queue = Queue::new(TestClock::at(T0));
     let task = task(job_id(1), &uid("ann"), 1);
     queue.enqueue(task.clone()).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_purged_queue_knows_nothing() {
 }
 
 #[tokio::test]
-async fn a_full_disk_takes_nothing_new_and_keeps_what_it_has() {
+async fn full_store_refuses_new_blobs_and_keeps_existing_ones() {
     let blobs = Blobs::new(TestClock::at(T0));
     let name = blob(&uid("ann"), job_id(1), 0);
     let mut writer = blobs.create(&name).await.unwrap();

@@ -1,4 +1,4 @@
-//! Upload sessions in memory: what has arrived is there at once.
+//! Upload sessions in memory: bytes count as soon as they have arrived.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -38,7 +38,7 @@ impl Uploads {
         Self { yard: Arc::new(Yard { blobs, parts: Mutex::default() }), random }
     }
 
-    /// Stops whoever is sending, and waits for its end.
+    /// Stops whoever is sending, and waits until they have stopped.
     async fn take(&self, name: &BlobName) -> (OwnedMutexGuard<()>, CancellationToken) {
         let (turn, displaced) = {
             let mut parts = self.yard.parts();

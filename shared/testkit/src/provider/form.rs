@@ -1,4 +1,4 @@
-//! Queries and forms, taken apart.
+//! Parsing of queries and multipart forms.
 
 use bytes::Bytes;
 
@@ -36,14 +36,14 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Empty, if it is no form.
+/// The fields of a form; empty if the body is not a form.
 pub(super) fn read(kind: &str, body: &[u8]) -> Vec<Field> {
     let Some((_, boundary)) = kind.split_once("multipart/form-data; boundary=") else { return Vec::new() };
     let boundary = format!("--{}", boundary.trim_matches('"'));
     parts(body, boundary.as_bytes()).into_iter().filter_map(field).collect()
 }
 
-/// What stands between boundaries, without the line breaks that belong to them.
+/// The bytes between the boundaries, without the line breaks that belong to the boundaries.
 fn parts<'b>(body: &'b [u8], boundary: &[u8]) -> Vec<&'b [u8]> {
     let places: Vec<usize> = (0..body.len()).filter(|&at| body[at..].starts_with(boundary)).collect();
     let part = |pair: &[usize]| body.get(pair[0] + boundary.len() + 2..pair[1].checked_sub(2)?);

@@ -1,4 +1,5 @@
-//! The job's state machine against a second, independent one, over random commands with random fences and moments.
+//! Compares the job's state machine with a second, independent one, over random commands with random fences and
+//! moments.
 //!
 //! A failure names its seed: `AFTERWORD_SEED=<seed> cargo test -p testkit --test job_states` plays it alone.
 
@@ -56,7 +57,7 @@ fn new_session(random: &SeededRandom, batch: Batch, ctx: Context<'_>) -> Job {
     }
 }
 
-/// Often the present fence or number, sometimes one beside it.
+/// Often the present fence or dispatch number, sometimes a neighbouring one.
 fn near(random: &SeededRandom, own: u64) -> u64 {
     if random.one_in(6) { (own + 2).saturating_sub(1 + random.below(3) as u64) } else { own }
 }
@@ -130,7 +131,7 @@ fn any_cause(random: &SeededRandom, soon: Timestamp) -> PutBack {
     }
 }
 
-/// What a placement does to a file, as far as the state machine can see.
+/// The effect of a placement on a file, as far as the state machine can see it.
 fn make_progress(random: &SeededRandom, job: &mut Job) {
     let n = random.below(job.files.len());
     let file = &mut job.files[n];
@@ -143,7 +144,7 @@ fn make_progress(random: &SeededRandom, job: &mut Job) {
     }
 }
 
-/// Deadlines are met exactly, missed by a millisecond, and passed by far.
+/// Picks the next moment: exactly at a deadline, a millisecond before it, or far behind it.
 fn time_passes(random: &SeededRandom, job: &Job, now: Timestamp) -> Timestamp {
     let due = job.due_at.unwrap_or(now).max(now);
     match random.below(12) {
@@ -157,14 +158,14 @@ fn time_passes(random: &SeededRandom, job: &Job, now: Timestamp) -> Timestamp {
     }
 }
 
-fn play(seed: u64, seen: &mut BTreeMap<&'static str, u32>) {
+fn play(seed: u64, command_counts: &mut BTreeMap<&'static str, u32>) {
     let (random, rules) = (SeededRandom::new(seed), Rules::default());
     let mut came_to = T0;
     let slot_free = || !random.one_in(4);
     let mut job = new_job(&random, Context { now: came_to, rules: &rules, slot_free: slot_free() });
     for at in 0..COMMANDS {
         came_to = time_passes(&random, &job, came_to);
-        // A clock that is three days ahead for this one command.
+        // The clock is three days ahead for this one command.
         let now = if random.one_in(25) { came_to + 3 * DAY } else { came_to };
         if random.one_in(4) {
             make_progress(&random, &mut job);
@@ -173,51 +174,51 @@ fn play(seed: u64, seen: &mut BTreeMap<&'static str, u32>) {
         let ctx = Context { now, rules: &rules, slot_free: slot_free() };
         let mut model = Model::of(&job);
         let takes = model.takes(&command, now.millis(), ctx.slot_free, job.updated_at.millis());
-        let told = || format!("seed {seed}, command {at}: {command:?} at {now} to\n{job:#?}");
+        let describe = || format!("seed {seed}, command {at}: {command:?} at {now} to\n{job:#?}");
         assert_eq!(
             needed_repair(&job, now, &rules) == Repair::Nothing,
             job.due_at > Some(now),
             "what is due has a need\n{}",
-            told()
+            describe()
         );
         match apply(&job, &command, ctx) {
             Ok(step) => {
-                assert!(takes, "the model refuses {}", told());
-                assert_eq!(Model::of(&step.job), model, "{}", told());
-                holds(&job, &command, (&step.job, now), &told);
-                said_again(&command, &step.job, ctx, &told);
-                *seen.entry(step.job.status.as_str()).or_default() += 1;
+                assert!(takes, "the model refuses {}", describe());
+                assert_eq!(Model::of(&step.job), model, "{}", describe());
+                check_step(&job, &command, (&step.job, now), &describe);
+                check_repeated(&command, &step.job, ctx, &describe);
+                *command_counts.entry(step.job.status.as_str()).or_default() += 1;
                 if step.asks_for(Action::Forget) {
-                    *seen.entry("forgotten").or_default() += 1;
+                    *command_counts.entry("forgotten").or_default() += 1;
                     return;
                 }
                 job = step.job;
             }
-            Err(why) => assert!(!takes, "the model does not refuse ({why}) {}", told()),
+            Err(why) => assert!(!takes, "the model does not refuse ({why}) {}", describe()),
         }
     }
 }
 
-/// What is true of every step.
-fn holds(before: &Job, command: &Command, (after, now): (&Job, Timestamp), told: &dyn Fn() -> String) {
-    assert!(after.lease.fence >= before.lease.fence, "a fence shrank: {}", told());
-    assert!(after.dispatch.number >= before.dispatch.number, "a dispatch number shrank: {}", told());
-    assert!(after.due_at.is_some(), "a job was lost: {}", told());
-    assert_eq!(after.lease.owner.is_some(), after.status == Status::Processing, "{}", told());
+/// Checks what must be true of every step.
+fn check_step(before: &Job, command: &Command, (after, now): (&Job, Timestamp), describe: &dyn Fn() -> String) {
+    assert!(after.lease.fence >= before.lease.fence, "the fence decreased: {}", describe());
+    assert!(after.dispatch.number >= before.dispatch.number, "the dispatch number decreased: {}", describe());
+    assert!(after.due_at.is_some(), "a job was lost: {}", describe());
+    assert_eq!(after.lease.owner.is_some(), after.status == Status::Processing, "{}", describe());
     let was_ahead = before.updated_at > now + 10 * MINUTE && after.updated_at == now;
     let is_later = after.updated_at > before.updated_at || was_ahead;
-    assert!(after == before || is_later, "a change without a moment: {}", told());
+    assert!(after == before || is_later, "the job changed without a new change time: {}", describe());
     if before.status.is_terminal() && after.status != before.status {
-        assert!(matches!(command, Command::Retry { .. }), "the end was undone: {}", told());
+        assert!(matches!(command, Command::Retry { .. }), "an ended job changed its status: {}", describe());
     }
     let progress = after.progress();
-    assert!(progress.processed() <= progress.total, "{}", told());
+    assert!(progress.processed() <= progress.total, "{}", describe());
     match after.status {
-        Status::Completed => assert!(after.result.is_some() && after.error.is_none(), "{}", told()),
-        Status::PartialFailure => assert!(after.result.is_some() && after.error.is_some(), "{}", told()),
-        Status::Failed => assert!(after.result.is_none() && after.error.is_some(), "{}", told()),
-        Status::Cancelled => assert!(after.result.is_none() && after.error.iter().all(has_expired), "{}", told()),
-        _ => assert!(after.result.is_none() && after.error.is_none(), "{}", told()),
+        Status::Completed => assert!(after.result.is_some() && after.error.is_none(), "{}", describe()),
+        Status::PartialFailure => assert!(after.result.is_some() && after.error.is_some(), "{}", describe()),
+        Status::Failed => assert!(after.result.is_none() && after.error.is_some(), "{}", describe()),
+        Status::Cancelled => assert!(after.result.is_none() && after.error.iter().all(has_expired), "{}", describe()),
+        _ => assert!(after.result.is_none() && after.error.is_none(), "{}", describe()),
     }
 }
 
@@ -225,23 +226,23 @@ fn has_expired(error: &Failure) -> bool {
     error.code == Code::UploadExpired
 }
 
-/// A command that is repeated, because its answer was lost, changes nothing more.
-fn said_again(command: &Command, after: &Job, ctx: Context<'_>, told: &dyn Fn() -> String) {
+/// A command that is repeated because its answer was lost changes nothing more.
+fn check_repeated(command: &Command, after: &Job, ctx: Context<'_>, describe: &dyn Fn() -> String) {
     if let Ok(again) = apply(after, command, ctx) {
-        assert_eq!(again.job, *after, "repeated: {}", told());
+        assert_eq!(again.job, *after, "repeated: {}", describe());
     }
 }
 
 #[test]
-fn any_commands_lead_where_the_model_says() {
+fn random_commands_lead_to_the_states_of_the_model() {
     let one = std::env::var("AFTERWORD_SEED").ok().and_then(|seed| seed.parse().ok());
-    let mut seen = BTreeMap::new();
+    let mut command_counts = BTreeMap::new();
     for seed in one.map_or(0..SEQUENCES, |seed| seed..seed + 1) {
-        play(seed, &mut seen);
+        play(seed, &mut command_counts);
     }
-    println!("{seen:?}");
+    println!("{command_counts:?}");
     if one.is_none() {
-        let rare = seen.iter().find(|(_, times)| u64::from(**times) < SEQUENCES / 50);
-        assert!(seen.len() == 8 && rare.is_none(), "some states are hardly ever met: {seen:?}");
+        let rare = command_counts.iter().find(|(_, times)| u64::from(**times) < SEQUENCES / 50);
+        assert!(command_counts.len() == 8 && rare.is_none(), "some states are hardly ever met: {command_counts:?}");
     }
 }

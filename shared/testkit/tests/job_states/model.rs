@@ -1,4 +1,4 @@
-//! The job's state machine, written down a second time: plain numbers, one arm for each command.
+//! The job's state machine, written a second time: plain numbers, and one arm for each command.
 
 mod moves;
 
@@ -18,15 +18,15 @@ pub enum Due {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct File {
     pub status: FileStatus,
-    /// Segments that are done.
+    /// The number of segments that are done.
     pub done: u32,
-    /// The failure is the content's own.
+    /// The failure is caused by the content itself.
     pub content: bool,
-    /// It is done, as far as it could be decoded.
+    /// The file is done, as far as it could be decoded.
     pub partly: bool,
 }
 
-/// What the model says of a job.
+/// The model's view of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     pub status: Status,
@@ -35,7 +35,7 @@ pub struct Model {
     pub lease_end: Option<i64>,
     pub attempt: u32,
     pub dispatch: (DispatchState, u32),
-    /// Its task is not for at once.
+    /// When the task is to be delivered, if not at once.
     pub later: Option<i64>,
     pub due: i64,
     pub waits: (Option<WaitingFor>, Option<i64>, Option<i64>),
@@ -46,14 +46,14 @@ pub struct Model {
     pub cleanup: Due,
     pub audio_gone: bool,
     pub retry_key: Option<domain::Nonce>,
-    /// An upload session that was not completed in time.
+    /// The upload session was not completed in time.
     pub expired: bool,
     pub work_at_claim: u32,
     pub files: Vec<File>,
 }
 
 impl Model {
-    /// The same, read from a real job.
+    /// The same view, read from a real job.
     pub fn of(job: &Job) -> Self {
         let effect = |effect| match effect {
             Effect::None => Due::Never,
@@ -155,7 +155,7 @@ impl Model {
                 self.close(Status::Cancelled, Due::Never, now, now);
                 self.audio_gone = true;
             }
-            // Addresses are none of the model's numbers.
+            // Upload addresses are not part of the model.
             Command::UploadsStarted { .. } => return self.status == Status::Uploading,
             Command::ExpireUpload if self.expired => {}
             Command::ExpireUpload if self.status == Status::Uploading && now >= self.due => {

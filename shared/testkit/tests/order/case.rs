@@ -1,4 +1,4 @@
-//! A random case: what one user recorded, and how it came up in batches.
+//! A random case: what one user recorded, and in which batches it was uploaded.
 
 use domain::accept::{Batch, StagedFile};
 use domain::planning::Heard;
@@ -6,7 +6,7 @@ use domain::{ConversationId, JobId, RecordingId, Segment, Sha256Hex, Timestamp, 
 use testkit::SeededRandom;
 use testkit::build::{T0, batch_as, conversation_id, named, staged, uid};
 
-/// One recording, with what the engine will answer for each of its segments.
+/// One recording, with the engine's answer for each of its segments.
 #[derive(Clone, Debug)]
 pub struct Take {
     pub file: StagedFile,
@@ -19,7 +19,7 @@ pub struct Take {
 #[derive(Clone, Debug)]
 pub struct Spoken {
     pub segment: Segment,
-    /// Empty: the engine hears nothing in it.
+    /// The text of the segment; empty if the engine hears nothing in it.
     pub text: String,
 }
 
@@ -27,7 +27,7 @@ pub struct Spoken {
 pub struct Case {
     pub uid: Uid,
     pub takes: Vec<Take>,
-    /// Indices of takes. They overlap.
+    /// Indices of takes. Batches overlap.
     pub batches: Vec<Vec<usize>>,
 }
 
@@ -74,7 +74,7 @@ fn user() -> Uid {
     uid("ann")
 }
 
-/// A line of speech on the stream's clock, spread over a few recordings that may run side by side.
+/// Speech on the stream's time line, spread over a few recordings that may overlap.
 fn record(device: &str, random: &SeededRandom, takes: &mut Vec<Take>) {
     let mut recordings: Vec<Vec<(i64, i64)>> = vec![Vec::new(); 2 + random.below(3)];
     let mut end = T0.millis();
@@ -94,7 +94,7 @@ fn record(device: &str, random: &SeededRandom, takes: &mut Vec<Take>) {
     }
 }
 
-/// Mostly around the two minutes that decide, to the millisecond; sometimes two speak at once.
+/// Mostly around the two minutes that decide, to the millisecond; sometimes negative, when two people speak at once.
 fn gap(random: &SeededRandom) -> i64 {
     match random.below(10) {
         0 => -(random.below(900) as i64),
@@ -113,7 +113,7 @@ fn take(device: &str, n: usize, spans: &[(i64, i64)], random: &SeededRandom) -> 
     let spoken = spans.iter().map(|span| spoken(captured_at, *span, n, random)).collect();
     let name = named(device, captured_at);
     let mut file = staged(&user(), JobId(uuid::Uuid::nil()), n, &name);
-    // Two recordings of one device may begin at the same moment: their bytes tell them apart.
+    // Two recordings of one device may begin at the same moment: their digests tell them apart.
     file.sha256 = Sha256Hex([n as u8; 32]);
     file.captured_at = Some(captured_at);
     let id = RecordingId::derive(&user(), &name, &file.sha256);
@@ -129,8 +129,8 @@ fn spoken(captured_at: Timestamp, (start, end): (i64, i64), n: usize, random: &S
     Spoken { segment: Segment::open(start_ms, end_ms, speech_ms), text }
 }
 
-/// Every take is in some batch, many are in several. An attached take has batches of its own: where it goes is fixed by
-/// whoever plans it first, and is no matter of order.
+/// Every take is in some batch, many are in several. An attached take has batches of its own: its conversation is fixed
+/// by the job that plans it first, so that the order would matter.
 fn divide(takes: &[Take], random: &SeededRandom) -> Vec<Vec<usize>> {
     let mut order: Vec<_> = (0..takes.len()).collect();
     random.shuffle(&mut order);

@@ -17,10 +17,10 @@ use crate::incidents::Incidents;
 use crate::reader::read;
 use crate::reference::Outcome;
 
-/// Moves after which nothing goes wrong any more, so that every run ends.
-const TROUBLED: u32 = 60;
-/// A run that takes longer hangs.
-const PATIENCE: u32 = 20_000;
+/// After this many moves nothing goes wrong any more, so that every run ends.
+const TROUBLED_MOVES: u32 = 60;
+/// A run with more moves than this hangs.
+const MAX_MOVES: u32 = 20_000;
 
 pub struct Driver<'a> {
     case: &'a Case,
@@ -34,11 +34,11 @@ pub struct Driver<'a> {
     met: Incidents,
 }
 
-/// A job, as the worker who claimed it last knows it.
+/// A job, as the worker that claimed it last knows it.
 struct Worker {
     id: JobId,
     held: Option<Job>,
-    /// Transcribed, and not placed yet: the file and its answers. Others may place them in the meantime.
+    /// The file and the answers that are transcribed but not placed yet. Others may place them in the meantime.
     ready: Option<(usize, Vec<(u32, Answer)>)>,
 }
 
@@ -46,7 +46,7 @@ pub fn done<T>(result: Result<T>) -> T {
     result.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What a reader sees when all jobs are through, or why they never were.
+/// What a reader sees when all jobs are finished, or why they never finished.
 pub fn play(
     case: &Case,
     store: &memory::Store,
@@ -59,7 +59,7 @@ pub fn play(
         Driver { case, store, random, rules, now: T0, batches, workers, moves: 0, met: Incidents::default() };
     while driver.go_on() {
         driver.moves += 1;
-        if driver.moves > PATIENCE {
+        if driver.moves > MAX_MOVES {
             return Err("the jobs never end".to_owned());
         }
     }
@@ -72,7 +72,7 @@ impl Driver<'_> {
     }
 
     fn incidents(&self, n: usize) -> bool {
-        self.moves < TROUBLED && self.random.one_in(n)
+        self.moves < TROUBLED_MOVES && self.random.one_in(n)
     }
 
     fn go_on(&mut self) -> bool {
@@ -90,7 +90,7 @@ impl Driver<'_> {
         let Some(n) = self.batches.pop() else { return false };
         let mut batch = self.case.batch(n, self.random.job_id());
         if self.random.one_in(2) {
-            // Listened to at the door: what is silent is known to be before the job is there.
+            // Files are listened to while they are uploaded: silence is known before the job exists.
             for (file, take) in batch.files.iter_mut().zip(&self.case.batches[n]) {
                 let heard = self.case.takes[*take].heard();
                 file.silent = (heard == Heard::Silence).then(|| facts(&heard));
@@ -106,11 +106,11 @@ impl Driver<'_> {
     fn advance(&mut self, n: usize) -> bool {
         let Some(held) = self.workers[n].held.clone() else { return self.claim(n) };
         if self.incidents(24) {
-            // The worker is lost, and with it what it had in hand. All leases run out meanwhile.
+            // The worker is lost together with its unwritten answers. All leases run out meanwhile.
             self.now = self.now + self.rules.lease;
             self.workers[n].ready = None;
             if self.random.one_in(2) {
-                // It does not know yet, and goes on: the fence must stop it.
+                // The worker does not know that it lost the job, and goes on: the fence must stop it.
                 self.step_behind_its_back(n);
             } else {
                 self.workers[n].held = None;
@@ -155,7 +155,7 @@ impl Driver<'_> {
     fn step(&mut self, n: usize, command: Command) -> Option<Job> {
         let stepped = done(at_once(self.store.step(self.workers[n].id, &command, self.at())));
         if let Stepped::Done { job, .. } = stepped {
-            // Whatever ended or gave the job up took it out of the worker's hands.
+            // A command that ended or put back the job took it away from the worker.
             let stays = job.status == Status::Processing;
             if stays {
                 self.workers[n].held = Some(job.clone())
@@ -205,7 +205,7 @@ impl Driver<'_> {
         }
     }
 
-    /// Some of the open segments of a file, in any order, for a later placement.
+    /// Transcribes some of the open segments of a file, in any order, for a later placement.
     fn transcribe(&mut self, n: usize, held: &Job, index: usize) {
         let file = &held.files[index];
         let Some(take) = self.case.take(file.recording) else { return };
@@ -245,7 +245,7 @@ impl Driver<'_> {
         self.met.overtaken += self.placed_since(held, index, &answers);
         let group = Group { fence: held.lease.fence, index, answers };
         if self.incidents(10) {
-            // The answer is lost; the repetition must find its own effect.
+            // The answer is lost; the repeated call must recognise its own effect.
             let _ = at_once(self.store.place(held.id, &group, self.at()));
             self.met.repeated += 1;
         }

@@ -1,6 +1,6 @@
-//! What went wrong in a run, counted.
+//! Counts of what went wrong in a run.
 
-/// How often each thing went wrong: a property that never meets trouble proves nothing.
+/// How often each incident happened: a property test that never meets trouble proves nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Incidents {
     pub put_back: u32,
@@ -10,7 +10,7 @@ pub struct Incidents {
     pub fenced: u32,
     pub repeated: u32,
     pub failed_segments: u32,
-    /// Segments that another worker had placed since this one transcribed them.
+    /// Segments that another worker placed after this one had transcribed them.
     pub overtaken: u32,
 }
 

@@ -1,5 +1,5 @@
-//! The order of parts, of jobs, of workers, retries and crashes makes no difference to what a reader finds and to what
-//! is counted.
+//! The order of segments, jobs, workers, retries and crashes makes no difference to what a reader finds and to what is
+//! counted.
 //!
 //! A failure names its seed: `AFTERWORD_SEED=<seed> cargo test -p testkit --test order` plays it alone.
 
@@ -27,7 +27,7 @@ struct Played {
     incidents: Incidents,
 }
 
-/// Plays one case in two random orders; what was found wrong, or whether it bridged.
+/// Plays one case in two random orders; returns what was wrong, or whether conversations were bridged.
 fn play_twice(seed: u64, make: &dyn Fn() -> memory::Store) -> Result<Played, String> {
     let random = SeededRandom::new(seed);
     let case = Case::random(&random);
@@ -45,7 +45,7 @@ fn play_twice(seed: u64, make: &dyn Fn() -> memory::Store) -> Result<Played, Str
     Ok(Played { outcome: expected, bridged, incidents })
 }
 
-/// The first seed whose case goes wrong, and how.
+/// The first seed whose case fails, and how it fails.
 fn counterexample(seeds: Range<u64>, make: &dyn Fn() -> memory::Store) -> Option<(u64, String)> {
     seeds.into_iter().find_map(|seed| play_twice(seed, make).err().map(|wrong| (seed, wrong)))
 }
@@ -72,18 +72,18 @@ fn any_order_ends_the_same(seeds: Range<u64>) {
     if cases > 1 {
         assert!(bridged * 5 >= cases, "only {bridged} of {cases} cases bridge");
         assert!(split * 5 >= cases, "only {split} of {cases} cases split narrowly");
-        assert!(incidents.least() * 20 >= cases, "too little goes wrong in {cases} cases: {incidents:?}");
+        assert!(incidents.least() * 20 >= cases, "too few incidents in {cases} cases: {incidents:?}");
     }
 }
 
-// Two halves, so that two cores share the work.
+// There are two halves, so that two cores share the work.
 #[test]
-fn any_order_ends_the_same_in_one_half_of_all_cases() {
+fn outcome_does_not_depend_on_order_in_the_first_half_of_cases() {
     any_order_ends_the_same(seeds(0..CASES / 2));
 }
 
 #[test]
-fn any_order_ends_the_same_in_the_other_half() {
+fn outcome_does_not_depend_on_order_in_the_second_half_of_cases() {
     any_order_ends_the_same(seeds(CASES / 2..CASES));
 }
 
@@ -95,24 +95,24 @@ fn planted(mistake: Mistake) -> Option<(u64, String)> {
 }
 
 #[test]
-fn a_second_plain_placement_passes_too() {
+fn second_simple_placement_passes() {
     assert_eq!(planted(Mistake::None), None);
 }
 
 #[test]
-fn a_gap_that_joins_at_two_minutes_is_found() {
+fn planted_join_at_two_minutes_is_found() {
     let (seed, _) = planted(Mistake::JoinsAtTheGap).expect("the mistake went unnoticed");
     println!("found at seed {seed}");
 }
 
 #[test]
-fn a_bridge_that_does_not_join_is_found() {
+fn planted_missing_join_is_found() {
     let (seed, _) = planted(Mistake::NotTransitive).expect("the mistake went unnoticed");
     println!("found at seed {seed}");
 }
 
 #[test]
-fn a_counter_that_counts_calls_is_found() {
+fn planted_count_of_calls_is_found() {
     let (seed, _) = planted(Mistake::CountsBlindly).expect("the mistake went unnoticed");
     println!("found at seed {seed}");
 }

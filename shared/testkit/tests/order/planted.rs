@@ -1,4 +1,4 @@
-//! A second, plain placement, in which a mistake can be planted: the property must find each of them.
+//! A second, simple placement in which a mistake can be planted: the property test must find each of them.
 
 use domain::command::Refusal;
 use domain::conversation::{Opening, derived_id, title_of};
@@ -11,11 +11,11 @@ use domain::{Conversation, Interval, Job, Line, Mark, Plan, Recording, Usage};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mistake {
     None,
-    /// `<=` where `<` is meant.
+    /// `<=` is used where `<` is meant.
     JoinsAtTheGap,
-    /// A line joins one conversation, and never brings two together.
+    /// A line joins one conversation, and never connects two.
     NotTransitive,
-    /// Usage grows with every call, not with every segment that is placed.
+    /// Usage grows with every call instead of every placed segment.
     CountsBlindly,
 }
 
@@ -54,11 +54,11 @@ pub fn place(
         }
     }
     let conversations = if lines.is_empty() { Vec::new() } else { find(mistake, &recording, &mut lines, around, ctx) };
-    settle(&mut job, &mut recording, plan, group.index, ctx);
+    update_state(&mut job, &mut recording, plan, group.index, ctx);
     Ok(Placed { job, recording, lines, conversations, usage })
 }
 
-/// Puts each line into its conversation, one after another. Gives back all that may have changed.
+/// Puts each line into its conversation, one after another. Returns the conversations that may have changed.
 fn find(
     mistake: Mistake,
     recording: &Recording,
@@ -124,7 +124,7 @@ fn enter(conversation: &mut Conversation, line: &mut Line) {
     conversation.opening = Some(opening.earlier(conversation.opening.take()));
 }
 
-fn settle(job: &mut Job, recording: &mut Recording, plan: Plan, index: usize, ctx: Context<'_>) {
+fn update_state(job: &mut Job, recording: &mut Recording, plan: Plan, index: usize, ctx: Context<'_>) {
     recording.state = if plan.is_closed() { State::Done } else { State::Planned };
     recording.plan = Some(plan);
     job.files[index].follow(recording);

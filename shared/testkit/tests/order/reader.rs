@@ -9,7 +9,7 @@ use crate::case::Case;
 use crate::driver::done;
 use crate::reference::{Outcome, Talk};
 
-/// All that a reader finds.
+/// Everything that a reader finds.
 pub fn read(case: &Case, store: &memory::Store) -> Outcome {
     let mut talks = Vec::new();
     for conversation in done(at_once(store.conversations(&case.uid, None, None, None, 1000))) {

@@ -1,4 +1,4 @@
-//! What must come out, worked out the plain way: sort everything, connect what is close, count.
+//! The expected outcome, computed in the simplest way: sort everything, connect what is close, count.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use domain::{RecordingId, Timestamp, Usage};
 
 use crate::case::{Case, Spoken, Take};
 
-/// A conversation as a reader sees it; its id aside.
+/// A conversation as a reader sees it, without its id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Talk {
     pub start: Timestamp,
@@ -24,7 +24,7 @@ pub struct Outcome {
     pub usage: Usage,
 }
 
-/// Two minutes, written down a second time.
+/// Two minutes, written here independently of the code under test.
 const GAP_MS: i64 = 120_000;
 
 struct Piece<'a> {

@@ -1,4 +1,4 @@
-//! The recordings of real speech beside what is said in them.
+//! Recordings of real speech with their reference texts.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::How;
 
-/// 42 dB less: to one part in 126.
+/// The factor for 42 dB less: 1/126.
 const QUIET: f64 = 0.007_943;
-/// Bytes of 10 ms.
+/// The bytes of a 10 ms frame.
 const PCM16_FRAME: usize = 320;
 
 pub struct Clip {
@@ -35,7 +35,7 @@ pub fn clips() -> Result<Vec<Clip>> {
 }
 
 impl Clip {
-    /// The name and the bytes of the clip as a device would have recorded it.
+    /// The name and the bytes of the clip, as a device would have recorded it.
     pub fn recording(&self, how: How) -> Result<(String, Vec<u8>)> {
         match how {
             How::Pcm16 => self.read("pcm16", 160),

@@ -1,4 +1,4 @@
-//! The memory that one long recording takes, beyond a server whose engine is warm.
+//! Measures the memory that one long recording takes, beyond that of a server whose engine is warm.
 
 use anyhow::{Context, Result};
 
@@ -8,9 +8,9 @@ use crate::client::Client;
 use crate::program::Program;
 use crate::report::Report;
 
-/// Just below the length up to which decoded audio is kept from the first pass for the second.
+/// Just below the length up to which the first pass keeps decoded audio for the second one.
 const KEPT_SECONDS: f64 = 590.0;
-/// Decoded twice.
+/// A recording of this length is decoded twice.
 const LONG_SECONDS: f64 = 3600.0;
 const MOST_MIB: u64 = 64;
 
@@ -29,7 +29,7 @@ async fn beyond(clips: &[Clip], engine: &[(&str, &str)], seconds: f64) -> Result
     let client = Client::new(&program.url, &program.token("long")?);
     let clip = clips.iter().max_by(|a, b| a.seconds.total_cmp(&b.seconds)).context("no clips")?;
     let (name, bytes) = clip.recording(How::Opus)?;
-    // The engine computes on every core at once: eight segments.
+    // The warm-up has eight segments, because the engine computes on every core at once.
     upload(&client, &name.replace("_1748300000", "_1748200000"), &bytes.repeat(2)).await?;
     program.forget_highest()?;
     let before = program.memory("VmRSS")?;

@@ -17,10 +17,10 @@ enum Ends {
     Well,
     /// Nothing is answered at all.
     Never,
-    /// The connection is cut in the middle of the body.
-    Early,
+    /// The connection is closed in the middle of the body.
+    CutOff,
     /// The body is repeated for ever.
-    Nowhere,
+    Endless,
 }
 
 impl Answer {
@@ -33,7 +33,7 @@ impl Answer {
         Self { status, headers, body: body.as_bytes().to_vec(), ends: Ends::Well }
     }
 
-    /// An error as FCM tells it: a status of `google.rpc.Code`, and its own code in a detail.
+    /// An error as FCM reports it: a status of `google.rpc.Code`, and FCM's own code in a detail.
     pub fn refused(status: u16, rpc: &str, code: &str, message: &str) -> Self {
         let detail = json!({"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code});
         Self::refused_with(status, rpc, message, json!([detail]))
@@ -53,7 +53,7 @@ impl Answer {
         Self::refused(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", message)
     }
 
-    /// A field that is wrong, named.
+    /// An error that names the wrong field.
     pub fn invalid_field(field: &str, description: &str) -> Self {
         let violations = json!([{"field": field, "description": description}]);
         let details = json!([
@@ -81,12 +81,12 @@ impl Answer {
 
     #[must_use]
     pub fn cut_off(self) -> Self {
-        Self { ends: Ends::Early, ..self }
+        Self { ends: Ends::CutOff, ..self }
     }
 
     #[must_use]
     pub fn endless(self) -> Self {
-        Self { ends: Ends::Nowhere, ..self }
+        Self { ends: Ends::Endless, ..self }
     }
 
     #[must_use]
@@ -109,13 +109,13 @@ impl Answer {
         for (name, value) in &self.headers {
             response = response.header(*name, value);
         }
-        if self.ends == Ends::Early {
+        if self.ends == Ends::CutOff {
             let half = Bytes::copy_from_slice(&self.body[..self.body.len() / 2]);
             let broken = std::io::Error::other("cut on order");
             let pieces = futures_util::stream::iter([Ok(half), Err(broken)]);
             return response.header("content-length", self.body.len()).body(Body::from_stream(pieces)).unwrap();
         }
-        if self.ends == Ends::Nowhere {
+        if self.ends == Ends::Endless {
             let piece = Bytes::from(self.body);
             let pieces = futures_util::stream::repeat_with(move || Ok::<_, std::io::Error>(piece.clone()));
             return response.body(Body::from_stream(pieces)).unwrap();

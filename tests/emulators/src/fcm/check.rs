@@ -1,4 +1,4 @@
-//! Whether a request is one that FCM takes.
+//! Checks whether FCM would accept a request.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Uri};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What FCM takes as data, keys and values together.
+/// The limit of FCM for the data, keys and values together.
 const MAX_DATA_BYTES: usize = 4096;
 
 pub struct Refusal {
@@ -177,7 +177,7 @@ mod tests {
 
     /// Otherwise a message that Google refuses would pass here.
     #[test]
-    fn what_google_refuses_is_refused() {
+    fn requests_that_google_refuses_are_refused() {
         assert!(body(&fine().to_string()).is_ok());
         let wrong = [
             ("/message/token", json!("")),

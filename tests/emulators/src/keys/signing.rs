@@ -14,11 +14,11 @@ pub struct SigningKey {
     pair: RsaKeyPair,
 }
 
-/// Making a key takes up to a third of a second: one for all tests of a process.
+/// Generating a key takes up to a third of a second: all tests of a process share one.
 static GOOGLE: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("google-1"));
 static STRANGER: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("stranger-1"));
 
-/// The key of whom a test believes.
+/// The key of the trusted issuer.
 pub fn google() -> &'static SigningKey {
     &GOOGLE
 }
@@ -32,7 +32,7 @@ impl SigningKey {
         Self { id: id.to_owned(), pair: RsaKeyPair::generate(KeySize::Rsa2048).unwrap() }
     }
 
-    /// As it is published (RFC 7517), with the fields that Google writes.
+    /// The public key as it is published (RFC 7517), with the fields that Google writes.
     pub fn public(&self) -> Value {
         self.public_as(&self.id)
     }
@@ -49,7 +49,7 @@ impl SigningKey {
         })
     }
 
-    /// The public key's bytes (PKCS #1), which must never do as a secret.
+    /// The bytes of the public key (PKCS #1), which must never be accepted as a secret.
     pub fn public_bytes(&self) -> Vec<u8> {
         self.pair.public_key().as_ref().to_vec()
     }
@@ -58,7 +58,7 @@ impl SigningKey {
         self.sign_as(&json!({"alg": "RS256", "kid": self.id, "typ": "JWT"}), claims)
     }
 
-    /// Signed with RS256, whatever the head says.
+    /// A token signed with RS256, whatever its header says.
     pub fn sign_as(&self, head: &Value, claims: &Value) -> String {
         let text = joined(head, claims);
         let mut signature = vec![0; self.pair.public_modulus_len()];
@@ -71,7 +71,7 @@ pub fn encoded(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// What is signed of a token.
+/// The part of a token that is signed.
 pub fn joined(head: &Value, claims: &Value) -> String {
     format!("{}.{}", encoded(head.to_string()), encoded(claims.to_string()))
 }

@@ -1,4 +1,4 @@
-//! What was counted, by collection and method.
+//! The counts by collection and method.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// As Google bills them.
+/// Operations as Google bills them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub reads: u64,
@@ -67,11 +67,11 @@ impl Book {
     }
 }
 
-/// A part of what was counted. Shown, it is a table, and the calls in their order below it.
+/// A part of the counts. Displayed, it is a table, followed by the calls in their order.
 #[derive(Clone, Debug)]
 pub struct Bill {
     entries: Vec<Entry>,
-    /// Calls and messages that the meter cannot price: there must be none.
+    /// Calls and messages that the meter cannot price; tests require that there are none.
     pub not_understood: Vec<String>,
 }
 
@@ -127,9 +127,9 @@ impl fmt::Display for Bill {
         }
         row(f, "total", "", numbers(self.total()))?;
         for (number, (method, collections)) in self.calls() {
-            let told: Vec<_> =
+            let parts: Vec<_> =
                 collections.iter().map(|(collection, counts)| format!("{collection}: {counts}")).collect();
-            writeln!(f, "call {number}: {method}: {}", told.join("; "))?;
+            writeln!(f, "call {number}: {method}: {}", parts.join("; "))?;
         }
         self.not_understood.iter().try_for_each(|why| writeln!(f, "not understood: {why}"))
     }

@@ -1,4 +1,4 @@
-//! What a call to Firestore is billed as: <https://cloud.google.com/firestore/pricing>, as of the Standard edition.
+//! The price of a call to Firestore: <https://cloud.google.com/firestore/pricing>, for the Standard edition.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,11 +15,11 @@ use prost::{DecodeError, Message};
 
 use super::bill::{Book, Counts};
 
-/// An aggregation reads so many entries of an index for the price of one document.
+/// An aggregation reads this many index entries for the price of one document.
 const ENTRIES: u64 = 1_000;
 const NOT_FOUND: &str = "5";
 
-/// One call on its way.
+/// A call in progress.
 pub struct Call {
     method: String,
     number: u64,
@@ -29,9 +29,9 @@ pub struct Call {
 
 #[derive(Default)]
 struct State {
-    /// What a question is about.
+    /// The collection that is queried.
     collection: String,
-    /// What is written if the answer says so.
+    /// The writes that are counted if the answer confirms them.
     writes: Vec<(String, Counts)>,
     found: u64,
     ended: bool,
@@ -110,7 +110,7 @@ impl Call {
             },
             "RunQuery" => {
                 let answer = pb::RunQueryResponse::decode(bytes)?;
-                // What an offset leaves out is read all the same.
+                // Results that are skipped by an offset are read, and billed, all the same.
                 let skipped = u64::try_from(answer.skipped_results).unwrap_or_default();
                 let found = u64::from(answer.document.is_some()) + skipped;
                 state.found += found;
@@ -143,7 +143,7 @@ impl Call {
         Ok(())
     }
 
-    /// The end of an answer, if that is what these are.
+    /// Handles the end of an answer, if these headers are its trailers.
     pub fn trailers(&self, headers: &HeaderMap) {
         let Some(status) = headers.get("grpc-status") else { return };
         let mut state = self.state.lock().unwrap();
@@ -155,7 +155,7 @@ impl Call {
             "GetDocument" => status == NOT_FOUND,
             _ => false,
         };
-        // Looking for nothing costs as much as finding one.
+        // A query without results costs as much as one with a single result.
         self.reads(&state.collection, u64::from(nothing));
     }
 
@@ -187,7 +187,7 @@ fn from(query: &pb::StructuredQuery) -> String {
     query.from.first().map(|from| from.collection_id.clone()).unwrap_or_default()
 }
 
-/// The collection that a document stands in.
+/// The collection of a document.
 fn collection(document: &str) -> String {
     document.rsplit('/').nth(1).unwrap_or_default().to_owned()
 }

@@ -1,4 +1,4 @@
-//! What goes wrong on the line to Firestore, by a test's order: refusals in the service's name, silence, lost answers.
+//! Faults on the way to Firestore that a test orders: refusals in the service's name, silence, lost answers.
 
 use std::sync::Mutex;
 
@@ -11,13 +11,13 @@ use http::header::CONTENT_TYPE;
 use http_body_util::Empty;
 use prost::Message;
 
-/// What Firestore says for so many calls, without having done anything.
+/// An answer in Firestore's name to a number of calls, which are not executed.
 #[derive(Clone, Debug)]
 pub struct Refusal {
-    /// A number of `google.rpc.Code`.
+    /// A value of `google.rpc.Code`.
     pub code: i32,
     pub message: String,
-    /// How long it asks to wait.
+    /// The pause that the answer asks for.
     pub retry_seconds: Option<i64>,
 }
 
@@ -51,20 +51,20 @@ impl Refusal {
     }
 }
 
-/// What is to become of a call.
+/// How a call is handled.
 pub(super) enum Fate {
     Passes,
     Refused(Refusal),
-    /// Nothing is asked, and nothing answered.
+    /// The call is not forwarded, and not answered.
     Silence,
-    /// Firestore does what was asked; its answer does not arrive.
+    /// Firestore executes the call, but its answer does not arrive.
     Lost,
 }
 
 enum Fault {
     Refuses(Refusal),
     IsSilent,
-    /// Every n-th answer.
+    /// Every n-th answer is lost.
     Loses(usize),
 }
 
@@ -75,7 +75,7 @@ struct Order {
     struck: usize,
 }
 
-/// The order of the moment, if there is one.
+/// The current order, if there is one.
 #[derive(Default)]
 pub(super) struct Orders(Mutex<Option<Order>>);
 
@@ -104,7 +104,7 @@ impl Orders {
         *self.0.lock().unwrap() = Some(Order { method: method.to_owned(), fault, seen: 0, struck: 0 });
     }
 
-    /// An order for no method is for all.
+    /// An order without a method applies to all methods.
     pub fn fate(&self, path: &str) -> Fate {
         let mut order = self.0.lock().unwrap();
         let Some(order) = order.as_mut() else { return Fate::Passes };

@@ -1,4 +1,4 @@
-//! A body that passes as it is, while its gRPC messages are read.
+//! A body that is passed on unchanged while its gRPC messages are read.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::call::Call;
 
-/// A flag, and the length of what follows.
+/// A flag, and the length of the message that follows.
 const PREFIX: usize = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Body for Tapped {
         let this = self.get_mut();
         let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
         if let Some(Ok(frame)) = &frame {
-            // Before it is passed on: whoever has acted on an answer finds it counted.
+            // The frame is counted before it is passed on: a client that has acted on an answer finds it counted.
             this.read(frame);
         }
         Poll::Ready(frame)
@@ -69,7 +69,7 @@ impl Body for Tapped {
     }
 }
 
-/// Messages out of pieces that are cut anywhere.
+/// Assembles messages from pieces that are cut anywhere.
 #[derive(Default)]
 pub struct Messages(BytesMut);
 
@@ -78,7 +78,7 @@ impl Messages {
         self.0.extend_from_slice(piece);
     }
 
-    /// `Err`: it is compressed, so that nobody here can read it.
+    /// Returns `Err` for a compressed message, which cannot be read here.
     pub fn next(&mut self) -> Option<Result<Bytes, &'static str>> {
         let mut prefix = self.0.get(..PREFIX)?;
         let (flag, length) = (prefix.get_u8(), prefix.get_u32() as usize);

@@ -52,14 +52,14 @@ fn answered(call: &Call, message: &impl Message) {
     call.answered(Ok(message.encode_to_vec().into()));
 }
 
-/// A call of this method, and the book that it writes to.
+/// A call of this method, and the book in which it is counted.
 fn call(method: &str) -> (Call, Arc<Book>) {
     let book = Arc::new(Book::default());
     (Call::new(&format!("{SERVICE}/{method}"), Arc::clone(&book)), book)
 }
 
 #[test]
-fn messages_are_found_wherever_they_are_cut() {
+fn messages_are_assembled_from_any_pieces() {
     let framed: Vec<u8> = [&[0, 0, 0, 0, 3][..], b"one", &[0, 0, 0, 0, 0], &[1, 0, 0, 0, 3], b"two"].concat();
     for size in 1..=framed.len() {
         let (mut messages, mut found) = (Messages::default(), Vec::new());
@@ -72,7 +72,7 @@ fn messages_are_found_wherever_they_are_cut() {
 }
 
 #[test]
-fn writes_count_once_the_answer_says_that_they_happened() {
+fn writes_count_when_the_answer_confirms_them() {
     let (call, book) = call("Commit");
     let transform = pb::DocumentTransform { document: name("jobs/1"), field_transforms: Vec::new() };
     let mut with_transform = update(document("users/ann/lines/1"));
@@ -90,7 +90,7 @@ fn writes_count_once_the_answer_says_that_they_happened() {
 }
 
 #[test]
-fn of_a_batch_only_those_writes_count_that_were_taken() {
+fn only_accepted_writes_of_a_batch_count() {
     let (call, book) = call("BatchWrite");
     let writes = vec![update(document("jobs/1")), update(document("jobs/2"))];
     asked(&call, &pb::BatchWriteRequest { writes, ..pb::BatchWriteRequest::default() });
@@ -100,7 +100,7 @@ fn of_a_batch_only_those_writes_count_that_were_taken() {
 }
 
 #[test]
-fn what_is_looked_for_costs_a_read_even_if_it_is_not_there() {
+fn lookup_of_a_missing_document_costs_a_read() {
     let (call, book) = call("RunQuery");
     call.trailers(&HeaderMap::new());
     call.trailers(&ended_with("0"));
@@ -112,7 +112,7 @@ fn what_is_looked_for_costs_a_read_even_if_it_is_not_there() {
     call.trailers(&ended_with("5"));
     assert_eq!(book.since(0).of_collection("jobs"), reads(1));
 
-    // Nothing was read by a question that was refused.
+    // A refused query has read nothing.
     let (call, book) = self::call("RunQuery");
     call.trailers(&ended_with("10"));
     assert_eq!(book.since(0).total(), reads(0));
@@ -133,7 +133,7 @@ fn a_thousand_counted_entries_cost_as_much_as_one() {
 }
 
 #[test]
-fn what_the_meter_cannot_read_is_told() {
+fn unreadable_messages_are_reported() {
     let (_, book) = call("ListDocuments");
     let (call, other) = call("Commit");
     call.answered(Err("a compressed message"));
@@ -142,8 +142,8 @@ fn what_the_meter_cannot_read_is_told() {
     assert_eq!(other.since(0).not_understood.len(), 2);
 }
 
-/// A client through a meter in front of Google's emulator, and the name of its database.
-async fn scene() -> Result<(Meter, FirestoreClient<Channel>, String), String> {
+/// A client behind a meter in front of Google's emulator, and the name of its database.
+async fn metered_client() -> Result<(Meter, FirestoreClient<Channel>, String), String> {
     let firestore = firestore()?;
     let meter = Meter::to(firestore.endpoint()).await;
     let channel = Endpoint::new(meter.endpoint().to_owned()).unwrap().connect().await.unwrap();
@@ -152,9 +152,9 @@ async fn scene() -> Result<(Meter, FirestoreClient<Channel>, String), String> {
 }
 
 #[tokio::test]
-async fn everything_passes_unchanged_and_is_counted_by_method_and_collection() {
-    let (meter, mut client, database) = match scene().await {
-        Ok(scene) => scene,
+async fn calls_pass_unchanged_and_are_counted_by_method_and_collection() {
+    let (meter, mut client, database) = match metered_client().await {
+        Ok(metered_client) => metered_client,
         Err(why) => skip!(why),
     };
     let name = |id: usize| format!("{database}/documents/jobs/{id}");
@@ -164,7 +164,7 @@ async fn everything_passes_unchanged_and_is_counted_by_method_and_collection() {
     client.commit(commit(writes)).await.unwrap();
     assert_eq!(meter.bill().total(), Counts { reads: 0, writes: 3, deletes: 0 });
 
-    // Refused as a whole: nothing was written.
+    // The commit is refused as a whole: nothing is written.
     let mut twice = update(document(0));
     twice.current_document =
         Some(pb::Precondition { condition_type: Some(pb::precondition::ConditionType::Exists(false)) });
@@ -205,8 +205,8 @@ async fn everything_passes_unchanged_and_is_counted_by_method_and_collection() {
     let bill = meter.bill();
     assert_eq!(bill.of_method("RunAggregationQuery"), reads(1));
     assert_eq!(bill.not_understood, [] as [String; 0]);
-    let told = bill.to_string();
-    assert!(told.contains("jobs               BatchGetDocuments         3      0       0\n"), "{told}");
+    let table = bill.to_string();
+    assert!(table.contains("jobs               BatchGetDocuments         3      0       0\n"), "{table}");
     meter.reset();
     assert_eq!(meter.bill().total(), Counts::default());
 }
@@ -216,7 +216,7 @@ fn query_of(collection: &str) -> pb::StructuredQuery {
     pb::StructuredQuery { from: vec![from], ..pb::StructuredQuery::default() }
 }
 
-/// How many jobs there are, by an aggregation.
+/// The number of jobs, by an aggregation.
 async fn count(client: &mut FirestoreClient<Channel>, database: &str) -> i64 {
     let operator = Some(aggregation::Operator::Count(aggregation::Count::default()));
     let query = pb::StructuredAggregationQuery {

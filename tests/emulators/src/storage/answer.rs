@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// A request that is not granted.
+/// A refused request.
 #[derive(Clone, Debug)]
 pub struct Refusal {
     pub status: StatusCode,
@@ -32,7 +32,7 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "invalid", message)
     }
 
-    /// One that a test ordered.
+    /// A refusal that a test ordered.
     pub fn ordered(status: u16, retry_after: Option<u64>) -> Self {
         let (reason, message) = match status {
             401 => ("authError", "Invalid Credentials"),
@@ -60,7 +60,7 @@ impl Refusal {
     }
 }
 
-/// A sum as it is written in JSON and in `x-goog-hash`.
+/// A checksum as it is written in JSON and in `x-goog-hash`.
 pub fn crc_text(crc32c: u32) -> String {
     BASE64_STANDARD.encode(crc32c.to_be_bytes())
 }
@@ -69,7 +69,7 @@ pub fn read_crc(text: &str) -> Option<u32> {
     Some(u32::from_be_bytes(BASE64_STANDARD.decode(text).ok()?.try_into().ok()?))
 }
 
-/// The sum in a header like `crc32c=AAAAAA==,md5=…`.
+/// The checksum in a header like `crc32c=AAAAAA==,md5=…`.
 pub fn hash_header(headers: &http::HeaderMap) -> Option<u32> {
     let all = headers.get_all("x-goog-hash").iter().filter_map(|value| value.to_str().ok());
     all.flat_map(|value| value.split(',')).find_map(|part| read_crc(part.trim().strip_prefix("crc32c=")?))

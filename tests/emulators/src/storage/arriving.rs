@@ -1,4 +1,4 @@
-//! A request's body on its way, with the faults that strike it.
+//! The body of a request that is being received, with the faults that affect it.
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -6,12 +6,12 @@ use hyper::body::Incoming;
 
 use super::answer::Refusal;
 
-/// What is read at once of anything but an object.
-pub const MOST_WHOLE: usize = 64 * 1024 * 1024;
+/// The limit for a body that is read as a whole, which is any body but an object's.
+pub const MAX_BODY: usize = 64 * 1024 * 1024;
 
 pub struct Arriving {
     body: Incoming,
-    /// How many more bytes come before the ordered break.
+    /// The number of bytes until the ordered break.
     left: Option<u64>,
     broken: bool,
 }
@@ -46,7 +46,7 @@ impl Arriving {
         }
     }
 
-    /// Whether the bytes ended before their end.
+    /// Whether the body ended too early.
     pub fn is_broken(&self) -> bool {
         self.broken
     }
@@ -55,7 +55,7 @@ impl Arriving {
         let mut all = Vec::new();
         while let Some(bytes) = self.next().await {
             all.extend_from_slice(&bytes);
-            if all.len() > MOST_WHOLE {
+            if all.len() > MAX_BODY {
                 return Err(Refusal::invalid("the stand-in takes no more in one request"));
             }
         }

@@ -1,4 +1,4 @@
-//! What the stand-in holds: buckets, objects, upload sessions. Everything in it happens at once.
+//! The contents of the stand-in: buckets, objects, upload sessions. Every operation is atomic.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard};
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::answer::{Refusal, crc_text};
 
-/// A test that needs more is wrong here.
-pub const MOST_OBJECT: u64 = 512 * 1024 * 1024;
-const MOST_OBJECTS: usize = 100_000;
+/// The largest object; a test that needs more is wrong here.
+pub const MAX_OBJECT_SIZE: u64 = 512 * 1024 * 1024;
+const MAX_OBJECTS: usize = 100_000;
 
 pub struct Buckets {
     endpoint: String,
@@ -39,7 +39,7 @@ pub struct Object {
     pub content_type: String,
     pub metadata: BTreeMap<String, String>,
     pub written: SystemTime,
-    /// Whether its writer gave a sum to check it by.
+    /// Whether its writer gave a checksum.
     pub is_checked: bool,
 }
 
@@ -66,7 +66,7 @@ impl Object {
     }
 }
 
-/// What is asked of an object before it is one.
+/// The properties requested for an object before it is written.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     pub bucket: String,
@@ -77,7 +77,7 @@ pub struct Wanted {
     pub crc32c: Option<u32>,
 }
 
-/// Bytes that have come, with their sum.
+/// The bytes received so far, with their checksum.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
     pub size: u64,
@@ -100,7 +100,7 @@ impl Content {
         content
     }
 
-    /// Other bytes of the same length.
+    /// Changes the bytes, but not their number.
     pub fn spoil(&mut self) {
         if let Some(first) = self.kept.first_mut() {
             *first ^= 1;
@@ -113,10 +113,10 @@ impl Content {
 #[derive(Clone, Debug)]
 pub struct Upload {
     pub wanted: Wanted,
-    /// As announced at the start.
+    /// The size announced at the start.
     pub announced: Option<u64>,
     pub content: Content,
-    /// Bytes of the request that is under way: they count in whole quanta only, unless it ends well.
+    /// Bytes of the current request; only whole quanta of them count, unless it ends well.
     pub state: UploadState,
 }
 
@@ -127,7 +127,7 @@ pub enum UploadState {
     Cancelled,
 }
 
-/// An open session, for a test to look at.
+/// An open session, as shown to a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     pub name: String,
@@ -183,7 +183,7 @@ impl Buckets {
         self.state().now = Some(now);
     }
 
-    /// Makes the object, if its conditions and its sum hold.
+    /// Creates the object, if its conditions and its checksum hold.
     pub fn insert(&self, wanted: &Wanted, content: Content) -> Result<Object, Refusal> {
         self.state().insert(wanted, content)
     }
@@ -217,7 +217,7 @@ impl Buckets {
         Ok((listed, more))
     }
 
-    /// The address of a new upload session.
+    /// Opens an upload session; returns its address.
     pub fn start(&self, wanted: Wanted, announced: Option<u64>) -> String {
         #[expect(clippy::disallowed_methods, reason = "a stand-in's session must be as hard to guess as Google's")]
         let id = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
@@ -238,7 +238,7 @@ impl Buckets {
         }
     }
 
-    /// Appends to a session.
+    /// Appends bytes to a session.
     pub fn append(&self, id: &str, bytes: &[u8]) {
         let mut state = self.state();
         let keeps_nothing = state.keeps_nothing;
@@ -247,14 +247,15 @@ impl Buckets {
         }
     }
 
-    /// Goes back to what counted before.
+    /// Restores the content that counted before.
     pub fn restore(&self, id: &str, content: Content) {
         if let Some(upload) = self.state().sessions.get_mut(id) {
             upload.content = content;
         }
     }
 
-    /// Makes the object of a session that has all its bytes. When its conditions or its sum do not hold, it is over.
+    /// Creates the object of a session that has all its bytes. If the conditions or the checksum do not hold, the
+    /// session is over.
     pub fn finish(&self, id: &str, crc32c: Option<u32>, spoil: bool) -> Result<Object, Refusal> {
         let mut state = self.state();
         let Some(upload) = state.sessions.get(id) else { return Err(no_bucket()) };
@@ -307,7 +308,7 @@ impl State {
         self.may_write(wanted)?;
         check_sum(wanted, &content)?;
         let held: usize = self.buckets.values().map(BTreeMap::len).sum();
-        assert!(held < MOST_OBJECTS, "the stand-in is not made for so many objects");
+        assert!(held < MAX_OBJECTS, "the stand-in does not hold that many objects");
         self.generations += 1;
         #[expect(clippy::disallowed_methods, reason = "a service has its own clock")]
         let written = self.now.unwrap_or_else(SystemTime::now);
@@ -333,12 +334,12 @@ impl State {
 fn check_sum(wanted: &Wanted, content: &Content) -> Result<(), Refusal> {
     match wanted.crc32c {
         Some(given) if given != content.crc32c => {
-            let told = format!(
+            let message_text = format!(
                 "Provided CRC32C \"{}\" doesn't match calculated CRC32C \"{}\".",
                 crc_text(given),
                 crc_text(content.crc32c)
             );
-            Err(Refusal::new(StatusCode::BAD_REQUEST, "invalid", told))
+            Err(Refusal::new(StatusCode::BAD_REQUEST, "invalid", message_text))
         }
         _ => Ok(()),
     }
@@ -349,6 +350,6 @@ pub fn no_bucket() -> Refusal {
 }
 
 fn precondition() -> Refusal {
-    let told = "At least one of the pre-conditions you specified did not hold.";
-    Refusal::new(StatusCode::PRECONDITION_FAILED, "conditionNotMet", told)
+    let message_text = "At least one of the pre-conditions you specified did not hold.";
+    Refusal::new(StatusCode::PRECONDITION_FAILED, "conditionNotMet", message_text)
 }

@@ -1,21 +1,21 @@
-//! Which of the known requests one is.
+//! Recognises the kind of a request.
 
 use http::{HeaderMap, Method, Uri};
 
 /// The kinds of requests that a test can count and break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
-    /// A whole object in one request.
+    /// An upload of a whole object in one request.
     Insert,
-    /// Start of an upload session.
+    /// The start of an upload session.
     Start,
     /// Bytes for an upload session.
     Chunk,
-    /// How far an upload session has come.
+    /// The query of how many bytes an upload session has received.
     Query,
     Cancel,
     Read,
-    /// An object's metadata.
+    /// A read of an object's metadata.
     Get,
     Delete,
     List,
@@ -23,7 +23,7 @@ pub enum Op {
     CreateBucket,
 }
 
-/// A request to JSON REST, taken apart.
+/// A request to JSON REST, parsed.
 #[derive(Debug)]
 pub struct Call {
     pub op: Op,
@@ -33,7 +33,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// `None`: there is no such request.
+    /// Returns `None` for an unknown request.
     pub fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Self> {
         let query: Vec<(String, String)> =
             url::form_urlencoded::parse(uri.query().unwrap_or("").as_bytes()).into_owned().collect();
@@ -80,9 +80,9 @@ impl Call {
     }
 }
 
-/// A part of a path without its percent signs.
+/// A part of a path with its percent escapes decoded.
 fn decoded(part: &str) -> String {
-    // In a path a plus is a plus.
+    // In a path a plus sign is a plus sign.
     let kept = part.replace('+', "%2B");
     let mut pairs = url::form_urlencoded::parse(kept.as_bytes());
     pairs
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_come_out_of_paths_as_they_are() {
+    fn object_names_are_decoded_from_paths() {
         let uri: Uri = "/storage/v1/b/bucket/o/uploads%2Fann%252Eb%2F0-a+b.bin?alt=media".parse().unwrap();
         let call = Call::of(&Method::GET, &uri, &HeaderMap::new()).unwrap();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Another service that answers in the stand-in's place, such as Google's own storage-testbench.
+//! Another service that answers in place of the stand-in, such as Google's own storage-testbench.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,26 +17,26 @@ const REST: &str = "STORAGE_EMULATOR_HOST";
 const GRPC: &str = "STORAGE_EMULATOR_GRPC_HOST";
 
 pub struct Elsewhere {
-    /// Hosts with their ports.
+    /// The hosts with their ports.
     rest: String,
     grpc: String,
-    /// The host and port that clients are told of.
+    /// The host and port under which clients reach the service.
     known_as: OnceLock<HeaderValue>,
-    /// The upload sessions it was asked for: names of objects, and paths of the sessions' addresses.
+    /// The upload sessions that were started there: names of objects, and paths of the sessions' URLs.
     started: Mutex<Vec<(String, String)>>,
-    /// What goes wrong there, by the name that it was given there.
+    /// The id that the service gave to the ordered faults.
     retry_test: Mutex<Option<String>>,
 }
 
 impl Elsewhere {
-    /// The one that the environment names.
+    /// The service that the environment names, if any.
     pub fn named() -> Option<Self> {
         let rest = host(&std::env::var(REST).ok()?);
         let grpc = std::env::var(GRPC).map_or_else(|_| rest.clone(), |named| host(&named));
         Some(Self { rest, grpc, known_as: OnceLock::new(), started: Mutex::default(), retry_test: Mutex::default() })
     }
 
-    /// Everything is asked for as if it stood at this address.
+    /// Sets the address under which clients reach the service.
     pub fn is_known_as(&self, address: SocketAddr) {
         let host = HeaderValue::from_str(&address.to_string()).unwrap();
         self.known_as.get_or_init(|| host);
@@ -92,7 +92,7 @@ impl Elsewhere {
         }
     }
 
-    /// Those sessions of which it says that they are open.
+    /// The sessions that are still open according to the service.
     pub fn sessions(&self) -> Vec<Session> {
         let started = self.started.lock().unwrap().clone();
         let mut open: Vec<Session> = started.into_iter().filter_map(|(name, path)| self.session(name, &path)).collect();
@@ -101,13 +101,14 @@ impl Elsewhere {
     }
 
     fn session(&self, name: String, path: &str) -> Option<Session> {
-        let told = self.ask(Method::PUT, path, &[(CONTENT_RANGE.as_str(), "bytes */*")], Bytes::new());
-        let last = told.head.headers.get(RANGE).and_then(|range| range.to_str().ok()?.rsplit('-').next()?.parse().ok());
+        let response = self.ask(Method::PUT, path, &[(CONTENT_RANGE.as_str(), "bytes */*")], Bytes::new());
+        let last =
+            response.head.headers.get(RANGE).and_then(|range| range.to_str().ok()?.rsplit('-').next()?.parse().ok());
         let received = last.map_or(0, |last: u64| last + 1);
-        (told.head.status == StatusCode::PERMANENT_REDIRECT).then_some(Session { name, received })
+        (response.head.status == StatusCode::PERMANENT_REDIRECT).then_some(Session { name, received })
     }
 
-    /// Orders faults of its own, by the "Retry Test API" of Google's testbench; `false`: it has none.
+    /// Orders faults by the "Retry Test API" of Google's testbench; returns `false` if the service does not have it.
     pub fn order(&self, transport: &str, method: &str, faults: &[&str]) -> bool {
         let about = json!({ "transport": transport, "instructions": { method: faults } }).to_string();
         let made = self.ask(Method::POST, "/retry_test", &[("content-type", "application/json")], about);
@@ -119,7 +120,7 @@ impl Elsewhere {
         self.retry_test.lock().unwrap().clone()
     }
 
-    /// Whether all the faults that were ordered there have struck.
+    /// Whether all faults that were ordered there have occurred.
     pub fn has_struck(&self) -> bool {
         self.retry_test().is_some_and(|id| json(self.get(&format!("/retry_test/{id}")))["completed"] == true)
     }
@@ -128,7 +129,7 @@ impl Elsewhere {
         self.ask(Method::GET, path, &[], Bytes::new())
     }
 
-    /// Waits for the answer, in a thread of its own: whoever asks here may be within a runtime, and is no future.
+    /// Waits for the answer in a thread of its own: the caller may be inside a runtime, and is not async.
     fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header(HOST, &self.rest);
         for (name, value) in headers {
@@ -143,7 +144,7 @@ impl Elsewhere {
         answer.unwrap_or_else(|why| panic!("{REST} does not answer: {why}"))
     }
 
-    /// `Err`: there was no answer.
+    /// Returns `Err` if there was no answer.
     pub async fn send(&self, request: Request<Full<Bytes>>, is_grpc: bool) -> io::Result<Answer> {
         if is_grpc { line::grpc(&self.grpc, request).await } else { line::rest(&self.rest, request).await }
     }
@@ -162,7 +163,7 @@ fn quoted(name: &str) -> String {
     form.replace('+', "%20")
 }
 
-/// Both are known with and without the scheme.
+/// Both hosts may be given with or without the scheme.
 fn host(named: &str) -> String {
     named.trim_start_matches("http://").trim_end_matches('/').to_owned()
 }

@@ -1,4 +1,4 @@
-//! What a test orders to go wrong.
+//! The faults that a test can order.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -9,25 +9,25 @@ use super::call::Op;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// This status, without having done anything.
+    /// Answers with this status, without having done anything.
     Status(u16),
-    /// This status, with `Retry-After` in seconds.
+    /// Answers with this status, and with `Retry-After` in seconds.
     RetryAfter(u16, u64),
-    /// So many bytes of the body are taken, then the answer is this status.
+    /// Reads this many bytes of the body, then answers with this status.
     StatusAfter(u64, u16),
-    /// So many bytes of the body are taken, then the connection is cut.
+    /// Reads this many bytes of the body, then closes the connection.
     CutAfter(u64),
-    /// The connection is cut before anything is done.
+    /// Closes the connection before anything is done.
     Cut,
-    /// What is asked for is done; then the connection is cut.
+    /// Executes the request, then closes the connection.
     LoseAnswer,
-    /// Nothing is done and nothing answered, until the client gives up.
+    /// Does nothing and answers nothing, until the client gives up.
     Stall,
-    /// A read ends after so many bytes, by a cut.
+    /// Closes the connection after this many bytes of a read.
     Truncate(u64),
-    /// A read gives other bytes than were written; all else of the answer is as it should be.
+    /// A read returns other bytes than were written; the rest of the answer is correct.
     WrongBytes,
-    /// What is written stands there with another byte than was sent, and nobody notices: a broken service.
+    /// One byte of what is written is changed without an error, as in a broken service.
     StoreWrong,
 }
 
@@ -50,7 +50,7 @@ impl Orders {
         self.waiting.lock().unwrap().iter().map(|(_, _, times)| times).sum()
     }
 
-    /// What this request is to meet.
+    /// The fault for this request, if one is ordered.
     pub fn take(&self, op: Op) -> Option<Fault> {
         let mut waiting = self.waiting.lock().unwrap();
         let at = waiting.iter().position(|(wanted, _, times)| *wanted == op && *times > 0)?;

@@ -1,5 +1,5 @@
-//! `google.storage.v2.Storage` over gRPC: list, get, delete. The messages hold the fields that are used here, by the
-//! numbers of Google's `storage.proto`.
+//! `google.storage.v2.Storage` over gRPC: list, get, delete. The messages contain the fields that are used here, with
+//! the numbers of Google's `storage.proto`.
 
 use std::collections::HashMap;
 
@@ -18,9 +18,9 @@ use super::call::Op;
 
 const SERVICE: &str = "/google.storage.v2.Storage/";
 const GRPC: &str = "application/grpc";
-/// Whether compressed, and the length.
+/// The compression flag, and the length of the message.
 const PREFIX: usize = 5;
-const MOST_LISTED: usize = 1000;
+const MAX_PAGE: usize = 1000;
 
 #[derive(Clone, PartialEq, Message)]
 struct DeleteObjectRequest {
@@ -173,7 +173,7 @@ pub async fn act(state: &State, op: Op, body: &mut Arriving) -> Result<Response<
 }
 
 fn list(state: &State, asked: &ListObjectsRequest) -> Result<Response<Body>, Refusal> {
-    let most = usize::try_from(asked.page_size).ok().filter(|most| *most > 0).unwrap_or(MOST_LISTED).min(MOST_LISTED);
+    let most = usize::try_from(asked.page_size).ok().filter(|most| *most > 0).unwrap_or(MAX_PAGE).min(MAX_PAGE);
     let bucket = bucket_id(&asked.parent)?;
     let (objects, more) =
         state.buckets.list(bucket, &asked.prefix, &asked.lexicographic_start, &asked.page_token, most)?;
@@ -201,7 +201,7 @@ fn reply(message: &impl Message) -> Response<Body> {
     typed(Response::new(StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync()))
 }
 
-/// A refusal as a status that stands in the headers.
+/// A refusal as a status in the headers.
 pub fn refuse(refusal: &Refusal) -> Response<Body> {
     let code: u16 = match refusal.status.as_u16() {
         400 | 416 => 3,

@@ -1,4 +1,4 @@
-//! One request to another service, on a connection of its own, and all that comes back.
+//! Sends one request to another service, on a connection of its own, and reads the whole answer.
 
 use std::io;
 
@@ -18,7 +18,7 @@ pub struct Answer {
     pub is_broken: bool,
 }
 
-/// `Err`: there was no answer.
+/// Returns `Err` if there was no answer.
 pub async fn rest(host: &str, request: Request<Full<Bytes>>) -> io::Result<Answer> {
     let stream = TokioIo::new(TcpStream::connect(host).await?);
     let (mut line, connection) = http1::handshake(stream).await.map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! Reads of an object's bytes, whole or from an offset.
+//! Reads of an object's bytes, completely or from an offset.
 
 use std::io;
 
@@ -34,7 +34,7 @@ pub fn read(state: &State, call: &Call, headers: &HeaderMap, fault: Option<Fault
     Ok(response)
 }
 
-/// What a fault makes of the bytes of an answer, and after how many of them it cuts.
+/// Applies a fault to the bytes of an answer; returns them, and after how many of them the connection is closed.
 pub fn spoiled(bytes: Bytes, fault: Option<Fault>) -> (Bytes, Option<u64>) {
     match fault {
         Some(Fault::WrongBytes) if !bytes.is_empty() => {
@@ -47,7 +47,7 @@ pub fn spoiled(bytes: Bytes, fault: Option<Fault>) -> (Bytes, Option<u64>) {
     }
 }
 
-/// The first byte, and the one behind the last.
+/// The offset of the first byte, and the offset after the last one.
 fn wanted(range: &HeaderValue, size: u64) -> Result<(u64, u64), Refusal> {
     let not_satisfiable = || {
         Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "requestedRangeNotSatisfiable", "Request range not satisfiable")
@@ -64,7 +64,7 @@ fn wanted(range: &HeaderValue, size: u64) -> Result<(u64, u64), Refusal> {
 }
 
 fn describe(headers: &mut HeaderMap, object: &Object, length: u64) {
-    // The sum is the whole object's, whatever the range.
+    // The checksum covers the whole object, whatever the range.
     set(headers, HeaderName::from_static("x-goog-hash"), &format!("crc32c={}", crc_text(object.crc32c)));
     set(headers, HeaderName::from_static("x-goog-generation"), &object.generation.to_string());
     set(headers, HeaderName::from_static("x-goog-metageneration"), "1");
@@ -87,14 +87,14 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-/// The bytes, or as many as come before the cut.
+/// The bytes in pieces, up to the cut.
 pub fn in_pieces(mut bytes: Bytes, cut: Option<u64>) -> Body {
     let Some(after) = cut else { return answer::body(bytes) };
     bytes.truncate(usize::try_from(after).unwrap_or(usize::MAX));
     let pieces = std::iter::from_fn(move || {
         (!bytes.is_empty()).then(|| Ok(Frame::data(bytes.split_to(bytes.len().min(PIECE)))))
     });
-    // What is sent must have left before the connection goes, or the client sees less of it than was ordered.
+    // The bytes must be sent before the connection is closed, or the client sees fewer of them than ordered.
     let end = stream::once(async {
         for _ in 0..64 {
             tokio::task::yield_now().await;

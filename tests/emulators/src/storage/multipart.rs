@@ -1,6 +1,6 @@
-//! `multipart/related` as uploads send it: metadata, media, and a sum that trails.
+//! `multipart/related` as uploads send it: metadata, media, and a checksum at the end.
 
-/// The parts' bodies; `None` when it is no such message.
+/// The bodies of the parts; `None` if the message is not of this kind.
 pub fn parts<'a>(content_type: &str, body: &'a [u8]) -> Option<Vec<&'a [u8]>> {
     let parameters = content_type.strip_prefix("multipart/related")?;
     let boundary = parameters.split(';').find_map(|part| part.trim().strip_prefix("boundary="))?.trim_matches('"');
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_taken_out_whole() {
+    fn parts_are_extracted_completely() {
         let body = b"--x\r\nContent-Type: application/json\r\n\r\n{}\r\n--x\r\nA: b\r\n\r\nso\r\n--\r\nund\r\n--x\r\nA: b\r\n\r\n\r\n--x--\r\n";
         assert_eq!(parts("multipart/related; boundary=x", body).unwrap(), [&b"{}"[..], b"so\r\n--\r\nund", b""]);
         assert_eq!(parts("multipart/related; boundary=y", body), None);

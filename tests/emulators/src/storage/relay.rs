@@ -1,4 +1,4 @@
-//! Passes requests on to another service, so that they can be counted and broken on the way.
+//! Forwards requests to another service, so that they can be counted and faults can be injected.
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -18,7 +18,7 @@ use super::media::in_pieces;
 use super::resumable::QUANTUM;
 use super::{grpc, media};
 
-/// `None`: there was no answer.
+/// Returns `None` if there was no answer.
 pub async fn pass(
     elsewhere: &Elsewhere,
     head: &mut Parts,
@@ -27,7 +27,7 @@ pub async fn pass(
     fault: Option<Fault>,
 ) -> Result<Option<Response<Body>>, Refusal> {
     assert_ne!(fault, Some(Fault::StoreWrong), "another service cannot be made to store wrong bytes");
-    // Addresses of sessions are made from it, and are to lead here. Google's crate leaves out the port.
+    // The service builds session URLs from this header, and they must lead here. Google's crate leaves out the port.
     head.headers.insert(HOST, elsewhere.known_as());
     if let Some(Ok(retry_test)) = elsewhere.retry_test().map(HeaderValue::try_from) {
         head.headers.insert("x-retry-test-id", retry_test);
@@ -46,7 +46,8 @@ pub async fn pass(
     Ok(Some(returned(answer, grpc::is_grpc(&head.headers), fault)))
 }
 
-/// Of a request that breaks off, the other service would see the rest as well: it is sent as much as Google keeps.
+/// The other service would also receive the rest of an interrupted request, so it is sent only as many bytes as Google
+/// keeps.
 async fn send_whole_quanta(elsewhere: &Elsewhere, head: &Parts, came: &Bytes) {
     let kept = came.len() as u64 / QUANTUM * QUANTUM;
     let range = head.headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
@@ -73,7 +74,7 @@ async fn send(elsewhere: &Elsewhere, head: &Parts, headers: HeaderMap, bytes: By
     Box::pin(elsewhere.send(request, is_grpc)).await.ok()
 }
 
-/// The answer as it came, but for what a fault does to it.
+/// The answer as it came, with the fault applied.
 fn returned(answer: Answer, is_grpc: bool, fault: Option<Fault>) -> Response<Body> {
     let Answer { mut head, bytes, trailers, is_broken } = answer;
     for name in [CONNECTION, TRANSFER_ENCODING] {

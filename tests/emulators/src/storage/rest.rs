@@ -14,8 +14,8 @@ use super::call::{Call, Op};
 use super::fault::Fault;
 use super::{media, multipart, resumable};
 
-/// What Google gives at most in one page.
-const MOST_LISTED: usize = 1000;
+/// The largest page that Google returns.
+const MAX_PAGE: usize = 1000;
 
 type Answer = Result<Response<Body>, Refusal>;
 
@@ -81,7 +81,7 @@ async fn start(state: &State, call: &Call, headers: &HeaderMap, body: &mut Arriv
     if wanted.name.is_empty() {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "required", "Required"));
     }
-    // Conditions are looked at when the object is made, and not before: so it was seen at Google.
+    // Conditions are checked when the object is created, not before, as observed at Google.
     state.buckets.has_bucket(&wanted.bucket)?;
     let announced = headers.get("x-upload-content-length").and_then(|n| n.to_str().ok()?.parse().ok());
     let url = state.buckets.start(wanted, announced);
@@ -93,9 +93,9 @@ async fn start(state: &State, call: &Call, headers: &HeaderMap, body: &mut Arriv
 
 fn list(state: &State, call: &Call) -> Answer {
     let get = |key| call.get(key).unwrap_or("");
-    let most = call.number("maxResults").and_then(|n| usize::try_from(n).ok()).unwrap_or(MOST_LISTED);
+    let most = call.number("maxResults").and_then(|n| usize::try_from(n).ok()).unwrap_or(MAX_PAGE);
     let (prefix, from, after) = (get("prefix"), get("startOffset"), get("pageToken"));
-    let (objects, more) = state.buckets.list(&call.bucket, prefix, from, after, most.clamp(1, MOST_LISTED))?;
+    let (objects, more) = state.buckets.list(&call.bucket, prefix, from, after, most.clamp(1, MAX_PAGE))?;
     let mut page = json!({ "kind": "storage#objects", "items": objects.iter().map(|o| o.json()).collect::<Vec<_>>() });
     if more && let Some(last) = objects.last() {
         page["nextPageToken"] = json!(last.name);
@@ -103,7 +103,7 @@ fn list(state: &State, call: &Call) -> Answer {
     Ok(answer::json(&page))
 }
 
-/// What the address and the metadata ask of an object.
+/// The properties that the URL and the metadata request for an object.
 fn wanted(call: &Call, about: &Value) -> Wanted {
     let text = |key: &str| about[key].as_str().unwrap_or("").to_owned();
     let metadata: BTreeMap<String, String> = about["metadata"]

@@ -1,4 +1,4 @@
-//! Upload sessions: bytes with `Content-Range`, how far they have come, the end of one.
+//! Upload sessions: bytes with `Content-Range`, the query of received bytes, the end of a session.
 
 use http::header::{CONTENT_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -6,11 +6,12 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use super::State;
 use super::answer::{self, Body, Refusal, hash_header};
 use super::arriving::Arriving;
-use super::bucket::{MOST_OBJECT, UploadState};
+use super::bucket::{MAX_OBJECT_SIZE, UploadState};
 use super::call::Call;
 use super::fault::Fault;
 
-/// What is not the end of an object comes in multiples of it, and only multiples of it are kept when a request breaks off.
+/// All requests but the last one of an object carry a multiple of this many bytes, and an interrupted request keeps
+/// only multiples of it.
 pub const QUANTUM: u64 = 256 * 1024;
 
 type Answer = Result<Response<Body>, Refusal>;
@@ -19,7 +20,7 @@ type Answer = Result<Response<Body>, Refusal>;
 enum Range {
     /// `bytes */N` or `bytes */*`.
     Ask { total: Option<u64> },
-    /// `bytes A-B/N`, `bytes A-B/*` or `bytes A-*/*`, which goes to the end; no range at all is `A` = 0 and to the end.
+    /// `bytes A-B/N`, `bytes A-B/*` or `bytes A-*/*`, which goes to the end; a missing range means from 0 to the end.
     Bytes { first: u64, last: Option<u64>, total: Option<u64> },
 }
 
@@ -83,7 +84,7 @@ enum Took {
     Broken,
 }
 
-/// Which bytes a request says it has, and where the object ends, as far as that is known.
+/// The bytes that a request claims to carry, and the end of the object, as far as it is known.
 #[derive(Clone, Copy)]
 struct Span {
     first: u64,
@@ -91,26 +92,27 @@ struct Span {
     end: Option<u64>,
 }
 
-/// Takes the bytes of one request. Those that are there already are read over.
+/// Receives the bytes of one request. Bytes that were received before are skipped.
 async fn take(state: &State, id: &str, body: &mut Arriving, span: Span) -> Result<Took, Refusal> {
     let Span { first, last, end } = span;
     let before = state.buckets.upload(id)?.content;
     if first > before.size {
         body.drain().await;
-        // With this status, although it is the client's doing: an earlier request of its may still be under way.
-        let told = format!(
+        // The status says 503 although it is the client's fault, because an earlier request of the client may still be
+        // running.
+        let reason = format!(
             "Invalid request.  According to the Content-Range header, the upload offset is {first} byte(s), which exceeds \
              already uploaded size of {} byte(s).",
             before.size
         );
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "backendError", told));
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "backendError", reason));
     }
     let (mut skip, mut came) = (before.size - first, 0);
-    // Bytes count when a quantum of them is whole, or when the request has ended well.
+    // Bytes count when a quantum of them is complete, or when the request has ended well.
     let mut waiting: Vec<u8> = Vec::new();
     while let Some(mut bytes) = body.next().await {
         came += bytes.len() as u64;
-        if last.is_some_and(|last| came > last - first + 1) || first + came > MOST_OBJECT {
+        if last.is_some_and(|last| came > last - first + 1) || first + came > MAX_OBJECT_SIZE {
             state.buckets.restore(id, before);
             body.drain().await;
             return Err(Refusal::invalid("the body is longer than its range"));
@@ -142,7 +144,7 @@ fn finish(state: &State, id: &str, crc32c: Option<u32>, spoil: bool) -> Answer {
     Ok(answer::json(&state.buckets.finish(id, crc32c, spoil)?.json()))
 }
 
-/// More is to come.
+/// The answer while more bytes are expected.
 fn open(received: u64) -> Response<Body> {
     let mut response = answer::empty(StatusCode::PERMANENT_REDIRECT);
     if let Some(last) = received.checked_sub(1)
@@ -157,6 +159,6 @@ pub fn cancel(state: &State, call: &Call) -> Answer {
     let id = call.get("upload_id").unwrap_or("");
     state.buckets.upload(id)?;
     state.buckets.cancel(id);
-    // "Client closed request": what Google says when a session was cancelled.
+    // "Client closed request": Google's answer when a session was cancelled.
     StatusCode::from_u16(499).map(answer::empty).map_err(|_| Refusal::invalid("499"))
 }

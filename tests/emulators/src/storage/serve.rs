@@ -1,4 +1,4 @@
-//! Takes connections, tells JSON REST from gRPC, and lets faults strike.
+//! Accepts connections, tells JSON REST from gRPC, and applies faults.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::call::Call;
 use super::fault::Fault;
 use super::{Seen, State, grpc, relay, rest};
 
-/// The connection is to end without an answer.
+/// The connection is closed without an answer.
 #[derive(Debug)]
 pub struct Cut;
 
@@ -29,11 +29,11 @@ impl std::fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-/// Small, so that a test can measure what others take.
+/// Small, so that a test can measure the memory of others.
 const BUFFER: usize = 64 * 1024;
 
 pub async fn serve(listener: TcpListener, state: Arc<State>) {
-    // Dropped with this task, so that nobody talks to a stand-in that is gone.
+    // The connections are closed when this task is dropped, so that nobody talks to a stand-in that is gone.
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else { return };
@@ -42,7 +42,7 @@ pub async fn serve(listener: TcpListener, state: Arc<State>) {
             let service = service_fn(move |request| answer(state.clone(), request));
             let mut server = auto::Builder::new(TokioExecutor::new());
             server.http1().max_buf_size(BUFFER);
-            // A client that goes away, or a cut that was ordered: both are part of the game.
+            // A client that closes its connection, and a cut that was ordered, are both expected.
             let _ = server.serve_connection(TokioIo::new(stream), service).await;
         });
         while connections.try_join_next().is_some() {}
@@ -56,8 +56,8 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     let call = if is_grpc { None } else { Call::of(&head.method, &head.uri, &head.headers) };
     let op = if is_grpc { grpc::op(head.uri.path()) } else { call.as_ref().map(|call| call.op) };
     let Some(op) = op else {
-        let told = Refusal::invalid(format!("the stand-in does not know {} {}", head.method, head.uri.path()));
-        return Ok(if is_grpc { grpc::refuse(&told) } else { told.response() });
+        let unknown = Refusal::invalid(format!("the stand-in does not know {} {}", head.method, head.uri.path()));
+        return Ok(if is_grpc { grpc::refuse(&unknown) } else { unknown.response() });
     };
     state.seen.lock().unwrap().push(Seen { op, authorized });
     let fault = state.orders.take(op);
@@ -90,7 +90,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
             Ok(refuse(&Refusal::ordered(status, None)))
         }
         _ => {
-            // An early answer is read only by a client that was let finish.
+            // A client reads an early answer only if it can finish sending.
             body.drain().await;
             Ok(acted)
         }

@@ -1,4 +1,4 @@
-//! The stand-in as Google's own crate meets it, and as its protocol is written down.
+//! The stand-in, tested with Google's own crate and against its documented protocol.
 
 mod crates;
 mod protocol;

@@ -1,4 +1,4 @@
-//! Jobs that were written while a clock ran ahead are found, and are due now.
+//! Jobs that were written by a clock that ran ahead are found, and made due now.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +20,8 @@ async fn beyond(harness: &Harness, statuses: &[Status], at: Timestamp, limit: us
     jobs.iter().map(|job| job.id).collect()
 }
 
-/// Three days ahead for a moment.
-async fn ahead<T>(harness: &Harness, does: impl Future<Output = T>) -> T {
+/// Runs a future while the clock is three days ahead.
+async fn with_clock_ahead<T>(harness: &Harness, does: impl Future<Output = T>) -> T {
     let now = harness.now();
     harness.pass(3 * DAY);
     let done = does.await;
@@ -29,7 +29,7 @@ async fn ahead<T>(harness: &Harness, does: impl Future<Output = T>) -> T {
     done
 }
 
-/// Found by the question of the sweep, corrected, and due now or in time.
+/// The sweep finds the job and corrects it, so that it is due now or at its proper time.
 async fn is_corrected(harness: &Harness, job: &Job) -> Job {
     let from = may_be_astray_beyond(job.status, harness.now(), &harness.rules);
     assert_eq!(beyond(harness, &[job.status], from, 10).await, [job.id], "{job:?}");
@@ -42,7 +42,7 @@ async fn is_corrected(harness: &Harness, job: &Job) -> Job {
     after
 }
 
-pub async fn what_is_due_beyond_a_moment_is_told_by_status_soonest_first(store: Arc<dyn Store>) {
+pub async fn jobs_due_after_a_moment_are_found_by_status_soonest_first(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     for n in [5, 3, 1, 2, 4, 6] {
         harness.accept_batch(&batch_as(job_id(n), &user(n as i64), &[phone(0)])).await;
@@ -55,7 +55,11 @@ pub async fn what_is_due_beyond_a_moment_is_told_by_status_soonest_first(store: 
     let queued = [Status::Queued];
     assert_eq!(beyond(&harness, &queued, first - MS, 10).await, [1, 3, 5, 2, 4].map(job_id));
     assert_eq!(beyond(&harness, &queued, first - MS, 2).await, [1, 3].map(job_id));
-    assert_eq!(beyond(&harness, &queued, first, 10).await, [2, 4].map(job_id), "beyond it, not at it");
+    assert_eq!(
+        beyond(&harness, &queued, first, 10).await,
+        [2, 4].map(job_id),
+        "later than the moment, not equal to it"
+    );
     assert_eq!(beyond(&harness, &[Status::Processing], first, 10).await, [claimed.id]);
     let both = [Status::Processing, Status::Queued];
     assert_eq!(beyond(&harness, &both, first, 10).await, [2, 4, 6].map(job_id));
@@ -73,49 +77,53 @@ pub async fn what_is_due_beyond_a_moment_is_told_by_status_soonest_first(store: 
     }
 }
 
-pub async fn a_queued_job_of_a_clock_that_ran_ahead_is_due_now(store: Arc<dyn Store>) {
+pub async fn queued_job_written_by_a_clock_ahead_is_due_now(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let schedule = Some(harness.now() + 3 * DAY);
-    let job = ahead(&harness, harness.done(job.id, Command::Enqueued { number: 1, schedule })).await;
+    let job = with_clock_ahead(&harness, harness.done(job.id, Command::Enqueued { number: 1, schedule })).await;
     let after = is_corrected(&harness, &job).await;
     assert_eq!((after.due_at, after.dispatch.not_before), (Some(harness.now()), None));
-    assert_eq!((after.dispatch.state, after.dispatch.number), (DispatchState::Pending, 2), "its task is for then too");
+    assert_eq!(
+        (after.dispatch.state, after.dispatch.number),
+        (DispatchState::Pending, 2),
+        "its task is scheduled for that time, too"
+    );
 }
 
-pub async fn a_job_that_waits_by_a_clock_that_ran_ahead_is_due_now(store: Arc<dyn Store>) {
+pub async fn waiting_job_written_by_a_clock_ahead_is_due_now(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let postpone = Command::Postpone { until: harness.now() + 3 * DAY + DAY / 24, waiting_for: WaitingFor::Engine };
-    let job = ahead(&harness, harness.done(job.id, postpone)).await;
+    let job = with_clock_ahead(&harness, harness.done(job.id, postpone)).await;
     let after = is_corrected(&harness, &job).await;
     assert!(after.is_parked());
     assert_eq!((after.due_at, after.waiting_since), (Some(harness.now()), Some(harness.now())));
     assert_eq!(needed_repair(&after, harness.now(), &harness.rules), Repair::TakeSlot);
 }
 
-pub async fn a_lease_of_a_clock_that_ran_ahead_ends_now(store: Arc<dyn Store>) {
+pub async fn lease_written_by_a_clock_ahead_ends_now(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
-    let job = ahead(&harness, harness.claim(job.id)).await;
+    let job = with_clock_ahead(&harness, harness.claim(job.id)).await;
     let after = is_corrected(&harness, &job).await;
     assert_eq!((after.lease.until, after.due_at), (Some(harness.now()), Some(harness.now())));
     assert_eq!(needed_repair(&after, harness.now(), &harness.rules), Repair::Recover);
     assert_eq!(harness.done(job.id, Command::Recover).await.status, Status::Queued);
 }
 
-pub async fn a_session_of_a_clock_that_ran_ahead_has_its_time_from_now(store: Arc<dyn Store>) {
+pub async fn upload_session_written_by_a_clock_ahead_expires_counted_from_now(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let names = [phone(0)];
-    let job = ahead(&harness, harness.session(&ann(), &names)).await;
+    let job = with_clock_ahead(&harness, harness.session(&ann(), &names)).await;
     let after = is_corrected(&harness, &job).await;
     assert_eq!(after.due_at, Some(harness.now() + harness.rules.upload_session));
 }
 
-pub async fn an_end_of_a_clock_that_ran_ahead_is_cleaned_up_in_time(store: Arc<dyn Store>) {
+pub async fn job_ended_by_a_clock_ahead_is_cleaned_up_in_time(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
-    let job = ahead(&harness, async {
+    let job = with_clock_ahead(&harness, async {
         let job = harness.done(job.id, Command::Cancel).await;
         harness.done(job.id, Command::CleanedUp { fence: job.lease.fence }).await
     })
@@ -127,14 +135,14 @@ pub async fn an_end_of_a_clock_that_ran_ahead_is_cleaned_up_in_time(store: Arc<d
     assert_eq!(after.due_at, after.expires_at);
 }
 
-pub async fn a_job_that_is_in_order_is_not_touched(store: Arc<dyn Store>) {
+pub async fn correct_job_is_not_changed(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let asked = PutBack::Engine { retry_after: Some(3 * DAY) };
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = harness.claim(job.id).await;
     let fence = job.lease.fence;
     let job = harness.done(job.id, Command::PutBack { fence, cause: asked, jitter: 0.0 }).await;
-    assert_eq!(job.due_at, Some(harness.now() + 3 * DAY), "as a provider wished");
+    assert_eq!(job.due_at, Some(harness.now() + 3 * DAY), "as a provider asked");
     assert_eq!(harness.refused(job.id, Command::CorrectClock).await, Refusal::NotDue);
     for n in 1..=4 {
         harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;
@@ -144,10 +152,10 @@ pub async fn a_job_that_is_in_order_is_not_touched(store: Arc<dyn Store>) {
     assert_eq!(harness.refused(waits.id, Command::CorrectClock).await, Refusal::NotDue);
 }
 
-pub async fn a_change_after_the_clock_came_back_has_its_own_moment(store: Arc<dyn Store>) {
+pub async fn change_after_the_clock_was_set_back_has_its_own_time(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
-    let job = ahead(&harness, harness.done(job.id, Command::Enqueued { number: 1, schedule: None })).await;
+    let job = with_clock_ahead(&harness, harness.done(job.id, Command::Enqueued { number: 1, schedule: None })).await;
     assert!(job.updated_at > harness.now() + 2 * DAY);
     harness.pass(MS);
     assert_eq!(harness.done(job.id, Command::Cancel).await.updated_at, harness.now());

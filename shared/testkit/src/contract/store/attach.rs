@@ -1,4 +1,4 @@
-//! Attaching: an explicit conversation id wins over time.
+//! Attached recordings: an explicit conversation id wins over time.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ async fn read(harness: &Harness, uid: &Uid, id: ConversationId) -> (Conversation
     (page.conversation, page.lines.iter().map(domain::Line::text).collect())
 }
 
-pub async fn an_unknown_id_becomes_a_conversation(store: Arc<dyn Store>) {
+pub async fn attaching_to_an_unknown_id_creates_the_conversation(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = attached(&harness, &ann(), conversation_id(5), 0, "as the app says").await;
     assert_eq!(job.new_conversation_ids, [conversation_id(5)]);
@@ -31,7 +31,7 @@ pub async fn an_unknown_id_becomes_a_conversation(store: Arc<dyn Store>) {
     assert!(page.lines[0].attached);
 }
 
-pub async fn attached_audio_stays_whatever_the_gap(store: Arc<dyn Store>) {
+pub async fn attached_audio_stays_in_its_conversation_for_any_gap(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     attached(&harness, &ann(), conversation_id(5), 90_000, "a day later").await;
     let job = attached(&harness, &ann(), conversation_id(5), 0, "today").await;
@@ -42,7 +42,7 @@ pub async fn attached_audio_stays_whatever_the_gap(store: Arc<dyn Store>) {
     assert_eq!(conversation.opening.map(|o| o.title).as_deref(), Some("today"));
 }
 
-pub async fn attached_audio_neither_joins_nor_is_joined_by_time(store: Arc<dyn Store>) {
+pub async fn attached_audio_is_not_joined_by_time(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     harness.transcribe(&ann(), &phone(0), &[(0, 1000, "one")]).await;
     attached(&harness, &ann(), conversation_id(5), 100, "apart").await;
@@ -65,7 +65,7 @@ pub async fn audio_can_be_attached_to_a_conversation_made_by_time(store: Arc<dyn
     assert_eq!(conversation.finished_at(), after(501));
 }
 
-pub async fn a_merged_away_id_leads_to_its_survivor(store: Arc<dyn Store>) {
+pub async fn merged_id_leads_to_its_survivor(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let late = harness.transcribe(&ann(), &phone(200), &[(0, 1000, "late")]).await.new_conversation_ids[0];
     let early = harness.transcribe(&ann(), &phone(0), &[(0, 1000, "early")]).await.new_conversation_ids[0];
@@ -76,7 +76,7 @@ pub async fn a_merged_away_id_leads_to_its_survivor(store: Arc<dyn Store>) {
     assert_eq!((conversation.id, texts), (early, ["early", "bridge", "late", "attached"].map(String::from).to_vec()));
 }
 
-pub async fn attached_lines_come_along_when_their_conversation_is_merged_away(store: Arc<dyn Store>) {
+pub async fn attached_lines_move_when_their_conversation_is_merged(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let late = harness.transcribe(&ann(), &phone(200), &[(0, 1000, "late")]).await.new_conversation_ids[0];
     attached(&harness, &ann(), late, 9000, "attached").await;

@@ -1,4 +1,4 @@
-//! What changed since a moment: what an app that was away asks.
+//! Jobs changed since a moment: the question of an app that was away.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{MS, ann, bob};
 use crate::build::{T0, batch_as, job_id, phone};
 use crate::harness::Harness;
 
-/// Jobs 1 to 5, accepted in turn, the first two and the last two at the same moment.
+/// Jobs 1 to 5, accepted one after another, the first two and the last two at the same moment.
 async fn five_jobs(store: Arc<dyn Store>) -> Harness {
     let harness = Harness::new(store);
     for n in [2, 1, 3, 5, 4] {
@@ -43,7 +43,7 @@ pub async fn jobs_come_in_the_order_of_their_last_change(store: Arc<dyn Store>) 
     assert!(jobs.iter().any(|job| job.id == job_id(4) && job.status.is_terminal()));
 }
 
-pub async fn a_change_of_that_very_moment_is_among_them(store: Arc<dyn Store>) {
+pub async fn change_at_exactly_the_given_moment_is_included(store: Arc<dyn Store>) {
     let harness = five_jobs(store).await;
     for (since, first) in [(T0 - MS, 1), (T0, 1), (T0 + MS, 3), (T0 + 2 * MS, 4)] {
         let expected: Vec<_> = (first..=5).map(job_id).collect();
@@ -66,10 +66,14 @@ pub async fn pages_of_any_size_show_every_changed_job_once(store: Arc<dyn Store>
         assert_eq!(seen, [1, 2, 3, 4, 5].map(job_id), "pages of {size}");
     }
     let before = ChangeCursor { updated_at: T0, id: job_id(1) };
-    assert_eq!(changed(&harness, T0 + 2 * MS, Some(before), 100).await, [4, 5].map(job_id), "the later bound holds");
+    assert_eq!(
+        changed(&harness, T0 + 2 * MS, Some(before), 100).await,
+        [4, 5].map(job_id),
+        "the later of cursor and moment applies"
+    );
 }
 
-pub async fn jobs_that_expired_or_are_anothers_are_left_out(store: Arc<dyn Store>) {
+pub async fn expired_jobs_and_jobs_of_other_users_are_left_out(store: Arc<dyn Store>) {
     let harness = five_jobs(store).await;
     harness.accept(&bob(), &[phone(0)]).await;
     let done = harness.done(job_id(3), Command::Cancel).await;
@@ -78,5 +82,5 @@ pub async fn jobs_that_expired_or_are_anothers_are_left_out(store: Arc<dyn Store
     assert!(changed(&harness, T0, None, 100).await.contains(&done.id));
     harness.pass(MS);
     let left = changed(&harness, T0, None, 4).await;
-    assert!(left.len() == 4 && !left.contains(&done.id), "and it takes no place in a page");
+    assert!(left.len() == 4 && !left.contains(&done.id), "and it does not count in a page");
 }

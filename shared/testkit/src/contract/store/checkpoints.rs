@@ -1,4 +1,4 @@
-//! Checkpoints: how far listening came is kept beside the job, under its fence, until the job ends.
+//! Checkpoints: how far the first pass came is kept beside the job, under its fence, until the job ends.
 
 use std::sync::Arc;
 
@@ -22,21 +22,21 @@ async fn put_back(harness: &Harness, job: &Job, cause: PutBack) -> Job {
     harness.done(job.id, Command::PutBack { fence: job.lease.fence, cause, jitter: 0.0 }).await
 }
 
-pub async fn the_last_checkpoint_of_each_file_stands(store: Arc<dyn Store>) {
+pub async fn last_checkpoint_of_each_file_is_kept(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     let other = harness.accept(&bob(), &[phone(0)]).await;
     assert_eq!(harness.checkpointed(&job, 0).await, None);
     harness.checkpoint(&job, 0, 1, b"first").await;
     harness.checkpoint(&job, 1, 7, b"").await;
     let after = harness.checkpoint(&job, 0, 4, b"second").await;
-    assert_eq!(harness.job(job.id).await, after, "what was answered is what was written");
+    assert_eq!(harness.job(job.id).await, after, "the returned job equals the stored one");
     assert_eq!((after.files[0].listened.place, after.files[1].listened.place), (4, 7));
     assert_eq!(harness.checkpointed(&job, 0).await.as_deref(), Some(&b"second"[..]));
     assert_eq!(harness.checkpointed(&job, 1).await.as_deref(), Some(&b""[..]));
     assert_eq!(harness.checkpointed(&other, 0).await, None, "it is another job's");
 }
 
-pub async fn a_checkpoint_that_goes_further_is_progress_and_a_repeated_one_is_not(store: Arc<dyn Store>) {
+pub async fn later_checkpoint_is_progress_and_a_repeated_one_is_not(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     let fault = || PutBack::Fault { code: Code::Internal, retry_after: None };
     for (place, cause, attempt) in
@@ -50,7 +50,7 @@ pub async fn a_checkpoint_that_goes_further_is_progress_and_a_repeated_one_is_no
     }
 }
 
-pub async fn a_checkpoint_shows_that_the_worker_lives(store: Arc<dyn Store>) {
+pub async fn checkpoint_extends_the_lease(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     harness.pass(harness.rules.lease - MS);
     let after = harness.checkpoint(&job, 0, 1, b"so far").await;
@@ -59,7 +59,7 @@ pub async fn a_checkpoint_shows_that_the_worker_lives(store: Arc<dyn Store>) {
     assert!(after.updated_at > job.updated_at);
 }
 
-pub async fn a_checkpoint_goes_with_the_end_of_its_job(store: Arc<dyn Store>) {
+pub async fn checkpoint_is_deleted_when_its_job_ends(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     let other = harness.accept(&bob(), &[phone(0)]).await;
     let other = harness.claim(other.id).await;
@@ -67,7 +67,7 @@ pub async fn a_checkpoint_goes_with_the_end_of_its_job(store: Arc<dyn Store>) {
     harness.checkpoint(&job, 0, 1, b"so far").await;
     harness.checkpoint(&job, 1, 1, b"so far").await;
     put_back(&harness, &job, PutBack::Shutdown).await;
-    assert!(harness.checkpointed(&job, 0).await.is_some(), "it outlives the delivery");
+    assert!(harness.checkpointed(&job, 0).await.is_some(), "the checkpoint outlives the delivery");
     harness.done(job.id, Command::Cancel).await;
     assert_eq!((harness.checkpointed(&job, 0).await, harness.checkpointed(&job, 1).await), (None, None));
     assert!(harness.checkpointed(&other, 0).await.is_some(), "it is another job's");
@@ -75,7 +75,7 @@ pub async fn a_checkpoint_goes_with_the_end_of_its_job(store: Arc<dyn Store>) {
 
 pub async fn a_retried_job_starts_without_a_checkpoint(store: Arc<dyn Store>) {
     let (harness, mut job) = held(store).await;
-    // The first delivery goes further, the others do not.
+    // Only the first delivery goes further; the others do not.
     for attempt in 0..=harness.rules.max_attempts {
         if attempt > 0 {
             job = harness.claim(job.id).await;
@@ -89,7 +89,7 @@ pub async fn a_retried_job_starts_without_a_checkpoint(store: Arc<dyn Store>) {
     let again = harness.claim(job.id).await;
     assert!(again.files.iter().all(|file| file.listened.is_nothing()));
     harness.checkpoint(&again, 0, 1, b"anew").await;
-    assert_eq!(put_back(&harness, &again, PutBack::Deadline).await.attempt, 0, "the first place is progress again");
+    assert_eq!(put_back(&harness, &again, PutBack::Deadline).await.attempt, 0, "the first position is progress again");
 }
 
 pub async fn a_checkpoint_over_the_limit_is_refused(store: Arc<dyn Store>) {
@@ -104,7 +104,7 @@ pub async fn a_checkpoint_over_the_limit_is_refused(store: Arc<dyn Store>) {
     assert_eq!(refused.kind, Kind::Invalid);
 }
 
-pub async fn a_file_that_the_job_does_not_have_has_no_checkpoint(store: Arc<dyn Store>) {
+pub async fn checkpoint_of_a_file_that_the_job_lacks_is_refused(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     let written = harness.try_checkpoint(&job, 2, 1, b"so far").await;
     assert!(matches!(written, Written::Fenced(_)), "{written:?}");

@@ -1,4 +1,4 @@
-//! Claiming: one worker holds a job, as long as it shows that it lives.
+//! Claiming: one worker holds a job for as long as it renews its lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub async fn a_claim_takes_the_lease_and_raises_the_fence(store: Arc<dyn Store>)
     assert_eq!(harness.job(job.id).await, job);
 }
 
-pub async fn of_many_claims_at_once_exactly_one_wins(store: Arc<dyn Store>) {
+pub async fn exactly_one_of_many_concurrent_claims_wins(store: Arc<dyn Store>) {
     let harness = Arc::new(Harness::new(store));
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let claim = |n| {
@@ -43,7 +43,7 @@ pub async fn of_many_claims_at_once_exactly_one_wins(store: Arc<dyn Store>) {
     assert_eq!((job.lease.owner.into_iter().collect::<Vec<_>>(), job.attempt, job.lease.fence), (winners, 1, 1));
 }
 
-pub async fn a_claim_repeated_by_its_owner_is_the_same_claim(store: Arc<dyn Store>) {
+pub async fn claim_repeated_by_its_owner_changes_nothing(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let first = harness.done(job.id, Command::Claim { owner: nonce(1) }).await;
@@ -68,7 +68,7 @@ pub async fn a_lease_holds_until_its_end_and_not_longer(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_before(store: Arc<dyn Store>) {
+pub async fn job_of_a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_before(store: Arc<dyn Store>) {
     for (early, over) in [(1, false), (0, true), (-1, true)] {
         let harness = Harness::new(store.clone());
         let job = harness.accept(&super::user(early), &[phone(0)]).await;
@@ -86,7 +86,7 @@ pub async fn a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_before(s
     }
 }
 
-pub async fn a_renewal_moves_the_end_of_the_lease(store: Arc<dyn Store>) {
+pub async fn renewal_extends_the_lease(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let held = harness.claim(job.id).await;
@@ -99,7 +99,7 @@ pub async fn a_renewal_moves_the_end_of_the_lease(store: Arc<dyn Store>) {
     harness.done(job.id, Command::Claim { owner: nonce(2) }).await;
 }
 
-pub async fn a_job_that_is_not_there_cannot_be_claimed(store: Arc<dyn Store>) {
+pub async fn missing_job_cannot_be_claimed(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     assert_eq!(harness.step(job_id(9), &Command::Claim { owner: nonce(1) }).await, Stepped::NoSuchJob);
     assert_eq!(harness.store.job(job_id(9)).await.unwrap(), None);

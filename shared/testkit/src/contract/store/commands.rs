@@ -1,4 +1,4 @@
-//! Every command in every situation does exactly what the transition function says: adapters hold no rules.
+//! Every command in every situation does exactly what the transition function decides: adapters hold no rules.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ enum Situation {
     Queued,
     Enqueued,
     Waiting,
-    AtWork,
+    Processing,
     ReadyToFinish,
     Lost,
     PutBack,
@@ -54,7 +54,7 @@ async fn bring_about(harness: &Harness, uid: &Uid, situation: Situation) -> Job 
             }
             harness.accept(uid, &[phone(0)]).await
         }
-        AtWork | ReadyToFinish | Lost | PutBack | WaitingForEngine | DueAfterItsWait | WrittenInTheFuture => {
+        Processing | ReadyToFinish | Lost | PutBack | WaitingForEngine | DueAfterItsWait | WrittenInTheFuture => {
             at_work(harness, uid, situation).await
         }
         Completed => harness.transcribe(uid, &phone(0), &[(0, 900, "over")]).await,
@@ -119,7 +119,7 @@ fn put_back(fence: u64, cause: domain::PutBack) -> Command {
     Command::PutBack { fence, cause, jitter: 0.25 }
 }
 
-/// All that can be said to this job: with its own fence and number, and with others.
+/// Every command that can be sent to this job: with its own fence and dispatch number, and with others.
 fn everything(job: &Job, harness: &Harness) -> Vec<Command> {
     let soon = harness.now() + MINUTE;
     let (own, number) = (job.lease.fence, job.dispatch.number);
@@ -177,8 +177,8 @@ fn with_fence(fence: u64, soon: domain::Timestamp) -> Vec<Command> {
     ]
 }
 
-/// One command, compared with the pure function; false when the job is forgotten after it.
-async fn does_as_told(harness: &Harness, job: &Job, command: &Command) -> bool {
+/// Compares one command with the pure function; returns false when the job does not exist after it.
+async fn matches_pure_function(harness: &Harness, job: &Job, command: &Command) -> bool {
     let jobs = harness.store.jobs(&job.uid, &[], None, 100, domain::Timestamp::default()).await.unwrap();
     let taken = jobs.iter().filter(|job| job.holds_slot()).count();
     let slot_free = taken < harness.rules.enqueued_per_user as usize;
@@ -210,9 +210,9 @@ async fn all_commands(store: &Arc<dyn Store>, situation: Situation) {
         let harness = Harness::new(store.clone());
         let job = bring_about(&harness, &user(1 + n as i64), situation).await;
         let command = &everything(&job, &harness)[n];
-        if does_as_told(&harness, &job, command).await {
+        if matches_pure_function(&harness, &job, command).await {
             let job = harness.job(job.id).await;
-            does_as_told(&harness, &job, command).await;
+            matches_pure_function(&harness, &job, command).await;
         }
     }
 }
@@ -226,22 +226,22 @@ macro_rules! situations {
 }
 
 situations! {
-    to_a_queued_job: Queued;
-    to_an_enqueued_job: Enqueued;
-    to_a_waiting_job: Waiting;
-    to_a_job_at_work: AtWork;
-    to_a_job_ready_to_finish: ReadyToFinish;
-    to_a_lost_job: Lost;
-    to_a_job_that_was_put_back: PutBack;
-    to_a_job_that_waits_for_the_engine: WaitingForEngine;
-    to_a_job_whose_wait_is_over: DueAfterItsWait;
-    to_a_job_that_was_written_in_the_future: WrittenInTheFuture;
-    to_a_completed_job: Completed;
-    to_a_partly_failed_job: PartlyFailed;
-    to_a_cancelled_job: Cancelled;
-    to_a_job_that_is_over: CleanedUp;
-    to_a_retried_job: Retried;
-    to_an_upload_session: Uploading;
-    to_an_upload_session_that_is_overdue: UploadOverdue;
-    to_an_upload_session_that_expired: UploadExpired;
+    commands_to_queued_job_match_transition: Queued;
+    commands_to_enqueued_job_match_transition: Enqueued;
+    commands_to_waiting_job_match_transition: Waiting;
+    commands_to_processing_job_match_transition: Processing;
+    commands_to_job_ready_to_finish_match_transition: ReadyToFinish;
+    commands_to_lost_job_match_transition: Lost;
+    commands_to_put_back_job_match_transition: PutBack;
+    commands_to_job_waiting_for_engine_match_transition: WaitingForEngine;
+    commands_to_job_due_after_its_wait_match_transition: DueAfterItsWait;
+    commands_to_job_written_by_clock_ahead_match_transition: WrittenInTheFuture;
+    commands_to_completed_job_match_transition: Completed;
+    commands_to_partly_failed_job_match_transition: PartlyFailed;
+    commands_to_cancelled_job_match_transition: Cancelled;
+    commands_to_cleaned_up_job_match_transition: CleanedUp;
+    commands_to_retried_job_match_transition: Retried;
+    commands_to_upload_session_match_transition: Uploading;
+    commands_to_overdue_upload_session_match_transition: UploadOverdue;
+    commands_to_expired_upload_session_match_transition: UploadExpired;
 }

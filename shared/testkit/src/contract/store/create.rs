@@ -1,4 +1,4 @@
-//! Creating a job: a batch is accepted once, and what is known already is not done again.
+//! Creating a job: a batch is accepted once, and recordings that are already transcribed are not transcribed again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn answered(created: Created) -> Job {
     }
 }
 
-pub async fn a_new_job_is_queued_with_its_turn_and_a_due_time(store: Arc<dyn Store>) {
+pub async fn new_job_is_queued_with_a_slot_and_a_due_time(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let mut batch = batch(&ann(), &[phone(0), phone(90)]);
     batch.language = Some("de".into());
@@ -33,12 +33,12 @@ pub async fn a_new_job_is_queued_with_its_turn_and_a_due_time(store: Arc<dyn Sto
     assert_eq!((job.status, job.dispatch.state, job.dispatch.number), (Status::Queued, DispatchState::Pending, 1));
     assert_eq!(job.due_at, Some(harness.now() + harness.rules.enqueue_grace));
     assert_eq!((&job.language, &job.traceparent), (&batch.language, &batch.traceparent));
-    assert_eq!(harness.job(job.id).await, job, "what was answered is what was written");
+    assert_eq!(harness.job(job.id).await, job, "the returned job equals the stored one");
     let recording = harness.recording(&job, 1).await;
     assert_eq!((recording.state, recording.latest_job, recording.name), (State::Known, job.id, phone(90)));
 }
 
-pub async fn the_same_id_again_is_the_same_job(store: Arc<dyn Store>) {
+pub async fn create_with_the_same_id_returns_the_same_job(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let batch = batch(&ann(), &[phone(0)]);
     let first = harness.create(&batch).await;
@@ -48,7 +48,7 @@ pub async fn the_same_id_again_is_the_same_job(store: Arc<dyn Store>) {
     assert!(matches!(first, Created::New { .. }));
 }
 
-pub async fn a_live_job_with_all_recordings_answers(store: Arc<dyn Store>) {
+pub async fn live_job_with_all_recordings_of_the_batch_is_returned(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let live = harness.accept(&ann(), &[phone(0), phone(90)]).await;
     for names in [vec![phone(0), phone(90)], vec![phone(90)]] {
@@ -59,7 +59,7 @@ pub async fn a_live_job_with_all_recordings_answers(store: Arc<dyn Store>) {
     assert_eq!(harness.recording(&live, 0).await.latest_job, live.id);
 }
 
-pub async fn a_batch_that_is_only_partly_live_is_a_new_job(store: Arc<dyn Store>) {
+pub async fn batch_with_only_some_recordings_in_a_live_job_becomes_a_new_job(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let live = harness.accept(&ann(), &[phone(0)]).await;
     let job = harness.accept(&ann(), &[phone(0), phone(90)]).await;
@@ -67,17 +67,17 @@ pub async fn a_batch_that_is_only_partly_live_is_a_new_job(store: Arc<dyn Store>
     assert_eq!(harness.recording(&live, 0).await.latest_job, job.id, "a recording knows its latest job");
 }
 
-pub async fn a_completed_job_with_all_recordings_answers(store: Arc<dyn Store>) {
+pub async fn completed_job_with_all_recordings_of_the_batch_is_returned(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
-    let said: [&[_]; 2] = [&[(0, 900, "one")], &[(0, 900, "two")]];
-    let done = harness.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &said).await;
+    let spoken: [&[_]; 2] = [&[(0, 900, "one")], &[(0, 900, "two")]];
+    let done = harness.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &spoken).await;
     assert_eq!(answered(harness.create(&batch(&ann(), &[phone(90)])).await), done);
 }
 
-pub async fn any_recording_of_a_batch_leads_to_the_job_that_answers(store: Arc<dyn Store>) {
+pub async fn existing_job_is_found_by_any_recording_of_the_batch(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
-    let said: [&[_]; 2] = [&[(0, 900, "one")], &[(0, 900, "two")]];
-    let done = harness.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &said).await;
+    let spoken: [&[_]; 2] = [&[(0, 900, "one")], &[(0, 900, "two")]];
+    let done = harness.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &spoken).await;
     let later = harness.accept(&ann(), &[phone(0), phone(5000)]).await;
     assert_eq!(harness.recording(&done, 0).await.latest_job, later.id);
     for names in [[phone(0), phone(90)], [phone(90), phone(0)]] {
@@ -85,7 +85,7 @@ pub async fn any_recording_of_a_batch_leads_to_the_job_that_answers(store: Arc<d
     }
 }
 
-pub async fn recordings_finished_in_several_jobs_give_a_job_born_completed(store: Arc<dyn Store>) {
+pub async fn batch_finished_in_several_jobs_is_created_completed(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let one = harness.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
     let two = harness.transcribe(&ann(), &phone(5000), &[(0, 900, "two")]).await;
@@ -93,17 +93,18 @@ pub async fn recordings_finished_in_several_jobs_give_a_job_born_completed(store
     let created = harness.create(&again).await;
     let Created::New { job, deduplicated: true } = &created else { panic!("{created:?}") };
     assert_eq!((job.status, job.completed_at), (Status::Completed, Some(harness.now())));
-    assert_eq!(job.effects.push.due(), None, "nobody is woken for what is known");
-    let mut told = job.result.as_ref().map(|result| result.updated_conversation_ids.clone()).unwrap_or_default();
+    assert_eq!(job.effects.push.due(), None, "no worker is woken for known recordings");
+    let mut conversation_ids =
+        job.result.as_ref().map(|result| result.updated_conversation_ids.clone()).unwrap_or_default();
     let mut known = [one.new_conversation_ids, two.new_conversation_ids].concat();
-    told.sort();
+    conversation_ids.sort();
     known.sort();
-    assert_eq!(told, known);
+    assert_eq!(conversation_ids, known);
     assert_eq!(harness.job(job.id).await, *job);
-    assert_eq!(harness.create(&again).await, created, "asked again, it is still deduplicated");
+    assert_eq!(harness.create(&again).await, created, "a repeated request is still deduplicated");
 }
 
-pub async fn in_a_mix_the_finished_files_are_finished_from_the_start(store: Arc<dyn Store>) {
+pub async fn finished_files_of_a_mixed_batch_are_finished_from_the_start(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     harness.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
     let job = harness.accept(&ann(), &[phone(0), phone(90)]).await;
@@ -112,7 +113,7 @@ pub async fn in_a_mix_the_finished_files_are_finished_from_the_start(store: Arc<
     assert_eq!(job.files[0].counts.placed, 1);
 }
 
-pub async fn cancelled_and_failed_jobs_do_not_answer(store: Arc<dyn Store>) {
+pub async fn cancelled_and_failed_jobs_are_not_returned_for_a_new_batch(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let cancelled = harness.accept(&ann(), &[phone(0)]).await;
     harness.done(cancelled.id, Command::Cancel).await;
@@ -135,7 +136,7 @@ pub async fn a_recording_keeps_its_plan_when_another_job_takes_it(store: Arc<dyn
     assert_eq!((known.plan, known.captured_at, known.state), (planned.plan, planned.captured_at, State::Planned));
 }
 
-pub async fn the_same_bytes_of_another_user_are_another_recording(store: Arc<dyn Store>) {
+pub async fn same_bytes_of_another_user_are_another_recording(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     harness.transcribe(&ann(), &phone(0), &[(0, 900, "mine")]).await;
     let job = harness.accept(&bob(), &[phone(0)]).await;
@@ -143,7 +144,7 @@ pub async fn the_same_bytes_of_another_user_are_another_recording(store: Arc<dyn
     assert_eq!(harness.recording(&job, 0).await.plan, None);
 }
 
-pub async fn of_two_like_batches_at_once_one_becomes_a_job(store: Arc<dyn Store>) {
+pub async fn two_equal_concurrent_batches_become_one_job(store: Arc<dyn Store>) {
     let harness = Arc::new(Harness::new(store));
     let create = |n| {
         let harness = harness.clone();
@@ -161,33 +162,33 @@ pub async fn of_two_like_batches_at_once_one_becomes_a_job(store: Arc<dyn Store>
     assert_eq!(answers, vec![new[0]; 7]);
 }
 
-/// A batch in which nothing was heard at the door.
+/// A batch that was found silent when it was uploaded.
 fn silent(mut batch: Batch) -> Batch {
     batch.files.iter_mut().for_each(|file| file.silent = Some(facts(&Heard::Silence)));
     batch
 }
 
-pub async fn a_silent_batch_is_completed_with_its_recordings_in_one_step(store: Arc<dyn Store>) {
+pub async fn silent_batch_and_its_recordings_are_completed_in_one_step(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let batch = silent(batch(&ann(), &[phone(0), phone(90)]));
     let created = harness.create(&batch).await;
     let Created::New { job, deduplicated: false } = &created else { panic!("{created:?}") };
     assert_eq!((job.status, job.completed_at), (Status::Completed, Some(harness.now())));
     assert_eq!((job.effects.push.due(), job.effects.cleanup.due()), (None, Some(harness.now())));
-    assert_eq!(harness.job(job.id).await, *job, "what was answered is what was written");
+    assert_eq!(harness.job(job.id).await, *job, "the returned job equals the stored one");
     for index in 0..2 {
         let recording = harness.recording(job, index).await;
         assert_eq!((recording.state, recording.facts), (State::Silent, facts(&Heard::Silence)));
         assert_eq!(job.files[index].status, FileStatus::Silent);
     }
     harness.pass(MINUTE);
-    assert_eq!(harness.create(&batch).await, created, "asked again, it is the same job");
+    assert_eq!(harness.create(&batch).await, created, "a repeated request returns the same job");
     let again = batch_as(job_id(7), &ann(), &[phone(90)]);
     assert_eq!(answered(harness.create(&silent(again)).await), *job);
     assert_eq!((harness.conversations(&ann()).await.len(), harness.usage(&ann()).await.segments), (0, 0));
 }
 
-pub async fn what_is_planned_is_not_silenced_at_the_door(store: Arc<dyn Store>) {
+pub async fn planned_recording_is_not_marked_silent_by_a_later_upload(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let first = harness.accept(&ann(), &[phone(0)]).await;
     let first = harness.claim(first.id).await;
@@ -202,7 +203,7 @@ pub async fn what_is_planned_is_not_silenced_at_the_door(store: Arc<dyn Store>) 
     assert_eq!(harness.finish(&job).await.status, Status::Completed);
 }
 
-pub async fn a_worker_that_comes_late_to_a_silenced_recording_changes_nothing(store: Arc<dyn Store>) {
+pub async fn late_worker_does_not_change_a_recording_marked_silent(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let live = harness.accept(&ann(), &[phone(0)]).await;
     let live = harness.claim(live.id).await;
@@ -213,7 +214,7 @@ pub async fn a_worker_that_comes_late_to_a_silenced_recording_changes_nothing(st
     assert_eq!(harness.finish(&live).await.status, Status::Completed);
 }
 
-pub async fn a_silent_batch_takes_no_turn(store: Arc<dyn Store>) {
+pub async fn silent_batch_takes_no_slot(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let user_slots = i64::from(harness.rules.enqueued_per_user);
     for n in 0..user_slots {
@@ -222,5 +223,5 @@ pub async fn a_silent_batch_takes_no_turn(store: Arc<dyn Store>) {
     let silent = harness.accept_batch(&silent(batch(&ann(), &[phone(900_000)]))).await;
     assert_eq!(silent.status, Status::Completed);
     let waiting = harness.accept(&ann(), &[phone(901_000)]).await;
-    assert_eq!(waiting.dispatch.state, DispatchState::Waiting, "the turns are taken by those that work");
+    assert_eq!(waiting.dispatch.state, DispatchState::Waiting, "the slots are taken by the other jobs");
 }

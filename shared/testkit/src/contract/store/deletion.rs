@@ -1,4 +1,4 @@
-//! Deleting a conversation: it is gone for good, and so is what is left of its recordings near it.
+//! Deleting a conversation: it is gone for good, and so are the segments of its recordings that lie near it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{MS, ann, bob, user};
 use crate::build::{batch, conversation_id, phone, speech};
 use crate::harness::Harness;
 
-/// The first segment is placed, and its conversation deleted while the worker goes on.
+/// The first segment is placed, and its conversation is deleted while the worker goes on.
 async fn deleted_under_a_worker(store: &Arc<dyn Store>, uid: &Uid, spans: &[(u32, u32)]) -> (Harness, Job) {
     let harness = Harness::new(store.clone());
     let job = harness.accept(uid, &[phone(0)]).await;
@@ -31,7 +31,7 @@ pub async fn a_deleted_conversation_is_neither_found_nor_listed(store: Arc<dyn S
     assert!(!harness.delete(&ann(), id).await, "once");
 }
 
-pub async fn ids_merged_into_a_deleted_conversation_are_gone_too(store: Arc<dyn Store>) {
+pub async fn ids_merged_into_a_deleted_conversation_are_gone(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let late = harness.transcribe(&ann(), &phone(200), &[(0, 1000, "late")]).await.new_conversation_ids[0];
     harness.transcribe(&ann(), &phone(0), &[(0, 1000, "early")]).await;
@@ -40,7 +40,7 @@ pub async fn ids_merged_into_a_deleted_conversation_are_gone_too(store: Arc<dyn 
     assert_eq!((harness.page(&ann(), late).await, harness.conversations(&ann()).await.len()), (None, 0));
 }
 
-pub async fn audio_uploaded_again_does_not_bring_it_back(store: Arc<dyn Store>) {
+pub async fn audio_uploaded_again_does_not_restore_a_deleted_conversation(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let done = harness.transcribe(&ann(), &phone(0), &[(0, 900, "gone")]).await;
     harness.delete(&ann(), done.new_conversation_ids[0]).await;
@@ -54,18 +54,18 @@ pub async fn audio_uploaded_again_does_not_bring_it_back(store: Arc<dyn Store>) 
     assert_eq!((harness.talk(&ann()).await.len(), harness.usage(&ann()).await.segments), (0, 1));
 }
 
-pub async fn the_rest_of_its_recording_is_consumed_quietly(store: Arc<dyn Store>) {
+pub async fn remaining_segments_of_a_deleted_recording_are_consumed_without_lines(store: Arc<dyn Store>) {
     let (harness, job) = deleted_under_a_worker(&store, &ann(), &[(0, 900), (2000, 3000)]).await;
     let (job, recording) = harness.say(&job, 0, &[(2000, "the rest of it")]).await;
     assert_eq!(harness.talk(&ann()).await.len(), 0);
-    assert_eq!(harness.usage(&ann()).await.segments, 1, "only what was placed before");
+    assert_eq!(harness.usage(&ann()).await.segments, 1, "only the segments placed before");
     assert_eq!(recording.plan.and_then(|plan| plan.find(2000).map(|s| s.mark)), Some(Mark::Empty));
     let stub = &harness.store.lines(&ann(), recording.id, &[2000]).await.unwrap()[0];
     assert!(stub.stub && stub.utterances.is_empty());
     assert_eq!(harness.finish(&job).await.status, Status::Completed);
 }
 
-pub async fn the_rest_of_an_attached_recording_is_consumed_too(store: Arc<dyn Store>) {
+pub async fn remaining_segments_of_a_deleted_attached_recording_are_consumed(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let mut batch = batch(&ann(), &[phone(0)]);
     batch.conversation_id = Some(conversation_id(5));
@@ -78,7 +78,7 @@ pub async fn the_rest_of_an_attached_recording_is_consumed_too(store: Arc<dyn St
     assert_eq!((harness.talk(&ann()).await.len(), harness.usage(&ann()).await.segments), (0, 1));
 }
 
-pub async fn what_lies_two_minutes_from_it_is_not_consumed(store: Arc<dyn Store>) {
+pub async fn segment_two_minutes_from_a_deleted_conversation_is_not_consumed(store: Arc<dyn Store>) {
     for (start, kept) in [(120_999, 0), (121_000, 1), (121_001, 1)] {
         let uid = user(i64::from(start));
         let (harness, job) = deleted_under_a_worker(&store, &uid, &[(0, 1000), (start, start + 1000)]).await;
@@ -87,7 +87,7 @@ pub async fn what_lies_two_minutes_from_it_is_not_consumed(store: Arc<dyn Store>
     }
 }
 
-pub async fn other_audio_is_placed_as_if_it_had_not_been(store: Arc<dyn Store>) {
+pub async fn other_audio_is_placed_as_if_the_deleted_conversation_had_never_existed(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let id = harness.transcribe(&ann(), &phone(0), &[(0, 900, "gone")]).await.new_conversation_ids[0];
     harness.delete(&ann(), id).await;
@@ -96,7 +96,7 @@ pub async fn other_audio_is_placed_as_if_it_had_not_been(store: Arc<dyn Store>) 
     assert_eq!(harness.page(&ann(), id).await, None);
 }
 
-pub async fn a_deleted_explicit_id_is_placed_by_time(store: Arc<dyn Store>) {
+pub async fn recording_attached_to_a_deleted_id_is_placed_by_time(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let attach = async |secs, text| {
         let mut batch = batch(&ann(), &[phone(secs)]);
@@ -111,7 +111,7 @@ pub async fn a_deleted_explicit_id_is_placed_by_time(store: Arc<dyn Store>) {
     assert!(!harness.page(&ann(), job.new_conversation_ids[0]).await.unwrap().lines[0].attached);
 }
 
-pub async fn nobody_deletes_for_another_user(store: Arc<dyn Store>) {
+pub async fn conversation_of_another_user_is_not_deleted(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let id = harness.transcribe(&ann(), &phone(0), &[(0, 900, "mine")]).await.new_conversation_ids[0];
     assert!(!harness.delete(&bob(), id).await);
@@ -127,7 +127,7 @@ async fn due(harness: &Harness, after: Option<&DueDeletion>, limit: usize) -> Ve
     harness.store.due_deletions(harness.now(), after, limit).await.unwrap()
 }
 
-pub async fn a_deletion_whose_answer_was_lost_is_done_and_a_later_one_finds_nothing(store: Arc<dyn Store>) {
+pub async fn repeated_deletion_after_a_lost_answer_finds_nothing(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let id = harness.transcribe(&ann(), &phone(0), &[(0, 900, "gone")]).await.new_conversation_ids[0];
     let at = At { now: harness.now() + MS, rules: &harness.rules };
@@ -135,7 +135,7 @@ pub async fn a_deletion_whose_answer_was_lost_is_done_and_a_later_one_finds_noth
         assert!(store.delete_conversation(&ann(), id, at.clone()).await.unwrap());
     }
     store.remove_texts(&ann(), id, 10).await.unwrap();
-    assert!(store.delete_conversation(&ann(), id, at.clone()).await.unwrap(), "its texts are gone meanwhile");
+    assert!(store.delete_conversation(&ann(), id, at.clone()).await.unwrap(), "the texts are removed meanwhile");
     let later = At { now: at.now + MS, ..at };
     assert!(!store.delete_conversation(&ann(), id, later).await.unwrap());
     assert!(!store.delete_conversation(&ann(), conversation_id(404), harness.at()).await.unwrap());
@@ -143,9 +143,9 @@ pub async fn a_deletion_whose_answer_was_lost_is_done_and_a_later_one_finds_noth
 
 pub async fn texts_are_removed_page_by_page_and_the_lines_stay(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
-    let said: Vec<_> = (0..5).map(|n| (n * 1000, n * 1000 + 900, "a secret")).collect();
-    let starts: Vec<_> = said.iter().map(|(start, _, _)| *start).collect();
-    let job = harness.transcribe(&ann(), &phone(0), &said).await;
+    let spoken: Vec<_> = (0..5).map(|n| (n * 1000, n * 1000 + 900, "a secret")).collect();
+    let starts: Vec<_> = spoken.iter().map(|(start, _, _)| *start).collect();
+    let job = harness.transcribe(&ann(), &phone(0), &spoken).await;
     let (id, recording) = (job.new_conversation_ids[0], job.files[0].recording);
     assert_eq!(store.remove_texts(&ann(), id, 2).await.unwrap(), Removed::default(), "it is not deleted");
     assert!(harness.delete(&ann(), id).await);
@@ -157,7 +157,7 @@ pub async fn texts_are_removed_page_by_page_and_the_lines_stay(store: Arc<dyn St
     assert_eq!(due(&harness, None, 10).await, []);
 }
 
-pub async fn attached_texts_and_those_of_merged_conversations_go_too(store: Arc<dyn Store>) {
+pub async fn attached_texts_and_texts_of_merged_conversations_are_removed(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let late = harness.transcribe(&ann(), &phone(200), &[(0, 1000, "late")]).await;
     let mut attached = batch(&ann(), &[phone(9000)]);
@@ -173,7 +173,7 @@ pub async fn attached_texts_and_those_of_merged_conversations_go_too(store: Arc<
     assert_eq!(due(&harness, None, 10).await, []);
 }
 
-pub async fn texts_of_other_conversations_of_that_time_stay(store: Arc<dyn Store>) {
+pub async fn texts_of_other_conversations_at_that_time_are_kept(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let id = harness.transcribe(&ann(), &phone(0), &[(0, 900, "a"), (9000, 9900, "b")]).await.new_conversation_ids[0];
     assert!(harness.delete(&ann(), id).await);
@@ -186,7 +186,7 @@ pub async fn texts_of_other_conversations_of_that_time_stay(store: Arc<dyn Store
     );
 }
 
-pub async fn deletions_are_due_until_their_texts_are_gone_the_longest_first(store: Arc<dyn Store>) {
+pub async fn deletions_are_due_oldest_first_until_their_texts_are_gone(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let mut expected = Vec::new();
     for n in 0..5 {
@@ -216,12 +216,12 @@ pub async fn deletions_are_due_until_their_texts_are_gone_the_longest_first(stor
     assert_eq!(due(&harness, None, 10).await, expected[1..]);
 }
 
-pub async fn the_title_of_a_deleted_conversation_is_gone_for_a_reader_of_ids(store: Arc<dyn Store>) {
+pub async fn title_of_a_deleted_conversation_cannot_be_read_by_id(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let id: ConversationId =
         harness.transcribe(&ann(), &phone(0), &[(0, 900, "a title")]).await.new_conversation_ids[0];
     harness.delete(&ann(), id).await;
-    // Not even before its texts are removed.
+    // The title is gone even before the texts are removed.
     assert_eq!(harness.page(&ann(), id).await, None);
     assert_eq!(harness.conversations(&ann()).await, []);
 }

@@ -20,7 +20,7 @@ async fn devices(store: &dyn Store, uid: &Uid) -> Vec<Device> {
     devices
 }
 
-pub async fn a_device_is_registered_and_registered_anew(store: Arc<dyn Store>) {
+pub async fn device_is_registered_and_updated(store: Arc<dyn Store>) {
     let first = device(&ann(), "phone", "token-1");
     put(&*store, &first).await;
     put(&*store, &first).await;
@@ -31,17 +31,21 @@ pub async fn a_device_is_registered_and_registered_anew(store: Arc<dyn Store>) {
     assert_eq!(devices(&*store, &ann()).await, [second]);
 }
 
-pub async fn a_token_moves_to_whoever_registers_it(store: Arc<dyn Store>) {
+pub async fn token_moves_to_the_device_that_registers_it(store: Arc<dyn Store>) {
     put(&*store, &device(&ann(), "phone", "token")).await;
     put(&*store, &device(&ann(), "tablet", "other")).await;
     put(&*store, &device(&bob(), "phone", "token")).await;
     assert_eq!(devices(&*store, &ann()).await, [device(&ann(), "tablet", "other")]);
     assert_eq!(devices(&*store, &bob()).await, [device(&bob(), "phone", "token")]);
     put(&*store, &device(&bob(), "watch", "token")).await;
-    assert_eq!(devices(&*store, &bob()).await, [device(&bob(), "watch", "token")], "of the same user too");
+    assert_eq!(
+        devices(&*store, &bob()).await,
+        [device(&bob(), "watch", "token")],
+        "the same holds for devices of one user"
+    );
 }
 
-pub async fn of_too_many_devices_the_one_unused_longest_gives_way(store: Arc<dyn Store>) {
+pub async fn least_recently_used_device_is_removed_above_the_limit(store: Arc<dyn Store>) {
     let used = |n: usize, minutes: u64| Device {
         used_at: T0 + Duration::from_secs(60 * minutes),
         ..device(&ann(), &format!("device-{n:02}"), &format!("token-{n}"))
@@ -51,12 +55,16 @@ pub async fn of_too_many_devices_the_one_unused_longest_gives_way(store: Arc<dyn
         put(&*store, &used(n, if n == 7 { 1 } else { 10 + n as u64 })).await;
     }
     put(&*store, &used(3, 90)).await;
-    assert_eq!(devices(&*store, &ann()).await.len(), MAX_DEVICES, "a known device takes no new place");
+    assert_eq!(
+        devices(&*store, &ann()).await.len(),
+        MAX_DEVICES,
+        "an update of a known device does not count as a new one"
+    );
     put(&*store, &used(50, 100)).await;
     let ids: Vec<_> = devices(&*store, &ann()).await.iter().map(|d| d.id.to_string()).collect();
     assert_eq!(ids.len(), MAX_DEVICES);
     assert!(!ids.contains(&"device-07".to_owned()) && ids.contains(&"device-50".to_owned()), "{ids:?}");
-    assert_eq!(devices(&*store, &bob()).await.len(), 1, "each user has a limit of his own");
+    assert_eq!(devices(&*store, &bob()).await.len(), 1, "each user has a separate limit");
 }
 
 pub async fn a_device_can_be_deleted_twice(store: Arc<dyn Store>) {
@@ -68,7 +76,7 @@ pub async fn a_device_can_be_deleted_twice(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn a_dead_token_is_dropped_only_where_it_still_stands(store: Arc<dyn Store>) {
+pub async fn dead_token_is_dropped_only_if_the_device_still_has_it(store: Arc<dyn Store>) {
     put(&*store, &device(&ann(), "phone", "new")).await;
     store.drop_token(&ann(), &device_id("phone"), "old").await.unwrap();
     assert_eq!(devices(&*store, &ann()).await, [device(&ann(), "phone", "new")]);
@@ -86,7 +94,7 @@ pub async fn a_dropped_token_can_be_registered_again(store: Arc<dyn Store>) {
     assert_eq!(devices(&*store, &ann()).await, [phone]);
 }
 
-pub async fn devices_of_two_users_share_nothing_but_a_name(store: Arc<dyn Store>) {
+pub async fn devices_of_two_users_with_one_id_are_independent(store: Arc<dyn Store>) {
     put(&*store, &device(&ann(), "phone", "anns")).await;
     put(&*store, &device(&bob(), "phone", "bobs")).await;
     store.delete_device(&bob(), &device_id("phone")).await.unwrap();

@@ -1,4 +1,4 @@
-//! The way to a worker: tasks that are made, marked, lost and made again.
+//! Dispatching a job to a worker: tasks that are created, marked, lost and created again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::harness::Harness;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-pub async fn a_task_that_was_made_is_marked_and_looked_for_later(store: Arc<dyn Store>) {
+pub async fn created_task_is_marked_and_checked_later(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let marked = harness.done(job.id, Command::Enqueued { number: 1, schedule: None }).await;
@@ -27,7 +27,7 @@ pub async fn a_task_that_was_made_is_marked_and_looked_for_later(store: Arc<dyn 
     assert_eq!(harness.job(job.id).await, marked);
 }
 
-pub async fn a_mark_that_comes_late_changes_nothing(store: Arc<dyn Store>) {
+pub async fn late_mark_changes_nothing(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let held = harness.claim(job.id).await;
@@ -39,7 +39,7 @@ pub async fn a_mark_that_comes_late_changes_nothing(store: Arc<dyn Store>) {
     assert_eq!(harness.job(job.id).await, queued);
 }
 
-pub async fn a_lost_task_is_made_again_under_the_next_number(store: Arc<dyn Store>) {
+pub async fn lost_task_is_created_again_with_the_next_dispatch_number(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     harness.done(job.id, Command::Enqueued { number: 1, schedule: None }).await;
@@ -52,7 +52,7 @@ pub async fn a_lost_task_is_made_again_under_the_next_number(store: Arc<dyn Stor
     assert_eq!(why, Refusal::Redispatched { number: 2 }, "two sweeps make one new number");
 }
 
-pub async fn a_job_at_work_is_not_dispatched_again(store: Arc<dyn Store>) {
+pub async fn processing_job_is_not_dispatched_again(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let held = harness.claim(job.id).await;
@@ -82,7 +82,7 @@ pub async fn a_postponed_job_waits_without_being_claimed(store: Arc<dyn Store>) 
     assert_eq!(harness.job(job.id).await, waits);
 }
 
-pub async fn a_job_gives_up_waiting_when_its_audio_is_about_to_go_and_not_before(store: Arc<dyn Store>) {
+pub async fn job_stops_waiting_shortly_before_its_audio_is_deleted(store: Arc<dyn Store>) {
     for (early, over) in [(1, false), (0, true), (-1, true)] {
         let harness = Harness::new(store.clone());
         let job = harness.accept(&user(early), &[phone(0)]).await;
@@ -99,7 +99,7 @@ pub async fn a_job_gives_up_waiting_when_its_audio_is_about_to_go_and_not_before
     }
 }
 
-pub async fn a_job_whose_turn_it_is_cannot_be_promoted_again(store: Arc<dyn Store>) {
+pub async fn job_with_a_slot_cannot_be_promoted_again(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     for n in 1..=5 {
         harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;

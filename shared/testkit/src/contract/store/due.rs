@@ -1,4 +1,4 @@
-//! What is due: the sweep's one question.
+//! Which jobs are due: the only question of the sweep.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ async fn due(harness: &Harness, after: Option<DueCursor>, limit: usize) -> Vec<J
     jobs.iter().map(|job| job.id).collect()
 }
 
-pub async fn a_job_is_due_at_its_moment_and_not_before(store: Arc<dyn Store>) {
+pub async fn job_is_due_at_its_moment_and_not_before(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     harness.clock.set(job.due_at.unwrap() - MS);
@@ -26,7 +26,7 @@ pub async fn a_job_is_due_at_its_moment_and_not_before(store: Arc<dyn Store>) {
     assert_eq!(harness.store.due_jobs(harness.now(), None, 10).await.unwrap(), [job], "whole jobs");
 }
 
-pub async fn the_longest_due_comes_first_whoever_owns_it(store: Arc<dyn Store>) {
+pub async fn longest_due_job_comes_first_across_users(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     for (n, uid) in [(3, ann()), (1, bob()), (2, ann())] {
         harness.accept_batch(&batch_as(job_id(n), &uid, &[phone(n as i64)])).await;
@@ -36,7 +36,7 @@ pub async fn the_longest_due_comes_first_whoever_owns_it(store: Arc<dyn Store>) 
     assert_eq!(due(&harness, None, 10).await, [3, 1, 2].map(job_id));
     assert_eq!(due(&harness, None, 2).await, [3, 1].map(job_id));
     harness.claim(job_id(3)).await;
-    assert_eq!(due(&harness, None, 10).await, [1, 2].map(job_id), "a job at work is due when its lease ends");
+    assert_eq!(due(&harness, None, 10).await, [1, 2].map(job_id), "a processing job is due when its lease ends");
 }
 
 pub async fn pages_of_any_size_show_every_due_job_once(store: Arc<dyn Store>) {
@@ -61,7 +61,7 @@ pub async fn pages_of_any_size_show_every_due_job_once(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn a_job_that_was_seen_to_is_not_due_again(store: Arc<dyn Store>) {
+pub async fn handled_job_is_not_due_again(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     harness.pass(harness.rules.enqueue_grace);

@@ -1,4 +1,4 @@
-//! After the end: the push, the clean-up, the day on which the job is forgotten.
+//! What follows the end of a job: the push, the clean-up, and the day on which the job is deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub async fn effects_are_marked_done_one_by_one(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn a_push_that_failed_is_due_later(store: Arc<dyn Store>) {
+pub async fn failed_push_is_due_later(store: Arc<dyn Store>) {
     let (harness, job) = completed(store).await;
     let fence = job.lease.fence;
     harness.done(job.id, Command::AudioGone { fence }).await;
@@ -61,7 +61,7 @@ pub async fn a_push_is_given_up_a_day_after_the_end_and_not_before(store: Arc<dy
     }
 }
 
-pub async fn effects_of_an_end_that_was_undone_are_refused(store: Arc<dyn Store>) {
+pub async fn effects_of_an_end_undone_by_a_retry_are_refused(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = super::partly_failed(&harness, &ann()).await;
     let fence = job.lease.fence;
@@ -91,7 +91,7 @@ pub async fn effects_of_an_end_that_was_undone_are_refused(store: Arc<dyn Store>
     }
 }
 
-pub async fn only_jobs_whose_audio_is_there_are_named_to_the_orphan_rule(store: Arc<dyn Store>) {
+pub async fn only_jobs_with_audio_are_reported_to_the_orphan_check(store: Arc<dyn Store>) {
     let (harness, completed) = completed(store).await;
     // A failed job keeps its audio for a retry.
     let held = harness.accept(&ann(), &[phone(250)]).await;
@@ -113,7 +113,7 @@ pub async fn only_jobs_whose_audio_is_there_are_named_to_the_orphan_rule(store: 
     assert_eq!(with_audio().await, [live.id]);
 }
 
-pub async fn a_job_is_forgotten_at_the_end_of_its_retention_and_not_before(store: Arc<dyn Store>) {
+pub async fn job_is_deleted_at_the_end_of_its_retention_and_not_before(store: Arc<dyn Store>) {
     for (early, over) in [(1, false), (0, true), (-1, true)] {
         let harness = Harness::new(store.clone());
         let uid = user(early);
@@ -128,14 +128,14 @@ pub async fn a_job_is_forgotten_at_the_end_of_its_retention_and_not_before(store
             assert_eq!(harness.store.job(job.id).await.unwrap(), None);
             assert_eq!(harness.step(job.id, &Command::Expire).await, Stepped::NoSuchJob);
             assert_eq!(harness.recording(&job, 0).await.state, domain::recording::State::Done, "recordings stay");
-            assert_eq!(harness.talk(&uid).await, [["stays"]], "and what they say");
+            assert_eq!(harness.talk(&uid).await, [["stays"]], "and their texts");
         } else {
             assert_eq!(harness.refused(job.id, Command::Expire).await, Refusal::NotDue);
         }
     }
 }
 
-pub async fn a_job_that_goes_on_never_expires(store: Arc<dyn Store>) {
+pub async fn unfinished_job_never_expires(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     harness.pass(1000 * harness.rules.retention);

@@ -1,4 +1,4 @@
-//! The fence: whoever lost a job changes nothing any more, neither in it nor in what it was working on.
+//! The fence: a worker that lost its job changes nothing any more, neither in the job nor in its recordings.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::build::{line_for, nonce, phone, speech};
 use crate::harness::Harness;
 use crate::snapshot::Snapshot;
 
-/// Two segments, of which one is placed and the other has its text.
+/// A job with two segments, of which one is placed and the other has its text.
 async fn at_work(store: Arc<dyn Store>) -> (Harness, Job) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0), phone(9000)]).await;
@@ -34,13 +34,13 @@ fn commands_of(fence: u64) -> Vec<Command> {
     ]
 }
 
-/// Tries every write of a worker under this fence; `stands` are commands that may answer "done already".
-async fn every_write_is_refused(harness: &Harness, job: &Job, stands: fn(&Command) -> bool) {
+/// Tries every write of a worker under this fence; `is_done_already` selects commands that may answer "done already".
+async fn every_write_is_refused(harness: &Harness, job: &Job, is_done_already: fn(&Command) -> bool) {
     let before = Snapshot::take(&*harness.store, &job.uid).await.unwrap();
     for command in commands_of(job.lease.fence) {
         match harness.step(job.id, &command).await {
             Stepped::Refused { why: Refusal::Fenced { .. } | Refusal::Finished(_), .. } => {}
-            Stepped::Done { .. } if stands(&command) => {}
+            Stepped::Done { .. } if is_done_already(&command) => {}
             other => panic!("{command:?}: {other:?}"),
         }
     }
@@ -83,14 +83,14 @@ pub async fn after_another_claim_every_write_is_refused(store: Arc<dyn Store>) {
     every_write_is_refused(&harness, &job, none).await;
 }
 
-pub async fn after_a_put_back_only_the_put_back_stands(store: Arc<dyn Store>) {
+pub async fn after_a_put_back_only_a_repeated_put_back_is_accepted(store: Arc<dyn Store>) {
     let (harness, job) = at_work(store).await;
     let cause = PutBack::Deadline;
     harness.done(job.id, Command::PutBack { fence: job.lease.fence, cause, jitter: 0.0 }).await;
     every_write_is_refused(&harness, &job, |command| matches!(command, Command::PutBack { .. })).await;
 }
 
-pub async fn after_the_end_only_the_end_stands(store: Arc<dyn Store>) {
+pub async fn after_the_end_only_a_repeated_finish_is_accepted(store: Arc<dyn Store>) {
     let (harness, job) = at_work(store).await;
     for index in 0..2 {
         let failure = Failure::of(domain::Code::DigestMismatch);
@@ -114,13 +114,13 @@ pub async fn after_a_retry_every_write_of_the_earlier_run_is_refused(store: Arc<
     every_write_is_refused(&harness, &job, none).await;
 }
 
-pub async fn a_fence_that_was_never_given_is_refused(store: Arc<dyn Store>) {
+pub async fn unknown_fence_is_refused(store: Arc<dyn Store>) {
     let (harness, mut job) = at_work(store).await;
     job.lease.fence += 1;
     every_write_is_refused(&harness, &job, none).await;
 }
 
-pub async fn a_write_to_a_job_that_is_forgotten_is_refused(store: Arc<dyn Store>) {
+pub async fn write_to_a_deleted_job_is_refused(store: Arc<dyn Store>) {
     let (harness, job) = at_work(store).await;
     let line = line_for(&harness.recording(&job, 0).await, 5000, "late");
     harness.done(job.id, Command::Cancel).await;

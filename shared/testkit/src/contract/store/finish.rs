@@ -1,4 +1,4 @@
-//! The end of a job: its status from its files, and what follows.
+//! The end of a job: its status follows from its files, and effects follow from its status.
 
 use std::sync::Arc;
 
@@ -59,12 +59,12 @@ pub async fn a_job_whose_files_all_failed_is_failed_and_has_no_result(store: Arc
     assert_eq!((job.status, &job.result), (Status::Failed, &None));
     assert_eq!(job.files[0].failure.as_ref().map(|f| (f.code, f.blame)), Some((Code::InvalidAudio, Blame::Content)));
     assert_eq!(job.files[0].failure.as_ref().map(|f| f.detail.as_str()), Some("no frame can be read"));
-    assert_eq!(job.error, Some(failure), "what a retry can mend is told first");
+    assert_eq!(job.error, Some(failure), "the retryable failure is reported first");
     assert_eq!(job.effects.cleanup, Effect::Due(harness.now() + harness.rules.retention), "kept for a retry");
     assert_eq!(harness.job(job.id).await, job);
 }
 
-pub async fn anything_between_is_a_partial_failure(store: Arc<dyn Store>) {
+pub async fn job_with_good_and_failed_files_is_a_partial_failure(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = harness.claim(job.id).await;
@@ -78,7 +78,7 @@ pub async fn anything_between_is_a_partial_failure(store: Arc<dyn Store>) {
     assert_eq!(harness.job(job.id).await, job);
 }
 
-pub async fn a_repeated_end_is_the_same_end(store: Arc<dyn Store>) {
+pub async fn repeated_finish_changes_nothing(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let done = harness.transcribe(&ann(), &phone(0), &[(0, 900, "over")]).await;
     harness.pass(harness.rules.lease);

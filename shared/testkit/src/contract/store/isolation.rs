@@ -1,4 +1,4 @@
-//! Nobody reads or moves another user's data.
+//! No user reads or changes another user's data.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use crate::build::{T0, batch, batch_as, conversation_id, device, phone};
 use crate::harness::Harness;
 use crate::snapshot::Snapshot;
 
-/// Ann has one of everything.
-async fn anns_things(store: Arc<dyn Store>) -> (Harness, Job) {
+/// Ann has one of each: job, recording, conversation, device.
+async fn anns_data(store: Arc<dyn Store>) -> (Harness, Job) {
     let harness = Harness::new(store);
     let mut attached = batch(&ann(), &[phone(5000)]);
     attached.conversation_id = Some(conversation_id(5));
@@ -28,8 +28,8 @@ async fn seen_by_ann(harness: &Harness) -> Snapshot {
     Snapshot::take(&*harness.store, &ann()).await.unwrap()
 }
 
-pub async fn no_reading_finds_anything_of_another_user(store: Arc<dyn Store>) {
-    let (harness, done) = anns_things(store).await;
+pub async fn queries_find_nothing_of_another_user(store: Arc<dyn Store>) {
+    let (harness, done) = anns_data(store).await;
     let (store, recording) = (&harness.store, done.files[0].recording);
     let all_time = (T0, T0 + Duration::from_secs(1 << 30));
     assert_eq!(store.recordings(&bob(), &[recording]).await.unwrap(), [None]);
@@ -45,8 +45,8 @@ pub async fn no_reading_finds_anything_of_another_user(store: Arc<dyn Store>) {
     assert_eq!(store.promote(&bob(), harness.at()).await.unwrap(), []);
 }
 
-pub async fn the_same_audio_of_another_user_starts_from_nothing(store: Arc<dyn Store>) {
-    let (harness, _) = anns_things(store).await;
+pub async fn same_audio_of_another_user_is_transcribed_from_the_start(store: Arc<dyn Store>) {
+    let (harness, _) = anns_data(store).await;
     let before = seen_by_ann(&harness).await;
     let job = harness.transcribe(&bob(), &phone(0), &[(0, 900, "my own words")]).await;
     assert_eq!((job.status, job.new_conversation_ids.len()), (Status::Completed, 1));
@@ -55,20 +55,20 @@ pub async fn the_same_audio_of_another_user_starts_from_nothing(store: Arc<dyn S
     assert_eq!(seen_by_ann(&harness).await, before);
 }
 
-pub async fn an_id_of_anothers_conversation_is_not_found(store: Arc<dyn Store>) {
-    let (harness, done) = anns_things(store).await;
+pub async fn conversation_id_of_another_user_is_not_found(store: Arc<dyn Store>) {
+    let (harness, done) = anns_data(store).await;
     let before = seen_by_ann(&harness).await;
     for (n, id) in [done.new_conversation_ids[0], conversation_id(5)].into_iter().enumerate() {
         let mut batch = batch(&bob(), &[phone(n as i64)]);
         batch.conversation_id = Some(id);
         let job = harness.transcribe_batch(&batch, &[&[(0, 900, "not yours")]]).await;
-        assert_eq!(job.new_conversation_ids, [id], "it becomes one of his own");
+        assert_eq!(job.new_conversation_ids, [id], "it becomes a conversation of his own");
     }
     assert_eq!(seen_by_ann(&harness).await, before);
 }
 
-pub async fn an_id_of_anothers_job_gives_nothing_away(store: Arc<dyn Store>) {
-    let (harness, done) = anns_things(store).await;
+pub async fn job_id_of_another_user_reveals_nothing(store: Arc<dyn Store>) {
+    let (harness, done) = anns_data(store).await;
     let before = seen_by_ann(&harness).await;
     match harness.store.create_job(&batch_as(done.id, &bob(), &[phone(0)]), harness.at()).await {
         Err(error) => assert!(!error.may_pass(), "{error}"),
@@ -77,8 +77,8 @@ pub async fn an_id_of_anothers_job_gives_nothing_away(store: Arc<dyn Store>) {
     assert_eq!(seen_by_ann(&harness).await, before);
 }
 
-pub async fn what_another_does_with_his_devices_changes_nothing(store: Arc<dyn Store>) {
-    let (harness, _) = anns_things(store).await;
+pub async fn device_changes_of_another_user_change_nothing(store: Arc<dyn Store>) {
+    let (harness, _) = anns_data(store).await;
     let before = seen_by_ann(&harness).await;
     let same_name = device(&bob(), "phone", "another token");
     harness.store.put_device(&same_name).await.unwrap();

@@ -1,4 +1,4 @@
-//! What an operator sees: how many jobs there are, and what is due.
+//! Figures for the operator: how many jobs there are, and how many are due.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ async fn job_stats(harness: &Harness) -> JobStats {
     harness.ask(|| harness.store.job_stats(harness.now())).await
 }
 
-/// The statuses that there are jobs of. Every status is told.
+/// The statuses that some job has, with their counts. Every status must be reported.
 async fn counted(harness: &Harness) -> BTreeMap<&'static str, u64> {
     let by_status = job_stats(harness).await.by_status;
     assert_eq!(by_status.iter().map(|(status, _)| *status).collect::<Vec<_>>(), Status::ALL);
     by_status.into_iter().filter(|(_, jobs)| *jobs > 0).map(|(status, jobs)| (status.as_str(), jobs)).collect()
 }
 
-pub async fn jobs_are_counted_by_status_through_all_of_their_life(store: Arc<dyn Store>) {
+pub async fn jobs_are_counted_by_status_from_acceptance_to_deletion(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     assert_eq!(counted(&harness).await, BTreeMap::new());
     let job = harness.accept(&ann(), &[phone(0)]).await;
@@ -46,7 +46,7 @@ pub async fn jobs_are_counted_by_status_through_all_of_their_life(store: Arc<dyn
     assert_eq!(counted(&harness).await, BTreeMap::from([("queued", 1), ("partial_failure", 1)]), "forgotten");
 }
 
-pub async fn what_is_due_is_told_from_its_moment_on(store: Arc<dyn Store>) {
+pub async fn due_jobs_are_reported_from_their_moment_on(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let due = job.due_at.unwrap();
@@ -56,11 +56,11 @@ pub async fn what_is_due_is_told_from_its_moment_on(store: Arc<dyn Store>) {
     assert_eq!(job_stats(&harness).await.oldest_due, Some(due));
     harness.pass(Duration::from_secs(7));
     harness.accept(&bob(), &[phone(0)]).await;
-    let told = job_stats(&harness).await;
-    assert_eq!((told.oldest_due, told.effects_due), (Some(due), 0), "queued jobs have no effects");
+    let stats = job_stats(&harness).await;
+    assert_eq!((stats.oldest_due, stats.effects_due), (Some(due), 0), "queued jobs have no effects");
 }
 
-pub async fn finished_jobs_with_something_left_to_do_are_counted(store: Arc<dyn Store>) {
+pub async fn finished_jobs_with_pending_effects_are_counted(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.transcribe(&ann(), &phone(0), &[(0, 900, "fine")]).await;
     harness.clock.set(job.due_at.unwrap());

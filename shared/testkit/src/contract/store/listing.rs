@@ -9,7 +9,7 @@ use super::{MS, ann, bob};
 use crate::build::{batch_as, job_id, phone};
 use crate::harness::Harness;
 
-/// Jobs 1 to 7: two of one moment, three of the next, two of the one after.
+/// Jobs 1 to 7: two of one moment, three of the next, two of the one after that.
 async fn seven_jobs(store: Arc<dyn Store>) -> Harness {
     let harness = Harness::new(store);
     for n in [2, 1, 4, 3, 5, 7, 6] {
@@ -49,7 +49,7 @@ pub async fn pages_of_any_size_show_every_job_once(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn statuses_filter_before_the_page_is_cut(store: Arc<dyn Store>) {
+pub async fn status_filter_applies_before_paging(store: Arc<dyn Store>) {
     let harness = seven_jobs(store).await;
     harness.done(job_id(2), Command::Cancel).await;
     harness.done(job_id(5), Command::Cancel).await;
@@ -71,7 +71,7 @@ pub async fn expired_jobs_are_left_out_from_their_moment_on(store: Arc<dyn Store
         harness.clock.set(Timestamp::from_millis(end.millis() + late));
         assert_eq!(list(&harness, &[], None, 100).await.contains(&done.id), shown, "{late} ms late");
     }
-    assert_eq!(list(&harness, &[], None, 4).await, [7, 6, 5, 3].map(job_id), "and take no place in a page");
+    assert_eq!(list(&harness, &[], None, 4).await, [7, 6, 5, 3].map(job_id), "and they do not count in a page");
 }
 
 pub async fn another_users_jobs_are_not_listed(store: Arc<dyn Store>) {
@@ -82,12 +82,12 @@ pub async fn another_users_jobs_are_not_listed(store: Arc<dyn Store>) {
     assert_eq!(jobs, [theirs]);
 }
 
-pub async fn live_jobs_that_came_before_are_ahead(store: Arc<dyn Store>) {
+pub async fn earlier_live_jobs_are_counted_as_ahead(store: Arc<dyn Store>) {
     let harness = seven_jobs(store).await;
     harness.accept(&bob(), &[phone(0)]).await;
     let ahead = async |n| harness.store.jobs_ahead(&harness.job(job_id(n)).await).await.unwrap();
     assert_eq!([ahead(1).await, ahead(2).await, ahead(6).await, ahead(7).await], [0, 1, 5, 6]);
     harness.claim(job_id(2)).await;
     harness.done(job_id(3), Command::Cancel).await;
-    assert_eq!([ahead(2).await, ahead(4).await], [1, 2], "one at work counts, one that ended does not");
+    assert_eq!([ahead(2).await, ahead(4).await], [1, 2], "a processing job counts, an ended one does not");
 }

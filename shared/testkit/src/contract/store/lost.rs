@@ -1,4 +1,4 @@
-//! Lost answers: a caller who repeats what may or may not have happened ends where he would have ended without.
+//! Lost answers: a caller that repeats a call with an unknown outcome ends in the same state as without the fault.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::snapshot::Snapshot;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// One run of a story: job ids are the same in every run of the same user.
+/// One run of a scenario: job ids are the same in every run of the same user.
 struct Run {
     harness: Harness,
     uid: Uid,
@@ -37,8 +37,8 @@ impl Run {
     }
 }
 
-/// Plays the story without faults in memory, then on the store with its first answers lost, then with every second
-/// answer lost by chance, and compares what the user sees.
+/// Plays the scenario without faults in memory, then on the store with the first answer of each operation lost, then
+/// with every second answer lost at random, and compares what the user sees.
 async fn survives(store: Arc<dyn Store>, story: impl AsyncFn(&Run)) {
     let mut plans = vec![Plan::first_of_each()];
     plans.extend((1..=6).map(|seed| Plan::seeded(seed, 2)));
@@ -53,7 +53,7 @@ async fn survives(store: Arc<dyn Store>, story: impl AsyncFn(&Run)) {
     }
 }
 
-pub async fn acceptance_and_turns(store: Arc<dyn Store>) {
+pub async fn acceptance_and_slots(store: Arc<dyn Store>) {
     survives(store, async |run: &Run| {
         let Run { harness, uid, .. } = run;
         for n in 1..=7 {
@@ -69,7 +69,7 @@ pub async fn acceptance_and_turns(store: Arc<dyn Store>) {
     .await;
 }
 
-pub async fn the_whole_life_of_a_job(store: Arc<dyn Store>) {
+pub async fn job_from_acceptance_to_end(store: Arc<dyn Store>) {
     survives(store, async |run: &Run| {
         let (harness, id) = (&run.harness, run.id(1));
         harness.create(&run.batch(1, &[phone(0), phone(60), phone(900), phone(2000)])).await;
@@ -108,7 +108,7 @@ pub async fn the_whole_life_of_a_job(store: Arc<dyn Store>) {
     .await;
 }
 
-pub async fn trouble_and_waiting(store: Arc<dyn Store>) {
+pub async fn faults_and_waiting(store: Arc<dyn Store>) {
     survives(store, async |run: &Run| {
         let (harness, id) = (&run.harness, run.id(1));
         harness.create(&run.batch(1, &[phone(0)])).await;
@@ -138,7 +138,7 @@ pub async fn trouble_and_waiting(store: Arc<dyn Store>) {
     .await;
 }
 
-pub async fn listening_in_several_deliveries(store: Arc<dyn Store>) {
+pub async fn first_pass_in_several_deliveries(store: Arc<dyn Store>) {
     survives(store, async |run: &Run| {
         let (harness, id) = (&run.harness, run.id(1));
         harness.create(&run.batch(1, &[phone(0), phone(60)])).await;
@@ -158,7 +158,7 @@ pub async fn listening_in_several_deliveries(store: Arc<dyn Store>) {
     .await;
 }
 
-pub async fn conversations_that_join(store: Arc<dyn Store>) {
+pub async fn joining_conversations(store: Arc<dyn Store>) {
     survives(store, async |run: &Run| {
         let harness = &run.harness;
         for (n, secs) in [(1, 200), (2, 0), (3, 400), (4, 300), (5, 100)] {
@@ -171,12 +171,12 @@ pub async fn conversations_that_join(store: Arc<dyn Store>) {
     .await;
 }
 
-pub async fn conversations_that_are_deleted(store: Arc<dyn Store>) {
+pub async fn deleting_conversations(store: Arc<dyn Store>) {
     survives(store, async |run: &Run| {
         let Run { harness, uid, .. } = run;
-        let said: Vec<_> = (0..5).map(|n| (n * 1000, n * 1000 + 900, "some words")).collect();
-        let job = harness.transcribe_batch(&run.batch(1, &[phone(0)]), &[&said]).await;
-        harness.transcribe_batch(&run.batch(2, &[phone(9000)]), &[&said]).await;
+        let segments: Vec<_> = (0..5).map(|n| (n * 1000, n * 1000 + 900, "some words")).collect();
+        let job = harness.transcribe_batch(&run.batch(1, &[phone(0)]), &[&segments]).await;
+        harness.transcribe_batch(&run.batch(2, &[phone(9000)]), &[&segments]).await;
         let id = job.new_conversation_ids[0];
         harness.pass(MINUTE);
         assert!(harness.delete(uid, id).await);
@@ -187,7 +187,7 @@ pub async fn conversations_that_are_deleted(store: Arc<dyn Store>) {
     .await;
 }
 
-pub async fn devices_that_come_and_go(store: Arc<dyn Store>) {
+pub async fn registering_and_deleting_devices(store: Arc<dyn Store>) {
     survives(store, async |run: &Run| {
         let Run { harness, uid, .. } = run;
         let put = async |device| harness.ask(|| harness.store.put_device(&device)).await;

@@ -1,4 +1,4 @@
-//! A job that waits for an engine, its storage or a budget holds no turn, and takes one again when its wait is over.
+//! A job that waits for an engine, its storage or a budget holds no slot, and takes one again when its wait is over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use crate::harness::Harness;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// As many jobs as there are turns, numbered from 1, and two that wait; the smaller the number the older the recording.
+/// As many jobs as there are slots, numbered from 1, and two that wait; the smaller the number, the older the
+/// recording.
 async fn six_jobs(store: Arc<dyn Store>) -> Harness {
     let harness = Harness::new(store);
     for n in 1..=6 {
@@ -36,7 +37,7 @@ async fn promoted(harness: &Harness) -> Vec<JobId> {
     promoted.iter().map(|job| job.id).collect()
 }
 
-pub async fn a_job_that_waits_for_a_service_holds_no_turn(store: Arc<dyn Store>) {
+pub async fn job_waiting_for_a_service_holds_no_slot(store: Arc<dyn Store>) {
     let harness = six_jobs(store).await;
     let causes = [
         (1, PutBack::Engine { retry_after: None }, WaitingFor::Engine),
@@ -47,18 +48,18 @@ pub async fn a_job_that_waits_for_a_service_holds_no_turn(store: Arc<dyn Store>)
         let (job, others) = put_back(&harness, n, cause).await;
         assert_eq!((job.dispatch.state, job.waiting_for), (DispatchState::Waiting, Some(waiting_for)));
         assert!(!job.holds_slot() && job.is_parked() && !job.waits_for_slot());
-        assert_eq!(others, [], "what is away for it may be away for the next");
+        assert_eq!(others, [], "the service may be unavailable for the next job, too");
     }
-    assert_eq!(harness.store.stuck_users(harness.at(), 10).await.unwrap(), [ann()], "until somebody looks");
-    assert_eq!(promoted(&harness).await, [5, 6].map(job_id), "one turn of the three is left");
+    assert_eq!(harness.store.stuck_users(harness.at(), 10).await.unwrap(), [ann()], "until the next sweep");
+    assert_eq!(promoted(&harness).await, [5, 6].map(job_id), "one slot of the three is left");
     assert_eq!(
         harness.store.stuck_users(harness.at(), 10).await.unwrap(),
         [],
-        "who is parked is not in line for a turn"
+        "a parked job is not waiting for a slot"
     );
 }
 
-pub async fn a_job_in_a_language_that_is_not_spoken_gives_its_turn_away_at_once(store: Arc<dyn Store>) {
+pub async fn job_in_an_unsupported_language_frees_its_slot_at_once(store: Arc<dyn Store>) {
     let harness = six_jobs(store).await;
     let (job, others) = put_back(&harness, 1, PutBack::Language).await;
     assert_eq!((job.waiting_for, job.attempt), (Some(WaitingFor::Engine), 0));
@@ -66,7 +67,7 @@ pub async fn a_job_in_a_language_that_is_not_spoken_gives_its_turn_away_at_once(
     assert_eq!(put_back(&harness, 2, PutBack::Language).await.1, [job_id(6)]);
 }
 
-pub async fn a_job_whose_wait_is_over_takes_a_free_turn(store: Arc<dyn Store>) {
+pub async fn job_takes_a_free_slot_when_its_wait_is_over(store: Arc<dyn Store>) {
     let harness = six_jobs(store).await;
     let (parked, _) = put_back(&harness, 1, PutBack::Engine { retry_after: Some(5 * MINUTE) }).await;
     harness.clock.set(parked.due_at.unwrap() - MS);
@@ -75,13 +76,13 @@ pub async fn a_job_whose_wait_is_over_takes_a_free_turn(store: Arc<dyn Store>) {
     let job = harness.done(parked.id, Command::TakeSlot).await;
     assert_eq!((job.dispatch.state, job.dispatch.number), (DispatchState::Pending, parked.dispatch.number + 1));
     assert_eq!((job.waiting_for, job.waiting_until), (None, None));
-    assert_eq!(job.waiting_since, parked.waiting_since, "the wait goes on until something is done");
+    assert_eq!(job.waiting_since, parked.waiting_since, "the wait continues until there is progress");
     assert_eq!(job.due_at, Some(harness.now() + harness.rules.enqueue_grace));
     assert_eq!(harness.done(parked.id, Command::TakeSlot).await, job, "once");
-    assert_eq!(promoted(&harness).await, [], "its turn is its own");
+    assert_eq!(promoted(&harness).await, [], "it keeps its slot");
 }
 
-pub async fn a_job_whose_wait_is_over_gets_in_line_by_the_age_of_its_recording(store: Arc<dyn Store>) {
+pub async fn job_queues_by_age_of_its_recording_when_its_wait_is_over(store: Arc<dyn Store>) {
     let harness = six_jobs(store).await;
     let (parked, _) = put_back(&harness, 1, PutBack::Language).await;
     harness.clock.set(parked.due_at.unwrap());
@@ -95,7 +96,7 @@ pub async fn a_job_whose_wait_is_over_gets_in_line_by_the_age_of_its_recording(s
     assert_eq!(promoted.iter().map(|job| job.id).collect::<Vec<_>>(), [job_id(1)], "before a younger one");
 }
 
-pub async fn a_postponed_job_holds_no_turn(store: Arc<dyn Store>) {
+pub async fn postponed_job_holds_no_slot(store: Arc<dyn Store>) {
     let harness = six_jobs(store).await;
     let until = harness.now() + 5 * MINUTE;
     let job = harness.done(job_id(1), Command::Postpone { until, waiting_for: WaitingFor::Engine }).await;
@@ -115,7 +116,7 @@ pub async fn a_parked_job_can_be_woken_and_cancelled(store: Arc<dyn Store>) {
     assert_eq!((cancelled.status, cancelled.waiting_for), (Status::Cancelled, None));
 }
 
-pub async fn a_job_that_gives_its_place_to_others_keeps_its_turn_and_its_attempts(store: Arc<dyn Store>) {
+pub async fn job_that_yields_to_others_keeps_its_slot_and_attempts(store: Arc<dyn Store>) {
     let harness = six_jobs(store).await;
     let (job, others) = put_back(&harness, 1, PutBack::ForOthers).await;
     assert_eq!((job.dispatch.state, job.attempt, job.waiting_for), (DispatchState::Pending, 0, None));

@@ -1,4 +1,4 @@
-//! Placing: a segment stands in a conversation once, and is counted once.
+//! Placement: a segment is put into a conversation once, and is counted once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +25,12 @@ fn usage(transcribed_ms: u64, words: u64, segments: u64) -> Usage {
     Usage { transcribed_ms, words, segments }
 }
 
-pub async fn a_placed_segment_stands_in_a_conversation_and_is_counted(store: Arc<dyn Store>) {
+pub async fn placed_segment_is_in_a_conversation_and_counted(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     let (job, recording) = harness.say(&job, 0, &[(0, "hello there"), (2000, "who is it")]).await;
-    let [conversation] = &harness.conversations(&ann()).await[..] else { panic!("not one conversation") };
+    let [conversation] = &harness.conversations(&ann()).await[..] else {
+        panic!("there is not exactly one conversation")
+    };
     let page = harness.page(&ann(), conversation.id).await.unwrap();
     assert_eq!(page.lines.iter().map(|line| line.start_ms).collect::<Vec<_>>(), [0, 2000]);
     assert!(page.lines.iter().all(|line| line.conversation_id == Some(conversation.id) && !line.attached));
@@ -69,7 +71,7 @@ pub async fn audio_uploaded_again_is_not_counted_again(store: Arc<dyn Store>) {
     harness.clock.set(harness.job(done.id).await.expires_at.unwrap());
     harness.done(done.id, Command::Expire).await;
     let again = harness.accept(&ann(), &[phone(0)]).await;
-    assert_eq!(again.status, Status::Completed, "its job is forgotten, the recording is not");
+    assert_eq!(again.status, Status::Completed, "the job is deleted, the recording is not");
     let mix = harness.accept(&ann(), &[phone(0), phone(90)]).await;
     let mix = harness.claim(mix.id).await;
     harness.work(&mix, 0, &[(0, 900, "once more")]).await;
@@ -84,7 +86,7 @@ pub async fn two_jobs_share_the_segments_of_a_recording(store: Arc<dyn Store>) {
     harness.plan(&second, 0, speech(&[(0, 900)])).await;
     harness.say(&first, 0, &[(0, "one")]).await;
     let (second, _) = harness.say(&second, 0, &[(0, "uno"), (2000, "two")]).await;
-    assert_eq!(second.files[0].counts.placed, 2, "what the other job placed counts as done here");
+    assert_eq!(second.files[0].counts.placed, 2, "segments placed by the other job count as done here");
     let (first, recording) = harness.say(&first, 0, &[(2000, "due"), (5000, "three")]).await;
     assert_eq!((recording.state, first.files[0].status), (State::Done, FileStatus::Done));
     let (second, _) = harness.place(&second, 0, &[]).await;
@@ -93,7 +95,7 @@ pub async fn two_jobs_share_the_segments_of_a_recording(store: Arc<dyn Store>) {
     assert_eq!(harness.usage(&ann()).await, usage(2900, 3, 3));
 }
 
-pub async fn what_is_counted_comes_from_the_stored_line(store: Arc<dyn Store>) {
+pub async fn usage_is_counted_from_the_stored_line(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     harness.store(&job, 0, &[(0, "three short words")]).await;
     harness.say(&job, 0, &[(0, "many more words that came too late")]).await;
@@ -107,13 +109,13 @@ pub async fn a_text_that_is_not_stored_is_not_placed(store: Arc<dyn Store>) {
     assert_eq!((job.files[0].status, job.progress().successful), (FileStatus::Processing, 0));
 }
 
-pub async fn silence_on_speech_is_believed_the_second_time_and_never_counted(store: Arc<dyn Store>) {
+pub async fn empty_answer_for_speech_is_accepted_the_second_time_and_never_counted(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     let mark = async || harness.recording(&job, 0).await.plan.and_then(|plan| plan.find(0).map(|s| s.mark));
     harness.place(&job, 0, &[(0, Answer::EmptyOnce)]).await;
     assert_eq!(mark().await, Some(Mark::EmptyOnce));
     harness.place(&job, 0, &[(0, Answer::EmptyOnce)]).await;
-    assert_eq!(mark().await, Some(Mark::EmptyOnce), "the same answer told twice is one answer");
+    assert_eq!(mark().await, Some(Mark::EmptyOnce), "the same answer given twice counts once");
     let (after, _) = harness.place(&job, 0, &[(0, Answer::Empty)]).await;
     assert_eq!((mark().await, after.files[0].counts.empty), (Some(Mark::Empty), 1));
     harness.say(&job, 0, &[(0, "an answer after all")]).await;
@@ -121,14 +123,14 @@ pub async fn silence_on_speech_is_believed_the_second_time_and_never_counted(sto
     assert_eq!((harness.usage(&ann()).await, harness.talk(&ann()).await.len()), (Usage::default(), 0));
 }
 
-pub async fn a_text_after_one_silence_is_placed(store: Arc<dyn Store>) {
+pub async fn text_after_one_empty_answer_is_placed(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     harness.place(&job, 0, &[(0, Answer::EmptyOnce)]).await;
     harness.say(&job, 0, &[(0, "on second thought")]).await;
     assert_eq!(harness.talk(&ann()).await, [["on second thought"]]);
 }
 
-pub async fn a_file_of_nothing_but_accepted_silence_is_done(store: Arc<dyn Store>) {
+pub async fn file_with_only_accepted_silence_is_done(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     let answers = [0, 2000, 5000].map(|start| (start, Answer::Empty));
     let (job, recording) = harness.place(&job, 0, &answers).await;
@@ -151,14 +153,18 @@ pub async fn a_failed_segment_fails_only_in_its_job(store: Arc<dyn Store>) {
     let next = harness.accept(&ann(), &[phone(0)]).await;
     let next = harness.claim(next.id).await;
     let (next, recording) = harness.plan(&next, 0, speech(&[(0, 1)])).await;
-    assert_eq!((next.files[0].status, next.progress().failed), (FileStatus::Processing, 0), "a new job starts without");
+    assert_eq!(
+        (next.files[0].status, next.progress().failed),
+        (FileStatus::Processing, 0),
+        "a new job starts without the failure"
+    );
     assert_eq!(recording.plan.and_then(|plan| plan.find(5000).map(|s| s.mark)), Some(Mark::Open));
     let (next, _) = harness.say(&next, 0, &[(5000, "three")]).await;
     assert_eq!(harness.finish(&next).await.status, Status::Completed);
     assert_eq!(harness.talk(&ann()).await, [["one", "two", "three"]]);
 }
 
-pub async fn a_segment_that_failed_here_and_was_done_elsewhere_is_done(store: Arc<dyn Store>) {
+pub async fn segment_failed_in_one_job_and_done_in_another_is_done(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     harness.place(&job, 0, &[(0, Answer::Failed { refused: false })]).await;
     let other = harness.accept(&ann(), &[phone(0), phone(90)]).await;
@@ -203,14 +209,14 @@ pub async fn a_group_over_the_limit_is_refused(store: Arc<dyn Store>) {
     assert_eq!(job.progress().successful as usize, MAX_GROUP);
 }
 
-pub async fn placing_shows_that_the_worker_lives(store: Arc<dyn Store>) {
+pub async fn placement_extends_the_lease(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     harness.pass(harness.rules.lease - MS);
     let (job, _) = harness.place(&job, 0, &[(0, Answer::EmptyOnce)]).await;
     assert_eq!(job.lease.until, Some(harness.now() + harness.rules.lease));
 }
 
-pub async fn placements_at_once_miss_nothing_of_one_another(store: Arc<dyn Store>) {
+pub async fn concurrent_placements_see_each_other(store: Arc<dyn Store>) {
     let harness = Arc::new(Harness::new(store));
     for uid in [ann(), bob()] {
         let mut tasks = Vec::new();

@@ -1,4 +1,4 @@
-//! Plans: a recording is cut into segments once, whoever listens to it first.
+//! Plans: a recording is cut into segments once, by the first worker that listens to it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::{MS, ann, bob};
 use crate::build::{after, batch, conversation_id, facts, levels, peaks, phone, plan, segments, speech};
 use crate::harness::Harness;
 
-pub async fn a_plan_is_written_once_with_what_it_fixes(store: Arc<dyn Store>) {
+pub async fn plan_is_written_once_with_all_its_fields(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let mut batch = batch(&ann(), &[phone(30)]);
     batch.language = Some("de".into());
@@ -31,7 +31,7 @@ pub async fn a_plan_is_written_once_with_what_it_fixes(store: Arc<dyn Store>) {
     assert_eq!((harness.job(job.id).await, harness.recording(&job, 0).await), (job, recording));
 }
 
-pub async fn a_later_plan_finds_the_first(store: Arc<dyn Store>) {
+pub async fn later_plan_returns_the_first_one(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let first = harness.accept(&ann(), &[phone(0)]).await;
     let first = harness.claim(first.id).await;
@@ -49,7 +49,7 @@ pub async fn a_later_plan_finds_the_first(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn a_plan_that_is_finished_settles_the_file_of_another_job(store: Arc<dyn Store>) {
+pub async fn finished_plan_completes_the_file_of_another_job(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let first = harness.accept(&ann(), &[phone(0)]).await;
     let second = harness.accept(&ann(), &[phone(0), phone(90)]).await;
@@ -61,7 +61,7 @@ pub async fn a_plan_that_is_finished_settles_the_file_of_another_job(store: Arc<
     assert_eq!(job.files[0].conversation_ids, harness.job(first.id).await.new_conversation_ids);
 }
 
-pub async fn silence_settles_recording_and_file(store: Arc<dyn Store>) {
+pub async fn silence_completes_recording_and_file(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = harness.claim(job.id).await;
@@ -71,7 +71,7 @@ pub async fn silence_settles_recording_and_file(store: Arc<dyn Store>) {
     assert_eq!((harness.job(job.id).await, harness.recording(&job, 0).await), (job, recording));
 }
 
-pub async fn what_cannot_be_decoded_may_be_tried_again(store: Arc<dyn Store>) {
+pub async fn undecodable_recording_can_be_uploaded_again(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = harness.claim(job.id).await;
@@ -89,7 +89,7 @@ pub async fn what_cannot_be_decoded_may_be_tried_again(store: Arc<dyn Store>) {
     assert_eq!(job.files[0].failure, None);
 }
 
-pub async fn audio_without_a_moment_ended_when_it_was_accepted(store: Arc<dyn Store>) {
+pub async fn audio_without_capture_time_ends_at_its_acceptance(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let mut batch = batch(&ann(), &["talk.wav"]);
     batch.files[0].captured_at = None;
@@ -102,7 +102,7 @@ pub async fn audio_without_a_moment_ended_when_it_was_accepted(store: Arc<dyn St
     assert_eq!(recording.captured_at, Some(job.created_at - duration));
 }
 
-pub async fn a_day_of_talk_is_one_plan(store: Arc<dyn Store>) {
+pub async fn day_of_speech_fits_into_one_plan(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = harness.claim(job.id).await;
@@ -112,7 +112,7 @@ pub async fn a_day_of_talk_is_one_plan(store: Arc<dyn Store>) {
     assert_eq!(harness.recording(&job, 0).await.plan, recording.plan);
 }
 
-pub async fn speech_is_remembered_apart_from_its_padding(store: Arc<dyn Store>) {
+pub async fn speech_is_stored_without_its_padding(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = harness.claim(job.id).await;
@@ -121,18 +121,18 @@ pub async fn speech_is_remembered_apart_from_its_padding(store: Arc<dyn Store>) 
     assert_eq!(harness.usage(&ann()).await.transcribed_ms, 600);
 }
 
-pub async fn what_is_kept_beside_a_recording_is_that_of_the_plan_that_stands(store: Arc<dyn Store>) {
+pub async fn peaks_and_levels_belong_to_the_stored_plan(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let heard = speech(&[(0, 900), (2000, 3000)]);
     let job = harness.accept(&ann(), &[phone(0), phone(90)]).await;
     let job = harness.claim(job.id).await;
     let (spoken, silent) = (job.files[0].recording, job.files[1].recording);
-    assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), None, "nobody has listened to it");
+    assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), None, "it was not listened to");
     assert_eq!(store.levels(&ann(), spoken).await.unwrap(), None);
     harness.plan(&job, 0, heard.clone()).await;
     harness.plan(&job, 0, speech(&[(50, 800)])).await;
     harness.plan(&job, 1, Heard::Silence).await;
-    assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), Some(peaks(&heard)), "the first plan's stay");
+    assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), Some(peaks(&heard)), "those of the first plan are kept");
     assert_eq!(store.levels(&ann(), spoken).await.unwrap(), Some(levels(&heard)));
     harness.say(&job, 0, &[(0, "placing changes neither")]).await;
     assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), Some(peaks(&heard)));
@@ -143,7 +143,7 @@ pub async fn what_is_kept_beside_a_recording_is_that_of_the_plan_that_stands(sto
     assert_eq!(store.levels(&bob(), spoken).await.unwrap(), None);
 }
 
-pub async fn a_plan_shows_that_the_worker_lives(store: Arc<dyn Store>) {
+pub async fn plan_extends_the_lease(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = harness.claim(job.id).await;
@@ -153,7 +153,7 @@ pub async fn a_plan_shows_that_the_worker_lives(store: Arc<dyn Store>) {
     assert_eq!(job.due_at, job.lease.until);
 }
 
-pub async fn a_file_that_the_job_does_not_have_cannot_be_planned(store: Arc<dyn Store>) {
+pub async fn plan_of_a_file_that_the_job_lacks_is_refused(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = harness.claim(job.id).await;
@@ -162,7 +162,7 @@ pub async fn a_file_that_the_job_does_not_have_cannot_be_planned(store: Arc<dyn 
     assert_eq!(harness.job(job.id).await, job);
 }
 
-pub async fn a_file_that_failed_is_settled(store: Arc<dyn Store>) {
+pub async fn failed_file_is_final(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = harness.claim(job.id).await;
@@ -170,17 +170,17 @@ pub async fn a_file_that_failed_is_settled(store: Arc<dyn Store>) {
     let failed = harness.done(job.id, fail(Code::DigestMismatch)).await;
     assert_eq!(failed.files[0].status, FileStatus::Failed);
     let again = harness.done(job.id, fail(Code::StagedAudioMissing)).await;
-    assert_eq!(again.files[0].failure, failed.files[0].failure, "the first failure stays");
+    assert_eq!(again.files[0].failure, failed.files[0].failure, "the first failure is kept");
     assert_eq!(harness.job(job.id).await, again);
 }
 
-/// Of bytes that the delivery did not compare with their digest.
+/// A plan for bytes that the delivery did not compare with their digest.
 fn unverified(job: &Job, index: usize, heard: Heard) -> FilePlan {
     FilePlan { verified: false, ..plan(job, index, heard) }
 }
 
-/// A session only claims its digests; a batch was digested while it came.
-pub async fn bytes_that_nobody_verified_say_nothing_of_a_recording(store: Arc<dyn Store>) {
+/// A session only claims its digests; a batch is digested while it is received.
+pub async fn unverified_bytes_do_not_change_the_recording(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let batch = harness.accept(&bob(), &[phone(0)]).await;
     assert!(batch.files[0].verified);
@@ -198,14 +198,14 @@ pub async fn bytes_that_nobody_verified_say_nothing_of_a_recording(store: Arc<dy
     assert_eq!(marked.files.iter().map(|file| file.verified).collect::<Vec<_>>(), [true, false, false]);
     assert_eq!(marked.lease.until, Some(harness.now() + harness.rules.lease));
     let (_, recording) = harness.write_plan(&job, &unverified(&job, 0, speech(&[(0, 900)]))).await;
-    assert_eq!(recording.state, State::Planned, "an earlier delivery has compared them");
+    assert_eq!(recording.state, State::Planned, "an earlier delivery has verified them");
     let (after, recording) = harness.plan(&job, 1, Heard::Silence).await;
-    assert_eq!((recording.state, after.files[1].verified), (State::Silent, true), "this one has");
+    assert_eq!((recording.state, after.files[1].verified), (State::Silent, true), "this worker has listened to it");
     assert_eq!(harness.job(job.id).await, after);
 }
 
-/// What was decoded in part is done, with a code that every job is told which ever has the recording.
-pub async fn a_recording_that_was_decoded_in_part_is_never_told_as_whole(store: Arc<dyn Store>) {
+/// A partly decoded recording is done, with a code that every job with this recording reports.
+pub async fn partly_decoded_recording_is_never_reported_as_complete(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0), phone(900)]).await;
     let job = harness.claim(job.id).await;
@@ -218,7 +218,7 @@ pub async fn a_recording_that_was_decoded_in_part_is_never_told_as_whole(store: 
     assert_eq!((after.files[0].status, code(&after, 0)), (FileStatus::Done, Some(Code::PartlyDecoded)));
     harness.work(&job, 1, &[(0, 900, "all of it")]).await;
     let ended = harness.finish(&job).await;
-    assert_eq!((ended.status, ended.audio), (Status::PartialFailure, Audio::Gone), "no retry would mend it");
+    assert_eq!((ended.status, ended.audio), (Status::PartialFailure, Audio::Gone), "no retry would help");
     assert_eq!(ended.error.as_ref().map(|failure| failure.code), Some(Code::PartlyDecoded));
     assert_eq!((code(&ended, 1), harness.usage(&ann()).await.segments), (None, 2));
     let why = harness.refused(ended.id, Command::Retry { key: crate::build::nonce(3) }).await;

@@ -1,4 +1,5 @@
-//! Putting a job back: it comes again when its cause has passed, and only the worker's own faults count.
+//! Putting a job back: it is delivered again when the cause has passed, and only faults of the worker count as
+//! attempts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ async fn put_back(harness: &Harness, job: &Job, cause: PutBack) -> Job {
     let command = Command::PutBack { fence: job.lease.fence, cause, jitter: 1.0 };
     let stepped = harness.step(job.id, &command).await;
     let Stepped::Done { job: after, actions, .. } = stepped else { panic!("{stepped:?}") };
-    assert_eq!(harness.job(job.id).await, after, "what was answered is what was written");
+    assert_eq!(harness.job(job.id).await, after, "the returned job equals the stored one");
     if after.status == Status::Queued {
         assert_eq!(actions, [Action::Enqueue]);
         assert_eq!((after.dispatch.number, after.lease.owner), (job.dispatch.number + 1, None));
@@ -39,7 +40,7 @@ fn fault(code: Code) -> PutBack {
     PutBack::Fault { code, retry_after: None }
 }
 
-pub async fn a_fault_counts_and_backs_off(store: Arc<dyn Store>) {
+pub async fn fault_counts_as_an_attempt_and_backs_off(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     let after = put_back(&harness, &job, fault(Code::Internal)).await;
     assert_eq!((after.attempt, after.due_at), (1, Some(harness.now() + harness.rules.backoff_min)));
@@ -49,7 +50,7 @@ pub async fn a_fault_counts_and_backs_off(store: Arc<dyn Store>) {
     assert_eq!((after.attempt, after.due_at), (2, Some(harness.now() + 2 * harness.rules.backoff_min)));
 }
 
-pub async fn the_last_fault_ends_the_job_with_its_code(store: Arc<dyn Store>) {
+pub async fn last_fault_ends_the_job_with_its_code(store: Arc<dyn Store>) {
     let (harness, mut job) = held(store).await;
     for _ in 1..harness.rules.max_attempts {
         put_back(&harness, &job, fault(Code::TranscriptionFailed)).await;
@@ -60,7 +61,7 @@ pub async fn the_last_fault_ends_the_job_with_its_code(store: Arc<dyn Store>) {
     assert_eq!(ended.files[0].failure.as_ref().map(|failure| failure.code), Some(Code::TranscriptionFailed));
 }
 
-pub async fn a_deadline_with_progress_does_not_count(store: Arc<dyn Store>) {
+pub async fn deadline_with_progress_does_not_count_as_an_attempt(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     harness.plan(&job, 0, speech(&[(0, 900), (2000, 3000)])).await;
     harness.say(&job, 0, &[(0, "a start")]).await;
@@ -68,16 +69,16 @@ pub async fn a_deadline_with_progress_does_not_count(store: Arc<dyn Store>) {
     assert_eq!((after.attempt, after.due_at), (0, Some(harness.now())));
     let job = harness.claim(job.id).await;
     let after = put_back(&harness, &job, PutBack::Deadline).await;
-    assert_eq!(after.attempt, 1, "without progress it does");
+    assert_eq!(after.attempt, 1, "without progress an attempt is counted");
 }
 
-pub async fn a_shutdown_does_not_count(store: Arc<dyn Store>) {
+pub async fn shutdown_does_not_count_as_an_attempt(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     let after = put_back(&harness, &job, PutBack::Shutdown).await;
     assert_eq!((after.attempt, after.due_at, after.waiting_for), (0, Some(harness.now()), None));
 }
 
-pub async fn a_silent_engine_is_waited_for(store: Arc<dyn Store>) {
+pub async fn job_waits_for_an_unavailable_engine(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     let after = put_back(&harness, &job, PutBack::Engine { retry_after: Some(7 * MINUTE) }).await;
     let until = Some(harness.now() + 7 * MINUTE);
@@ -86,10 +87,10 @@ pub async fn a_silent_engine_is_waited_for(store: Arc<dyn Store>) {
     harness.pass(7 * MINUTE);
     let job = harness.claim(job.id).await;
     assert_eq!((job.waiting_for, job.waiting_until), (None, None));
-    assert_eq!(job.waiting_since, after.waiting_since, "the wait goes on until something is done");
+    assert_eq!(job.waiting_since, after.waiting_since, "the wait continues until there is progress");
 }
 
-pub async fn a_used_up_budget_is_waited_for(store: Arc<dyn Store>) {
+pub async fn job_waits_for_a_used_up_budget(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     let until = harness.now() + 600 * MINUTE;
     let after = put_back(&harness, &job, PutBack::Budget { until }).await;
@@ -97,7 +98,7 @@ pub async fn a_used_up_budget_is_waited_for(store: Arc<dyn Store>) {
     assert_eq!((after.waiting_until, after.due_at), (Some(until), Some(until)));
 }
 
-pub async fn the_longest_wait_ends_the_job_and_not_sooner(store: Arc<dyn Store>) {
+pub async fn job_ends_after_the_longest_wait_and_not_before(store: Arc<dyn Store>) {
     for (early, over) in [(1, false), (0, true), (-1, true)] {
         let harness = Harness::new(store.clone());
         let job = harness.accept(&user(early), &[phone(0)]).await;
@@ -115,12 +116,12 @@ pub async fn the_longest_wait_ends_the_job_and_not_sooner(store: Arc<dyn Store>)
     }
 }
 
-pub async fn progress_starts_the_wait_anew(store: Arc<dyn Store>) {
+pub async fn progress_restarts_the_wait(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     put_back(&harness, &job, PutBack::Engine { retry_after: None }).await;
     harness.pass(harness.rules.max_wait - MS);
     let job = harness.claim(job.id).await;
-    // A plan alone is no progress; a segment is.
+    // A plan alone is no progress; a placed segment is.
     harness.plan(&job, 0, speech(&[(0, 900), (2000, 2900)])).await;
     harness.say(&job, 0, &[(0, "one")]).await;
     let after = put_back(&harness, &job, PutBack::Engine { retry_after: None }).await;

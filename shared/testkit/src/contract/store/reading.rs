@@ -12,7 +12,7 @@ use crate::harness::Harness;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-pub async fn recordings_come_in_the_order_asked_for(store: Arc<dyn Store>) {
+pub async fn recordings_are_returned_in_the_requested_order(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0), phone(90)]).await;
     let unknown = recording_id(&ann(), &phone(7));
@@ -24,15 +24,17 @@ pub async fn recordings_come_in_the_order_asked_for(store: Arc<dyn Store>) {
 
 pub async fn pages_of_lines_show_every_line_once(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
-    // Three recordings that begin at the same moment: only the ids tell their lines apart.
+    // Three recordings begin at the same moment: only the ids tell their lines apart.
     let names: Vec<_> = ["phone", "pendant", "watch"].iter().map(|device| named(device, T0)).collect();
     let mut batch = batch(&ann(), &names);
     for file in &mut batch.files {
         file.stream.device = "phone".into();
     }
-    let said: &[_] = &[(0, 900, "a"), (1000, 1900, "b")];
-    harness.transcribe_batch(&batch, &[said, said, said]).await;
-    let [conversation] = &harness.conversations(&ann()).await[..] else { panic!("not one conversation") };
+    let segments: &[_] = &[(0, 900, "a"), (1000, 1900, "b")];
+    harness.transcribe_batch(&batch, &[segments, segments, segments]).await;
+    let [conversation] = &harness.conversations(&ann()).await[..] else {
+        panic!("there is not exactly one conversation")
+    };
     let all = harness.page(&ann(), conversation.id).await.unwrap().lines;
     assert!(all.len() == 6 && all.is_sorted_by_key(|line| line.order()));
     for size in 1..=7 {
@@ -51,7 +53,7 @@ pub async fn pages_of_lines_show_every_line_once(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn a_page_goes_on_after_a_line_that_is_not_there(store: Arc<dyn Store>) {
+pub async fn page_continues_after_a_cursor_of_a_missing_line(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     harness.transcribe(&ann(), &phone(0), &[(0, 900, "a"), (2000, 2900, "b")]).await;
     let id = harness.conversations(&ann()).await[0].id;
@@ -95,7 +97,7 @@ pub async fn conversations_of_a_time_include_its_start_and_not_its_end(store: Ar
     assert_eq!(between(Some(two), Some(one)).await, []);
 }
 
-pub async fn pages_of_conversations_show_every_one_once(store: Arc<dyn Store>) {
+pub async fn pages_of_conversations_show_every_conversation_once(store: Arc<dyn Store>) {
     let (harness, all) = five_conversations(store).await;
     for size in 1..=6 {
         let (mut seen, mut after) = (Vec::new(), None);

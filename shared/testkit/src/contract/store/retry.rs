@@ -1,4 +1,4 @@
-//! Retrying: a failed job runs again for what is not done.
+//! Retrying: a failed job runs again for the files and segments that are not done.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{ann, partly_failed, user};
 use crate::build::{nonce, phone};
 use crate::harness::Harness;
 
-pub async fn a_retry_reopens_what_is_not_done(store: Arc<dyn Store>) {
+pub async fn retry_reopens_unfinished_files(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let ended = partly_failed(&harness, &ann()).await;
     let job = harness.done(ended.id, Command::Retry { key: nonce(1) }).await;
@@ -24,25 +24,25 @@ pub async fn a_retry_reopens_what_is_not_done(store: Arc<dyn Store>) {
     assert_eq!(harness.job(job.id).await, job);
 }
 
-pub async fn a_repeated_retry_is_the_same_retry(store: Arc<dyn Store>) {
+pub async fn repeated_retry_changes_nothing(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let ended = partly_failed(&harness, &ann()).await;
     let job = harness.done(ended.id, Command::Retry { key: nonce(1) }).await;
     assert_eq!(harness.done(ended.id, Command::Retry { key: nonce(1) }).await, job);
     let why = harness.refused(ended.id, Command::Retry { key: nonce(2) }).await;
-    assert!(matches!(why, Refusal::NotRetryable(_)), "another one finds it queued: {why}");
+    assert!(matches!(why, Refusal::NotRetryable(_)), "another retry finds it queued: {why}");
     let held = harness.claim(ended.id).await;
     assert_eq!(harness.done(ended.id, Command::Retry { key: nonce(1) }).await, held);
 }
 
-pub async fn a_retried_job_does_only_what_was_left(store: Arc<dyn Store>) {
+pub async fn retried_job_does_only_the_remaining_work(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let ended = partly_failed(&harness, &ann()).await;
     let before = harness.usage(&ann()).await;
     harness.done(ended.id, Command::Retry { key: nonce(1) }).await;
     let job = harness.claim(ended.id).await;
     let (_, recording) = harness.plan(&job, 1, Heard::Silence).await;
-    assert_eq!(recording.plan.map(|plan| plan.counts().placed), Some(1), "the plan that is there goes on");
+    assert_eq!(recording.plan.map(|plan| plan.counts().placed), Some(1), "the existing plan is continued");
     harness.say(&job, 1, &[(2000, "mended at last")]).await;
     harness.work(&job, 2, &[(0, 700, "found")]).await;
     let done = harness.finish(&job).await;
@@ -72,7 +72,7 @@ pub async fn a_job_whose_audio_is_gone_cannot_be_retried(store: Arc<dyn Store>) 
     assert!(matches!(why, Refusal::NotRetryable(_)));
 }
 
-pub async fn a_retry_must_fit_before_the_lifecycle_takes_the_audio(store: Arc<dyn Store>) {
+pub async fn retry_is_refused_shortly_before_the_lifecycle_deletes_the_audio(store: Arc<dyn Store>) {
     for (early, late) in [(1, false), (0, true), (-1, true)] {
         let harness = Harness::new(store.clone());
         let ended = partly_failed(&harness, &user(early)).await;

@@ -1,4 +1,4 @@
-//! Upload sessions: they own nothing until they are completed, and asking again changes nothing.
+//! Upload sessions: a session owns no recordings until it is completed, and repeating a request changes nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,20 +31,24 @@ async fn knows(harness: &Harness, session: &Job) -> bool {
     harness.store.recordings(&session.uid, &ids).await.unwrap().iter().any(Option::is_some)
 }
 
-pub async fn a_session_is_a_job_that_owns_nothing(store: Arc<dyn Store>) {
+pub async fn session_is_a_job_that_owns_no_recordings(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let session = harness.session(&ann(), &[phone(0), phone(90)]).await;
     assert_eq!((session.status, session.attempt, session.started_at), (Status::Uploading, 0, None));
     assert_eq!(session.due_at, Some(harness.now() + harness.rules.upload_session));
     assert!(session.files.iter().all(|file| file.status == FileStatus::Queued && file.needs_bytes()));
     assert_eq!(harness.job(session.id).await, session);
-    assert!(!knows(&harness, &session).await, "no recording is tied");
+    assert!(!knows(&harness, &session).await, "no recording is bound to the session");
     let job = harness.accept(&ann(), &[phone(0), phone(90)]).await;
-    assert_ne!(job.id, session.id, "an abandoned one blocks nobody");
-    assert_eq!(harness.store.jobs_with_audio(&[session.id]).await.unwrap(), [session.id], "its blobs are no orphans");
+    assert_ne!(job.id, session.id, "an abandoned session blocks no other");
+    assert_eq!(
+        harness.store.jobs_with_audio(&[session.id]).await.unwrap(),
+        [session.id],
+        "the blobs of the session are no orphans"
+    );
 }
 
-pub async fn the_same_files_again_are_the_same_session(store: Arc<dyn Store>) {
+pub async fn repeated_request_with_the_same_files_returns_the_same_session(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let first = harness.session(&ann(), &[phone(0), phone(90)]).await;
     harness.pass(MS);
@@ -57,7 +61,7 @@ pub async fn the_same_files_again_are_the_same_session(store: Arc<dyn Store>) {
         (first.id, again.conversation_id, Some("de"))
     );
     assert_eq!(found.files, first.files);
-    assert_eq!(harness.job(first.id).await, found, "the latest word is written");
+    assert_eq!(harness.job(first.id).await, found, "the values of the latest request are stored");
     for other in [session(&ann(), &[phone(0)]), session(&bob(), &[phone(0), phone(90)])] {
         assert_ne!(opened(harness.open(&other).await).id, first.id);
     }
@@ -66,7 +70,7 @@ pub async fn the_same_files_again_are_the_same_session(store: Arc<dyn Store>) {
     assert_ne!(opened(harness.open(&longer).await).id, first.id);
 }
 
-pub async fn of_many_requests_at_once_one_opens_the_session(store: Arc<dyn Store>) {
+pub async fn one_of_many_concurrent_requests_opens_the_session(store: Arc<dyn Store>) {
     let harness = Arc::new(Harness::new(store));
     let open = |_| {
         let harness = harness.clone();
@@ -81,7 +85,7 @@ pub async fn of_many_requests_at_once_one_opens_the_session(store: Arc<dyn Store
     assert_eq!(ids.len(), 1, "{ids:?}");
 }
 
-pub async fn a_job_of_another_user_is_never_a_session(store: Arc<dyn Store>) {
+pub async fn job_of_another_user_is_never_returned_as_a_session(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let taken = harness.session(&bob(), &[phone(0)]).await;
     let mut request = session(&ann(), &[phone(0)]);
@@ -90,7 +94,7 @@ pub async fn a_job_of_another_user_is_never_a_session(store: Arc<dyn Store>) {
     assert_eq!(refused.kind, Kind::Conflict);
 }
 
-pub async fn what_is_known_needs_no_bytes(store: Arc<dyn Store>) {
+pub async fn known_recordings_need_no_upload(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let done = harness.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
     assert_eq!(harness.open(&session(&ann(), &[phone(0)])).await, Opened::Known(done.clone()));
@@ -104,10 +108,10 @@ pub async fn what_is_known_needs_no_bytes(store: Arc<dyn Store>) {
     let born = harness.open(&request).await;
     let Opened::Known(job) = &born else { panic!("{born:?}") };
     assert_eq!((job.id, job.status, job.attempt), (request.job_id, Status::Completed, 0));
-    assert_eq!(harness.open(&request).await, born, "asked again, it is the same");
+    assert_eq!(harness.open(&request).await, born, "a repeated request returns the same session");
 }
 
-pub async fn the_first_address_of_a_file_stands(store: Arc<dyn Store>) {
+pub async fn first_upload_url_of_a_file_is_kept(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let session = harness.session(&ann(), &[phone(0), phone(90)]).await;
     let url = |text: &str| UploadUrl::new(text.to_owned());
@@ -131,7 +135,7 @@ pub async fn a_completed_session_is_a_job_like_any_other(store: Arc<dyn Store>) 
     assert_eq!(job.due_at, Some(harness.now() + harness.rules.enqueue_grace));
     assert_eq!(job.files[1].crc32c, whole(&session)[1].crc32c);
     assert_eq!(harness.recording(&job, 0).await.latest_job, job.id);
-    assert_eq!(harness.complete(&session).await, answer, "and stays so");
+    assert_eq!(harness.complete(&session).await, answer, "a repeated completion returns the same answer");
     let again = harness.create(&batch(&ann(), &[phone(0)])).await;
     assert_eq!(again, Created::Answered(job.clone()));
     let claimed = harness.claim(job.id).await;
@@ -142,7 +146,7 @@ pub async fn a_completed_session_is_a_job_like_any_other(store: Arc<dyn Store>) 
     assert_eq!(harness.complete(&session).await, SessionCompleted::Job { job: ended, deduplicated: false });
 }
 
-pub async fn a_completed_session_waits_for_its_turn(store: Arc<dyn Store>) {
+pub async fn completed_session_waits_for_a_slot(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let session = harness.session(&ann(), &[phone(0)]).await;
     let mut last = None;
@@ -155,7 +159,7 @@ pub async fn a_completed_session_waits_for_its_turn(store: Arc<dyn Store>) {
     assert_eq!(harness.job(job.id).await.dispatch.state, DispatchState::Pending);
 }
 
-pub async fn a_session_that_lacks_bytes_is_not_completed(store: Arc<dyn Store>) {
+pub async fn session_with_missing_bytes_is_not_completed(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let session = harness.session(&ann(), &[phone(0), phone(90)]).await;
     let all = whole(&session);
@@ -172,7 +176,7 @@ pub async fn a_session_that_lacks_bytes_is_not_completed(store: Arc<dyn Store>) 
     assert!(!knows(&harness, &session).await);
 }
 
-pub async fn bytes_that_were_transcribed_elsewhere_are_not_missing(store: Arc<dyn Store>) {
+pub async fn bytes_transcribed_by_another_job_are_not_missing(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let session = harness.session(&ann(), &[phone(0), phone(90)]).await;
     harness.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
@@ -183,7 +187,7 @@ pub async fn bytes_that_were_transcribed_elsewhere_are_not_missing(store: Arc<dy
     assert_eq!([job.files[0].status, job.files[1].status], [FileStatus::Done, FileStatus::Queued]);
 }
 
-pub async fn another_job_with_the_recordings_answers_for_the_session(store: Arc<dyn Store>) {
+pub async fn other_job_with_the_same_recordings_is_returned_for_the_session(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let session = harness.session(&ann(), &[phone(0)]).await;
     let live = harness.accept(&ann(), &[phone(0), phone(90)]).await;
@@ -197,10 +201,10 @@ pub async fn another_job_with_the_recordings_answers_for_the_session(store: Arc<
     assert_eq!(harness.complete(&session).await, answer, "and goes on answering");
     let claimed = harness.claim(live.id).await;
     let SessionCompleted::Answered { by, .. } = harness.complete(&session).await else { panic!("not answered") };
-    assert_eq!(*by, claimed, "as it is now");
+    assert_eq!(*by, claimed, "the job in its present state");
 }
 
-pub async fn a_session_whose_recordings_were_finished_in_several_jobs_is_born_completed(store: Arc<dyn Store>) {
+pub async fn session_finished_in_several_jobs_is_created_completed(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let session = harness.session(&ann(), &[phone(0), phone(5000)]).await;
     harness.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
@@ -212,7 +216,7 @@ pub async fn a_session_whose_recordings_were_finished_in_several_jobs_is_born_co
     assert_eq!(harness.usage(&ann()).await.segments, 2);
 }
 
-pub async fn a_session_expires_when_its_time_is_over(store: Arc<dyn Store>) {
+pub async fn session_expires_at_its_time_limit(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let session = harness.session(&ann(), &[phone(0)]).await;
     let end = session.due_at.unwrap();
@@ -227,20 +231,20 @@ pub async fn a_session_expires_when_its_time_is_over(store: Arc<dyn Store>) {
     assert_eq!(harness.complete(&session).await, SessionCompleted::Ended(ended));
     let job = completed(harness.complete(&harness.session(&ann(), &[phone(0)]).await).await);
     let why = harness.refused(job.id, Command::ExpireUpload).await;
-    assert_eq!(why, Refusal::NotUploading(Status::Queued), "a job does not expire so");
+    assert_eq!(why, Refusal::NotUploading(Status::Queued), "a completed session does not expire");
 }
 
-pub async fn a_cancelled_session_takes_nothing_more(store: Arc<dyn Store>) {
+pub async fn cancelled_session_accepts_no_more_bytes(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let session = harness.session(&ann(), &[phone(0)]).await;
     let ended = harness.done(session.id, Command::Cancel).await;
     assert_eq!((ended.status, ended.effects.cleanup), (Status::Cancelled, Effect::Due(harness.now())));
     assert_eq!(harness.complete(&session).await, SessionCompleted::Ended(ended));
     let next = harness.session(&ann(), &[phone(0)]).await;
-    assert_ne!(next.id, session.id, "asked again, there is a new one");
+    assert_ne!(next.id, session.id, "a repeated request opens a new session");
 }
 
-pub async fn the_oldest_session_gives_way(store: Arc<dyn Store>) {
+pub async fn oldest_session_is_cancelled_above_the_limit(store: Arc<dyn Store>) {
     let mut harness = Harness::new(store);
     harness.rules.open_sessions_per_user = 3;
     let mut sessions = Vec::new();
@@ -257,14 +261,14 @@ pub async fn the_oldest_session_gives_way(store: Arc<dyn Store>) {
     assert_eq!(open.iter().map(|job| job.id).collect::<Vec<_>>(), [job.id, sessions[2].id, sessions[1].id]);
 }
 
-pub async fn nothing_is_known_of_no_session(store: Arc<dyn Store>) {
+pub async fn unknown_session_is_not_found(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let nothing = batch(&ann(), &[phone(0)]).job_id;
     let answer = harness.store.complete_session(nothing, &[], harness.at()).await.unwrap();
     assert_eq!(answer, SessionCompleted::NoSuchJob);
 }
 
-pub async fn lost_answers_of_sessions_are_settled_by_repeating(store: Arc<dyn Store>) {
+pub async fn session_operation_is_repeated_safely_after_a_lost_answer(store: Arc<dyn Store>) {
     for seed in 1..=6 {
         let fault_injection =
             crate::LosesAnswers::planned(store.clone(), crate::fault_injection::Plan::seeded(seed, 2));

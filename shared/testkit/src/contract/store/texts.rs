@@ -31,11 +31,11 @@ pub async fn stored_lines_read_back_in_order_of_time(store: Arc<dyn Store>) {
     let lines = harness.store.lines(&ann(), recording, &[5000, 2000, 0, 77]).await.unwrap();
     assert_eq!(texts(&lines), ["one", "three"]);
     let lines = harness.store.lines(&ann(), recording, &[5000]).await.unwrap();
-    assert_eq!(texts(&lines), ["three"], "only what was asked for");
+    assert_eq!(texts(&lines), ["three"], "only the requested lines");
     assert_eq!(harness.store.lines(&ann(), recording, &[]).await.unwrap().len(), 0);
 }
 
-pub async fn a_line_keeps_all_that_it_was_given(store: Arc<dyn Store>) {
+pub async fn line_keeps_all_its_fields(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     let mut line = line_for(&harness.recording(&job, 0).await, 0, "");
     let word = |start_ms, end_ms, text: &str| Word { start_ms, end_ms, text: text.into() };
@@ -58,15 +58,15 @@ pub async fn a_line_keeps_all_that_it_was_given(store: Arc<dyn Store>) {
 pub async fn the_first_text_of_a_segment_wins(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     harness.store(&job, 0, &[(0, "one"), (2000, "two")]).await;
-    let stands = harness.store(&job, 0, &[(2000, "zwei"), (5000, "drei")]).await;
-    let mut stands: Vec<_> = stands.iter().map(|line| (line.start_ms, line.text())).collect();
-    stands.sort();
-    assert_eq!(stands, [(2000, "two".to_owned()), (5000, "drei".to_owned())]);
+    let stored = harness.store(&job, 0, &[(2000, "zwei"), (5000, "drei")]).await;
+    let mut stored: Vec<_> = stored.iter().map(|line| (line.start_ms, line.text())).collect();
+    stored.sort();
+    assert_eq!(stored, [(2000, "two".to_owned()), (5000, "drei".to_owned())]);
     let lines = harness.store.lines(&ann(), job.files[0].recording, &[0, 2000, 5000]).await.unwrap();
     assert_eq!(texts(&lines), ["one", "two", "drei"]);
 }
 
-pub async fn the_first_text_wins_over_another_job_too(store: Arc<dyn Store>) {
+pub async fn first_text_wins_across_jobs(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     harness.store(&job, 0, &[(0, "one")]).await;
     let other = harness.accept(&ann(), &[phone(0), phone(90)]).await;
@@ -74,7 +74,7 @@ pub async fn the_first_text_wins_over_another_job_too(store: Arc<dyn Store>) {
     assert_eq!(texts(&harness.store(&other, 0, &[(0, "eins")]).await), ["one"]);
 }
 
-pub async fn of_texts_stored_at_once_one_stands_for_everybody(store: Arc<dyn Store>) {
+pub async fn one_of_several_concurrent_texts_is_returned_to_every_writer(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     let recording = harness.recording(&job, 0).await;
     let harness = Arc::new(harness);
@@ -83,13 +83,13 @@ pub async fn of_texts_stored_at_once_one_stands_for_everybody(store: Arc<dyn Sto
         tokio::spawn(async move { written(harness.try_store(&job, &[line]).await) })
     };
     let tasks: Vec<_> = (0..8).map(put).collect();
-    let stands = harness.store(&job, 0, &[(0, "too late")]).await;
+    let stored = harness.store(&job, 0, &[(0, "too late")]).await;
     for task in tasks {
-        assert_eq!(task.await.unwrap(), stands);
+        assert_eq!(task.await.unwrap(), stored);
     }
 }
 
-pub async fn a_text_stands_in_no_conversation_before_it_is_placed(store: Arc<dyn Store>) {
+pub async fn text_is_in_no_conversation_before_it_is_placed(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     harness.say(&job, 0, &[(0, "placed")]).await;
     harness.store(&job, 0, &[(2000, "only stored")]).await;
@@ -97,7 +97,7 @@ pub async fn a_text_stands_in_no_conversation_before_it_is_placed(store: Arc<dyn
     assert_eq!(harness.usage(&ann()).await.segments, 1);
 }
 
-pub async fn storing_texts_shows_that_the_worker_lives(store: Arc<dyn Store>) {
+pub async fn storing_texts_extends_the_lease(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     harness.pass(harness.rules.lease - MS);
     harness.store(&job, 0, &[(0, "still here")]).await;
@@ -119,7 +119,7 @@ pub async fn more_lines_than_a_group_holds_are_refused(store: Arc<dyn Store>) {
     assert_eq!(written(harness.try_store(&job, &lines).await).len(), MAX_GROUP);
 }
 
-pub async fn lines_of_anothers_recording_are_refused(store: Arc<dyn Store>) {
+pub async fn lines_of_another_users_recording_are_refused(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     let theirs = line_for(&harness.recording(&job, 0).await, 0, "put into your mouth");
     let mine = harness.accept(&bob(), &[phone(0)]).await;

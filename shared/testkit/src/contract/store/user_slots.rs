@@ -1,4 +1,4 @@
-//! Turns: a few jobs of a user are on the way at once, the others wait, the oldest recording first.
+//! Slots: a few jobs of a user are on their way at once; the others wait, and the oldest recording goes first.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::{ann, bob};
 use crate::build::{batch_as, job_id, nonce, phone};
 use crate::harness::Harness;
 
-/// Four jobs on the way, and three that wait, whose recordings are younger the smaller their id.
-async fn a_full_house(store: Arc<dyn Store>) -> Harness {
+/// Four jobs in their slots, and three that wait, whose recordings are younger the smaller their id.
+async fn all_slots_taken(store: Arc<dyn Store>) -> Harness {
     let harness = Harness::new(store);
     for n in 1..=4 {
         harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64 * 1000)])).await;
@@ -45,43 +45,43 @@ async fn finish_silent(harness: &Harness, id: JobId) -> Stepped {
     harness.step(id, &Command::Finish { fence: job.lease.fence }).await
 }
 
-pub async fn a_job_over_the_limit_waits_its_turn(store: Arc<dyn Store>) {
-    let harness = a_full_house(store).await;
+pub async fn job_above_the_limit_waits_for_a_slot(store: Arc<dyn Store>) {
+    let harness = all_slots_taken(store).await;
     assert_eq!(waiting(&harness).await, [5, 6, 7].map(job_id));
     let job = harness.job(job_id(5)).await;
     assert_eq!((job.dispatch.state, job.waiting_for), (DispatchState::Waiting, Some(WaitingFor::Turn)));
 }
 
 pub async fn the_end_of_a_job_promotes_the_oldest_recording(store: Arc<dyn Store>) {
-    let harness = a_full_house(store).await;
+    let harness = all_slots_taken(store).await;
     let Stepped::Done { promoted, .. } = finish_silent(&harness, job_id(1)).await else { panic!("not finished") };
-    let [next] = &promoted[..] else { panic!("not one turn: {promoted:?}") };
+    let [next] = &promoted[..] else { panic!("not exactly one job was promoted: {promoted:?}") };
     assert_eq!((next.id, next.dispatch.state, next.waiting_for), (job_id(7), DispatchState::Pending, None));
     assert_eq!(next.due_at, Some(harness.now() + harness.rules.enqueue_grace));
-    assert_eq!(harness.job(next.id).await, *next, "what was answered is what was written");
+    assert_eq!(harness.job(next.id).await, *next, "the returned job equals the stored one");
     assert_eq!(waiting(&harness).await, [5, 6].map(job_id));
 }
 
-pub async fn a_cancelled_job_gives_its_turn_away(store: Arc<dyn Store>) {
-    let harness = a_full_house(store).await;
+pub async fn cancelled_job_frees_its_slot(store: Arc<dyn Store>) {
+    let harness = all_slots_taken(store).await;
     assert_eq!(promoted(harness.step(job_id(2), &Command::Cancel).await), [job_id(7)]);
     assert_eq!(promoted(harness.step(job_id(2), &Command::Cancel).await), [], "once");
 }
 
-pub async fn a_waiting_job_that_is_cancelled_frees_no_turn(store: Arc<dyn Store>) {
-    let harness = a_full_house(store).await;
+pub async fn cancelled_waiting_job_frees_no_slot(store: Arc<dyn Store>) {
+    let harness = all_slots_taken(store).await;
     assert_eq!(promoted(harness.step(job_id(7), &Command::Cancel).await), []);
     assert_eq!(promoted(harness.step(job_id(1), &Command::Cancel).await), [job_id(6)]);
 }
 
-pub async fn a_job_that_gives_up_gives_its_turn_away(store: Arc<dyn Store>) {
-    let harness = a_full_house(store).await;
+pub async fn job_that_gives_up_frees_its_slot(store: Arc<dyn Store>) {
+    let harness = all_slots_taken(store).await;
     harness.clock.set(gives_up_waiting_at(&harness.job(job_id(1)).await, &harness.rules));
     assert_eq!(promoted(harness.step(job_id(1), &Command::GiveUpWaiting).await), [job_id(7)]);
 }
 
-pub async fn a_claim_that_ends_the_job_gives_its_turn_away(store: Arc<dyn Store>) {
-    let harness = a_full_house(store).await;
+pub async fn claim_that_ends_the_job_frees_its_slot(store: Arc<dyn Store>) {
+    let harness = all_slots_taken(store).await;
     for _ in 0..harness.rules.max_attempts {
         harness.claim(job_id(1)).await;
         harness.pass(harness.rules.lease);
@@ -91,8 +91,8 @@ pub async fn a_claim_that_ends_the_job_gives_its_turn_away(store: Arc<dyn Store>
     assert_eq!(harness.job(job_id(1)).await.status, Status::Failed);
 }
 
-pub async fn promote_gives_exactly_the_free_turns(store: Arc<dyn Store>) {
-    let mut harness = a_full_house(store).await;
+pub async fn promote_fills_exactly_the_free_slots(store: Arc<dyn Store>) {
+    let mut harness = all_slots_taken(store).await;
     assert_eq!(harness.store.promote(&ann(), harness.at()).await.unwrap(), []);
     harness.rules.enqueued_per_user = 6;
     let promoted = harness.store.promote(&ann(), harness.at()).await.unwrap();
@@ -101,8 +101,8 @@ pub async fn promote_gives_exactly_the_free_turns(store: Arc<dyn Store>) {
     assert_eq!(waiting(&harness).await, [job_id(5)]);
 }
 
-pub async fn stuck_users_are_those_with_a_free_turn_and_somebody_waiting(store: Arc<dyn Store>) {
-    let mut harness = a_full_house(store).await;
+pub async fn stuck_users_have_a_free_slot_and_a_waiting_job(store: Arc<dyn Store>) {
+    let mut harness = all_slots_taken(store).await;
     for n in 11..=15 {
         harness.accept_batch(&batch_as(job_id(n), &bob(), &[phone(n as i64)])).await;
     }
@@ -111,25 +111,25 @@ pub async fn stuck_users_are_those_with_a_free_turn_and_somebody_waiting(store: 
     let mut stuck = harness.store.stuck_users(harness.at(), 10).await.unwrap();
     stuck.sort();
     assert_eq!(stuck, [ann(), bob()]);
-    assert_eq!(harness.store.stuck_users(harness.at(), 1).await.unwrap().len(), 1, "at most so many");
+    assert_eq!(harness.store.stuck_users(harness.at(), 1).await.unwrap().len(), 1, "at most as many as requested");
     harness.store.promote(&ann(), harness.at()).await.unwrap();
     harness.store.promote(&bob(), harness.at()).await.unwrap();
     assert_eq!(
         harness.store.stuck_users(harness.at(), 10).await.unwrap(),
         [],
-        "bob has nobody waiting, ann no free turn"
+        "bob has no waiting job, ann no free slot"
     );
 }
 
-pub async fn another_users_jobs_do_not_take_turns(store: Arc<dyn Store>) {
-    let harness = a_full_house(store).await;
+pub async fn jobs_of_another_user_take_no_slots(store: Arc<dyn Store>) {
+    let harness = all_slots_taken(store).await;
     let job = harness.accept(&bob(), &[phone(0)]).await;
     assert_eq!(job.dispatch.state, DispatchState::Pending);
-    assert_eq!(promoted(harness.step(job.id, &Command::Cancel).await), [], "nor does their end give any");
+    assert_eq!(promoted(harness.step(job.id, &Command::Cancel).await), [], "their end frees no slot either");
     assert_eq!(waiting(&harness).await, [5, 6, 7].map(job_id));
 }
 
-pub async fn a_retried_job_waits_when_no_turn_is_free(store: Arc<dyn Store>) {
+pub async fn retried_job_waits_when_no_slot_is_free(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let failed = failed_job(&harness, job_id(1)).await;
     for n in 2..=5 {
@@ -148,15 +148,15 @@ async fn failed_job(harness: &Harness, id: JobId) -> Job {
     harness.finish(&job).await
 }
 
-pub async fn a_stray_delivery_may_claim_a_waiting_job(store: Arc<dyn Store>) {
-    let harness = a_full_house(store).await;
+pub async fn unexpected_delivery_can_claim_a_waiting_job(store: Arc<dyn Store>) {
+    let harness = all_slots_taken(store).await;
     let job = harness.claim(job_id(5)).await;
     assert!(job.holds_slot());
-    assert_eq!(promoted(harness.step(job_id(1), &Command::Cancel).await), [], "five were on the way, four are left");
+    assert_eq!(promoted(harness.step(job_id(1), &Command::Cancel).await), [], "five jobs had a slot, four are left");
 }
 
-pub async fn jobs_that_end_at_once_promote_one_each(store: Arc<dyn Store>) {
-    let harness = Arc::new(a_full_house(store).await);
+pub async fn jobs_that_end_concurrently_promote_one_job_each(store: Arc<dyn Store>) {
+    let harness = Arc::new(all_slots_taken(store).await);
     let end = |n| {
         let harness = harness.clone();
         tokio::spawn(async move { promoted(harness.step(job_id(n), &Command::Cancel).await) })
@@ -170,7 +170,7 @@ pub async fn jobs_that_end_at_once_promote_one_each(store: Arc<dyn Store>) {
     assert_eq!(all, [5, 6, 7].map(job_id));
 }
 
-pub async fn jobs_created_at_once_take_no_more_than_the_turns(store: Arc<dyn Store>) {
+pub async fn jobs_created_concurrently_take_at_most_the_slots(store: Arc<dyn Store>) {
     let harness = Arc::new(Harness::new(store));
     let create = |n| {
         let harness = harness.clone();

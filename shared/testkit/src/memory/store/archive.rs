@@ -1,4 +1,4 @@
-//! What outlives jobs, taken out and put in.
+//! Export and import of the data that outlives jobs.
 
 use async_trait::async_trait;
 use domain::{Bucket, Uid};
@@ -41,7 +41,7 @@ impl Archive for Store {
 }
 
 impl Tables {
-    /// All of a user's, in order.
+    /// All records of a user, in order.
     fn records(&self, uid: &Uid) -> Vec<Record> {
         let recordings = self.recordings.iter().filter(|((of, _), _)| of == uid).map(|(key, recording)| {
             let beside = self.beside.get(key).cloned().unwrap_or_default();
@@ -73,7 +73,7 @@ impl Tables {
             Record::Usage(Bucket { hour, usage }) => {
                 self.usage.insert((uid.clone(), hour), usage);
             }
-            // Refused before: nothing of it could be written.
+            // Unreadable records are refused before: nothing of them could be written.
             Record::Unreadable(_) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! What can be asked of the store: listings, lines, conversations.
+//! The store's queries: listings, lines, conversations.
 
 use domain::job::Audio;
 use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, Uid};

@@ -1,4 +1,4 @@
-//! Upload sessions: opened, completed.
+//! Opening and completing upload sessions.
 
 use domain::session::{Completing, Completion, Opening, SessionKnown, SessionRequest, WholeFile, complete, open};
 use domain::{Job, JobId, Recording, RecordingId, Status};

@@ -1,4 +1,4 @@
-//! What the store holds, and the questions that several operations ask of it.
+//! The tables of the store, and the queries that several operations share.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct Tables {
     pub checkpoints: BTreeMap<(JobId, usize), Vec<u8>>,
     pub beside: BTreeMap<(Uid, RecordingId), Beside>,
     pub lines: BTreeMap<(Uid, RecordingId, u32), Line>,
-    /// By user too: the app makes ids, and two users may have the same.
+    /// The key contains the user: apps generate ids, and two users may have the same one.
     pub conversations: BTreeMap<(Uid, ConversationId), Conversation>,
     pub usage: BTreeMap<(Uid, Timestamp), Usage>,
     pub devices: BTreeMap<(Uid, DeviceId), Device>,
@@ -28,7 +28,7 @@ impl Tables {
         taken < rules.enqueued_per_user as usize
     }
 
-    /// A step is decided by the moment, the rules and, where the command asks, the user's turns.
+    /// The context that decides a step: the moment, the rules and, where the command asks, the user's slots.
     pub fn context<'a>(&self, uid: &Uid, at: &At<'a>) -> Context<'a> {
         Context { now: at.now, rules: at.rules, slot_free: self.turn_is_free(uid, at.rules) }
     }
@@ -38,7 +38,7 @@ impl Tables {
         self.jobs.values().filter(waits).min_by_key(|job| (job.oldest_captured_at, job.created_at, job.id))
     }
 
-    /// Gives every free turn to the waiting job with the oldest recording.
+    /// Gives every free slot to the waiting job with the oldest recording.
     pub fn promote(&mut self, uid: &Uid, at: &At<'_>) -> Vec<Job> {
         let mut promoted = Vec::new();
         while self.turn_is_free(uid, at.rules) {
@@ -60,7 +60,7 @@ impl Tables {
         stuck
     }
 
-    /// The conversation that an id stands for now: merged-away ones lead to their survivor. It may be deleted.
+    /// The conversation that an id stands for now: a merged id leads to its survivor. The result may be deleted.
     pub fn resolve(&self, uid: &Uid, id: ConversationId) -> Option<&Conversation> {
         let mut found = self.conversations.get(&(uid.clone(), id))?;
         while let Some(survivor) = found.merged_into {

@@ -1,4 +1,4 @@
-//! The transactions: creating a job, stepping it, and a worker's writes.
+//! The transactions: creating a job, applying commands to it, and a worker's writes.
 
 use domain::accept::{Batch, Decision, Known, decide};
 use domain::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES, files_that_forget, save_checkpoint};
@@ -13,7 +13,7 @@ use flow::{Error, Kind, Result};
 use super::Placement;
 use super::tables::Tables;
 
-/// What a worker is told whose job is not there any more.
+/// The answer to a worker whose job does not exist any more.
 const GONE: Refusal = Refusal::Fenced { fence: 0 };
 
 impl Tables {
@@ -31,7 +31,7 @@ impl Tables {
         }
     }
 
-    /// The job of this very id, which the user must own.
+    /// The job with exactly this id, which the user must own.
     pub fn own_job(&self, operation: &'static str, id: JobId, uid: &Uid) -> Result<Option<Job>> {
         match self.jobs.get(&id) {
             Some(job) if job.uid != *uid => Err(Error::new(Kind::Conflict, operation, id)),
@@ -96,7 +96,7 @@ impl Tables {
         }
     }
 
-    /// What is there stays where nothing new is known.
+    /// Existing values stay where the new ones are unknown.
     pub fn keep_beside(&mut self, of: (Uid, RecordingId), new: Beside) {
         let beside = self.beside.entry(of).or_default();
         beside.peaks = new.peaks.or(beside.peaks.take());
@@ -109,7 +109,7 @@ impl Tables {
         if lines.len() > MAX_GROUP || !lines.iter().all(of_this_job) {
             return Err(Error::new(Kind::Invalid, "store.texts", id));
         }
-        // Storing texts changes nothing in the job but what a renewal does.
+        // Storing texts changes the job only as a renewal of its lease does.
         let ctx = self.context(&job.uid, at);
         match apply(&job, &Command::Renew { fence }, ctx) {
             Err(why) => return Ok(Written::Fenced(why)),

@@ -1,4 +1,4 @@
-//! What the commands do to the numbers.
+//! The effects of the commands on the model's numbers.
 
 use domain::command::{Command, PutBack};
 use domain::job::{DispatchState, WaitingFor};
@@ -17,10 +17,10 @@ const BACKOFF: (i64, i64) = (10 * SECOND, 30 * MINUTE);
 pub(super) const ATTEMPTS: u32 = 5;
 const LONGEST_WAIT: i64 = 7 * DAY;
 const RETENTION: i64 = 7 * DAY;
-/// Clocks may differ by so much.
+/// The largest difference between two clocks that is tolerated.
 const SLACK: i64 = 10 * MINUTE;
 const LIFECYCLE: i64 = 30 * DAY;
-/// The audio is about to go: the lifecycle, and two days before it.
+/// When a job stops waiting: two days before the storage lifecycle deletes its audio.
 pub(super) const GIVES_UP: i64 = LIFECYCLE - 2 * DAY;
 
 impl Model {
@@ -84,7 +84,7 @@ impl Model {
         self.take_slot(slot_free, now);
     }
 
-    /// What a clock wrote that ran ahead; `changed` is when the job changed last.
+    /// Corrects what was written by a clock that ran ahead; `changed` is when the job changed last.
     pub(super) fn correct(&mut self, changed: i64, now: i64) -> bool {
         let in_line = self.status == Status::Queued && self.dispatch.0 == DispatchState::Waiting && !self.is_parked();
         let longest = match self.status {

@@ -29,7 +29,7 @@ async fn start() -> (CloudStorage, Storage, StorageControl) {
     (cloud, storage, control.with_retry_policy(NeverRetry).build().await.unwrap())
 }
 
-/// Bytes in pieces; how many there are, nobody knows before.
+/// Bytes in pieces, of which the total is not known beforehand.
 struct Pieces(Vec<Bytes>);
 
 impl StreamingSource for Pieces {
@@ -54,7 +54,7 @@ async fn read(storage: &Storage, cloud: &CloudStorage, name: &str, range: ReadRa
 }
 
 #[tokio::test]
-async fn what_it_writes_in_one_request_reads_back() {
+async fn object_written_in_one_request_reads_back() {
     let (cloud, storage, _) = start().await;
     if cloud.is_elsewhere() {
         skip!("Google's testbench takes no sum that trails, and Google's crate sends one");
@@ -76,7 +76,7 @@ async fn what_it_writes_in_one_request_reads_back() {
 }
 
 #[tokio::test]
-async fn what_it_writes_in_a_session_reads_back() {
+async fn object_written_in_a_session_reads_back() {
     let (cloud, storage, _) = start().await;
     for length in [QUANTUM - 1, QUANTUM, 2 * QUANTUM, 2 * QUANTUM + 1] {
         let (bytes, name) = (sound(length), format!("{length}"));
@@ -92,7 +92,7 @@ async fn what_it_writes_in_a_session_reads_back() {
 }
 
 #[tokio::test]
-async fn a_sum_that_does_not_fit_is_refused() {
+async fn wrong_checksum_is_refused() {
     let (cloud, storage, _) = start().await;
     if cloud.is_elsewhere() {
         skip!("Google's testbench takes no sum that trails, and Google's crate sends one");
@@ -108,7 +108,7 @@ async fn a_sum_that_does_not_fit_is_refused() {
 }
 
 #[tokio::test]
-async fn it_lists_describes_and_deletes() {
+async fn objects_are_listed_described_and_deleted() {
     let (cloud, _, control) = start().await;
     if cloud.is_elsewhere() {
         skip!("Google's testbench gives every listing in one page");
@@ -138,10 +138,11 @@ async fn it_lists_describes_and_deletes() {
     assert_eq!(missing.status().unwrap().message, "The specified bucket does not exist.");
 }
 
-/// Why our uploads are our own: a connection that breaks makes the crate send the next chunk in the place of the lost one,
-/// with no sum that would stop it. When this fails, Google has mended it, and the decision can be looked at again.
+/// This is the reason for our own uploads: when a connection breaks, the crate sends the next chunk in place of the
+/// lost one, with no checksum that would prevent it. When this test fails, Google has fixed it, and the decision can be
+/// reconsidered.
 #[tokio::test]
-async fn its_own_upload_stores_other_bytes_when_a_connection_breaks() {
+async fn upload_of_googles_crate_stores_wrong_bytes_when_a_connection_breaks() {
     let (cloud, storage, _) = start().await;
     let bytes = sound(3 * QUANTUM);
     cloud.order(Op::Chunk, Fault::Cut, 1);

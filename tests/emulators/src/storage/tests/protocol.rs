@@ -1,4 +1,4 @@
-//! Upload sessions by plain HTTP, as "Perform resumable uploads" in Google's documentation tells them.
+//! Upload sessions by plain HTTP, as "Perform resumable uploads" in Google's documentation describes them.
 
 use reqwest::{Client, Response, redirect};
 use testkit::skip;
@@ -32,7 +32,7 @@ fn state(response: &Response) -> (u16, Option<&str>) {
 }
 
 #[tokio::test]
-async fn a_session_tells_how_far_it_has_come() {
+async fn session_reports_its_received_bytes() {
     let at = session().await;
     let bytes = sound(QUANTUM + 5);
     assert_eq!(state(&at.put("bytes */*", b"").await), (308, None));
@@ -53,7 +53,7 @@ async fn a_stream_of_unknown_length_ends_with_its_request() {
 }
 
 #[tokio::test]
-async fn ranges_that_do_not_fit_are_refused() {
+async fn ranges_that_do_not_match_the_offset_are_refused() {
     let at = session().await;
     if at.cloud.is_elsewhere() {
         skip!("Google's testbench takes chunks of any length, and from anywhere");
@@ -63,7 +63,8 @@ async fn ranges_that_do_not_fit_are_refused() {
     {
         assert_eq!(state(&at.put(range, bytes).await), (400, None), "{range}");
     }
-    // A client's own earlier request may be under way still: so Google answers here, and a client asks how far it came.
+    // An earlier request of the client may still be running: therefore Google answers with 503, and a client queries
+    // the offset.
     assert_eq!(state(&at.put("bytes 5-9/10", b"sound").await), (503, None));
     assert_eq!(at.cloud.sessions(), [bucket::Session { name: "one".to_owned(), received: 0 }]);
 }
@@ -79,7 +80,7 @@ async fn a_cancelled_session_is_gone() {
 }
 
 #[tokio::test]
-async fn the_name_is_checked_at_the_end_and_only_there() {
+async fn name_conflict_is_checked_only_at_the_end() {
     let at = session().await;
     let start = format!(
         "{}/upload/storage/v1/b/{}/o?uploadType=resumable&name=one&ifGenerationMatch=0",
@@ -95,7 +96,7 @@ async fn the_name_is_checked_at_the_end_and_only_there() {
 }
 
 #[tokio::test]
-async fn a_sum_may_come_with_the_last_bytes() {
+async fn checksum_can_be_sent_with_the_last_bytes() {
     let at = session().await;
     let request = at.client.put(&at.url).header("x-goog-hash", "crc32c=AAAAAA==").body("sound");
     let refused = if at.cloud.is_elsewhere() { 412 } else { 400 };
@@ -104,7 +105,7 @@ async fn a_sum_may_come_with_the_last_bytes() {
 }
 
 #[tokio::test]
-async fn of_a_broken_request_whole_quanta_are_kept() {
+async fn whole_quanta_of_an_interrupted_request_are_kept() {
     let at = session().await;
     let bytes = sound(3 * QUANTUM);
     at.cloud.order(Op::Chunk, Fault::CutAfter(QUANTUM as u64 + 77), 1);
