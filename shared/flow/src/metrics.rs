@@ -40,15 +40,15 @@ pub fn describe() {
         "How long the job that is due longest has been due; 0: none"
     );
     describe_gauge!("afterword_jobs_effects_due", "Finished jobs whose push, clean-up or end is due; counted to 10000");
-    describe_counter!(ATTEMPTS, "Jobs that a worker claimed");
+    describe_counter!(ATTEMPTS, "Jobs taken up by a worker");
     describe_counter!(ENDED, "Jobs that ended, by status and by the code of their error");
     describe_counter!(UPLOADED, "Bytes of the recordings in accepted jobs");
     describe_counter!(READ, "Bytes of staged audio read for decoding");
-    describe_counter!(DECODED, "Audio that was decoded, for any purpose");
-    describe_counter!(SWEEP, "Repairs that the sweep made, by kind");
+    describe_counter!(DECODED, "Audio that was decoded, whatever for");
+    describe_counter!(SWEEP, "What the sweep had to do, by kind");
     describe_counter!(PUSHES, "Silent pushes, one for each device and attempt, by outcome");
     describe_gauge!(CALLS, "Calls of the speech engine that are being answered");
-    describe_gauge!(CALLS_WAITING, "Calls of the speech engine that wait for a permit");
+    describe_gauge!(CALLS_WAITING, "Calls of the speech engine that wait for a place");
     describe_histogram!(ENGINE, "Calls of the speech engine, by engine and outcome");
     describe_counter!(DAMAGED, "Stored documents that this process met and cannot read, each once, by table");
     describe_histogram!(TRANSCRIBED, "Audio that the speech engine gave text for, one sample for each call");
