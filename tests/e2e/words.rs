@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use testkit::wer::{Errors, errors, words};
 use tests::recordings::T0;
 use tests::sounds::{MS, breathing, clicks, clip, music, pink, recorded, silence, text, tone, without_pauses};
-use tests::{Client, Recording, Setup};
+use tests::{Client, Recording, Setup, program};
 
 /// The largest difference between the start of a line and the moment at which someone begins to speak.
 const NEAR_MS: i64 = 250;
@@ -147,4 +147,25 @@ async fn batch_with_silent_files_completes() {
     let job = completed(&client, &files).await;
     let status = |at: usize| job["files"][at]["status"].clone();
     assert_eq!((status(0), status(1)), (json!("done"), json!("silent")));
+}
+
+/// The first words that a new user reads.
+#[tokio::test]
+async fn sample_of_a_new_server_is_transcribed_without_a_mistake() {
+    let (running, greeting) = setup().start_for_people("Logs go to standard error").await;
+    let after = |label: &str| {
+        let line = greeting.iter().find_map(|line| line.trim_start().strip_prefix(label)).unwrap().trim();
+        line.split_whitespace().next().unwrap().to_owned()
+    };
+    let upload = greeting.iter().find(|line| line.trim_start().starts_with("curl") && line.contains("sync/upload"));
+    program::shell(upload.unwrap().trim()).await;
+    let client = Client::new(&after("address"), &after("token"));
+    let jobs = client.get("/v2/sync/jobs").await.ok();
+    let job = client.terminal(jobs["jobs"][0]["job_id"].as_str().unwrap()).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    let texts: Vec<_> = client.segments().await.iter().map(|segment| segment["text"].clone()).collect();
+    let spoken =
+        "And so my fellow Americans ask not what your country can do for you, ask what you can do for your country.";
+    assert_eq!(texts, [spoken]);
+    running.kill9().await;
 }

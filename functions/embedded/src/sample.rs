@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use domain::Timestamp;
 use local::folder::{durable, private};
 
+/// Where it comes from is described in `assets/LICENCE.md`. It is not [`audio::SAMPLE`], which is shorter: that one shows that
+/// an engine answers at all.
+const SAMPLE: &[u8] = include_bytes!("../assets/sample.ogg");
+
 /// Writes the sample and removes those of earlier starts.
 pub fn write(data_dir: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let folder = data_dir.join("sample");
@@ -15,9 +19,8 @@ pub fn write(data_dir: &Path, now: Timestamp) -> io::Result<PathBuf> {
         let _ = std::fs::remove_file(old.path());
     }
     let seconds = now.millis().div_euclid(1000);
-    let name = format!("{}_{seconds}.bin", audio::SAMPLE_NAME_STEM);
-    let path = folder.join(name);
-    private::make_file(&path)?.write_all(audio::SAMPLE)?;
+    let path = folder.join(format!("sample_{seconds}.ogg"));
+    private::make_file(&path)?.write_all(SAMPLE)?;
     Ok(path)
 }
 
@@ -34,6 +37,6 @@ mod tests {
         let name = second.file_name().unwrap().to_str().unwrap();
         let parsed = domain::name::parse(name).unwrap();
         assert_eq!(parsed.captured_at, Some(Timestamp::from_secs(1_800_000_001)));
-        assert_eq!(std::fs::read(second).unwrap(), audio::SAMPLE);
+        assert_eq!(std::fs::read(second).unwrap(), SAMPLE);
     }
 }

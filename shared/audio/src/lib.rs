@@ -70,7 +70,7 @@ pub use moments::Moments;
 pub use packets::{Cut, Packets, cut_packets, has_packets};
 pub use progress::{Onward, Progress};
 pub use resample::RATE;
-pub use sample::{SAMPLE, SAMPLE_FORMAT, SAMPLE_NAME_STEM, SAMPLE_TEXT, sample_samples};
+pub use sample::{SAMPLE, SAMPLE_FORMAT, sample_samples};
 pub use samples::MAX_DURATION;
 pub use segment::{SegmentRules, Span, segments};
 pub use survey::{Listener, Surveyed, hear_onward, survey, survey_within};

@@ -1,4 +1,4 @@
-//! The built-in sample clip: three seconds of speech, for trying the service and for checking that an engine works.
+//! The built-in sample clip: three seconds of speech, by which a delivery checks that an engine answers at all.
 
 use domain::{Codec, FrameFormat};
 
@@ -6,12 +6,8 @@ use crate::samples::Samples;
 
 /// The clip as a device recording. Its origin is described in `assets/LICENCE.md`.
 pub const SAMPLE: &[u8] = include_bytes!("../assets/sample.bin");
-/// The start of its file name; `_<timestamp>.bin` has to be appended.
-pub const SAMPLE_NAME_STEM: &str = "audio_sample_pcm16_16000_1_fs160";
 pub const SAMPLE_FORMAT: FrameFormat =
     FrameFormat { codec: Codec::Pcm16, rate: 16_000, channels: 1, frame_samples: 160 };
-/// The spoken text.
-pub const SAMPLE_TEXT: &str = "he was not an ill disposed young man";
 
 /// The clip, decoded: mono, 16 kHz.
 pub fn sample_samples() -> Vec<f32> {
@@ -33,7 +29,7 @@ mod tests {
     #[test]
     fn sample_clip_is_complete_and_its_name_states_its_format() {
         assert_eq!(sample_samples().len(), 47_840);
-        let name = domain::name::parse(&format!("{SAMPLE_NAME_STEM}_1748300000.bin")).unwrap();
+        let name = domain::name::parse("audio_sample_pcm16_16000_1_fs160_1748300000.bin").unwrap();
         assert_eq!(name.format, domain::Format::Frames(SAMPLE_FORMAT));
     }
 }

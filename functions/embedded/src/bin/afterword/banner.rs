@@ -45,7 +45,7 @@ pub fn text(started: &Started) -> String {
         let _ = writeln!(out, "  !! Every upload is refused with `{code}`: simulate.refuse is set.\n");
     }
     let trust = trust(started);
-    let _ = writeln!(out, "Send the sample recording (3 seconds of real speech, stamped now):\n");
+    let _ = writeln!(out, "Send the sample recording (11 seconds of real speech, stamped now):\n");
     let _ = writeln!(
         out,
         "  curl -sS {trust}-H 'Authorization: Bearer {token}' -F {} {url}/v2/sync/upload\n",
