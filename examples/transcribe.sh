@@ -28,7 +28,9 @@ done
 
 conversations=$(echo "$job" | sed -n 's/.*"conversation_ids":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' ')
 for conversation in $conversations; do
-    ask "$AFTERWORD_URL/v2/conversations/$conversation" | grep -o '"text":"[^"]*"' | sed 's/^"text":"//; s/"$//'
+    # Each segment may have a list of its words, each of which has a text, too.
+    ask "$AFTERWORD_URL/v2/conversations/$conversation" | sed 's/"words":\[[^]]*\]//g' |
+        grep -o '"text":"[^"]*"' | sed 's/^"text":"//; s/"$//'
 done
 file=$(echo "$job" | sed 's/.*"files":\[//')
 status=$(echo "$file" | field status)

@@ -97,7 +97,8 @@ async fn typescript_example_compiles_strictly_uploads_waits_and_prints() {
     }
     let out = tempfile::tempdir().unwrap();
     let mut command = Command::new(compiler);
-    command.args(["--strict", "--target", "es2022", "--module", "nodenext", "--skipLibCheck", "--types", "node"]);
+    command.args(["--strict", "--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler"]);
+    command.args(["--skipLibCheck", "--types", "node"]);
     command.arg("--typeRoots").arg(root().join("target/node/node_modules/@types"));
     command.arg("--outDir").arg(out.path()).arg(root().join("examples/transcribe.ts"));
     // A module: it waits at its top level.

@@ -20,7 +20,8 @@ const MAX_STREAMS: usize = 256;
 const PLACES_OF_A_USER: usize = 4;
 /// A stream that sends nothing for this long is still open.
 const SILENT: Duration = Duration::from_millis(500);
-const PROMPT: Duration = Duration::from_secs(2);
+/// Far below the minute that an answer would take if it waited for one of the streams.
+const PROMPT: Duration = Duration::from_secs(10);
 
 fn request(target: &Target, fields: &str) -> String {
     let token = &target.server.token;

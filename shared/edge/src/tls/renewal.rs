@@ -39,7 +39,7 @@ impl Tls {
                 tracing::info!(expires, "the TLS certificate was renewed");
                 self.current.replace(pair);
             }
-            Err(why) => tracing::error!(%why, "a renewed TLS certificate cannot be used; the old one stays"),
+            Err(why) => tracing::error!(%why, "a renewed TLS certificate cannot be used; the old certificate is kept"),
         }
     }
 }
