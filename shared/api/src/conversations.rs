@@ -1,10 +1,12 @@
 //! The caller's conversations, by id or by time.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use domain::{Code, ConversationId, Timestamp, Uid};
 use edge::{Caller, Json, Path, Problem, Query};
 use flow::Services;
-use flow::ports::{ConversationPage, LineCursor};
+use flow::ports::{ConversationPage, LibraryStore, LineCursor};
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -12,6 +14,8 @@ use utoipa::IntoParams;
 use crate::cursor;
 use crate::jobs::parse_limit;
 use crate::view::conversation::{ConversationList, ConversationView};
+
+type Library = Arc<dyn LibraryStore>;
 
 const MAX_IDS: usize = 100;
 const DEFAULT_LIMIT: usize = 20;
@@ -41,14 +45,14 @@ pub struct Paging {
     responses((status = 200, description = "The conversation.", body = ConversationView), ReadProblems)
 )]
 pub async fn one(
-    State(services): State<Services>,
+    State(library): State<Library>,
     Caller(uid): Caller,
     Path(id): Path<String>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<ConversationView>, Problem> {
     let id: ConversationId = id.parse().map_err(|_| unknown())?;
     let after = paging.cursor.as_deref().map(cursor::line).transpose()?;
-    let page = page(&services, &uid, id, after, MAX_LINES).await?.ok_or_else(unknown)?;
+    let page = page(&library, &uid, id, after, MAX_LINES).await?.ok_or_else(unknown)?;
     Ok(Json(ConversationView::of(&page)))
 }
 
@@ -76,13 +80,13 @@ pub async fn delete(
 }
 
 async fn page(
-    services: &Services,
+    library: &Library,
     uid: &Uid,
     id: ConversationId,
     after: Option<LineCursor>,
     lines: usize,
 ) -> Result<Option<ConversationPage>, Problem> {
-    Ok(services.store.conversation(uid, id, after, lines).await?)
+    Ok(library.conversation(uid, id, after, lines).await?)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -111,7 +115,7 @@ pub struct Listing {
     responses((status = 200, description = "Conversations.", body = ConversationList), ListProblems)
 )]
 pub async fn list(
-    State(services): State<Services>,
+    State(library): State<Library>,
     Caller(uid): Caller,
     Query(listing): Query<Listing>,
 ) -> Result<Json<ConversationList>, Problem> {
@@ -119,12 +123,12 @@ pub async fn list(
     let range = Range::of(&listing)?;
     let (ids, next) = match &listing.ids {
         Some(ids) => (parse_ids(ids)?, None),
-        None => by_time(&services, &uid, range).await?,
+        None => by_time(&library, &uid, range).await?,
     };
     let (mut bodies, mut room) = (Vec::new(), MAX_LINES_TOGETHER);
     for id in ids {
         // Each conversation comes with at least one line, so that its cursor can go on from there.
-        let Some(page) = page(&services, &uid, id, None, room.clamp(1, MAX_LINES)).await? else { continue };
+        let Some(page) = page(&library, &uid, id, None, room.clamp(1, MAX_LINES)).await? else { continue };
         room = room.saturating_sub(page.lines.len());
         bodies.push(ConversationView::of(&page));
     }
@@ -163,13 +167,9 @@ impl Range {
     }
 }
 
-async fn by_time(
-    services: &Services,
-    uid: &Uid,
-    range: Range,
-) -> Result<(Vec<ConversationId>, Option<String>), Problem> {
+async fn by_time(library: &Library, uid: &Uid, range: Range) -> Result<(Vec<ConversationId>, Option<String>), Problem> {
     let Range { from, to, after, limit } = range;
-    let mut found = services.store.conversations(uid, from, to, after, limit + 1).await?;
+    let mut found = library.conversations(uid, from, to, after, limit + 1).await?;
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|last| cursor::of_conversation(last.started_at(), last.id));

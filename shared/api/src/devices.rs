@@ -1,10 +1,11 @@
 //! The caller's devices, to which silent pushes are sent.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use domain::{Code, DeviceId};
 use edge::{Caller, Json, Path, Problem};
-use flow::Services;
-use flow::ports::{Device, Platform};
+use flow::ports::{Clock, Device, DeviceStore, Platform};
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -38,7 +39,8 @@ pub struct Registration {
     responses((status = 204, description = "Registered."), RegisterProblems)
 )]
 pub async fn register(
-    State(services): State<Services>,
+    State(devices): State<Arc<dyn DeviceStore>>,
+    State(clock): State<Arc<dyn Clock>>,
     Caller(uid): Caller,
     Path(id): Path<String>,
     Json(registration): Json<Registration>,
@@ -49,8 +51,8 @@ pub async fn register(
         let detail = format!("push_token must have 1 to {MAX_TOKEN_BYTES} bytes and no control characters.");
         return Err(Problem::new(Code::InvalidParameter, detail));
     }
-    let now = services.now();
-    services.store.put_device(&Device { uid, id, platform, token, registered_at: now, used_at: now }).await?;
+    let now = clock.now();
+    devices.put_device(&Device { uid, id, platform, token, registered_at: now, used_at: now }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -61,11 +63,11 @@ pub async fn register(
     responses((status = 204, description = "There is no such device, or no longer."), ForgetProblems)
 )]
 pub async fn forget(
-    State(services): State<Services>,
+    State(devices): State<Arc<dyn DeviceStore>>,
     Caller(uid): Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    services.store.delete_device(&uid, &device_id(id)?).await?;
+    devices.delete_device(&uid, &device_id(id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -9,7 +9,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use edge::TaskSecret;
 use flow::Services;
-use flow::ports::{Identity, ReceivesUploads};
+use flow::ports::{Clock, DeviceStore, Identity, LibraryStore, ReceivesUploads};
 use http::header::CONTENT_TYPE;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
@@ -42,6 +42,25 @@ pub struct Deps {
 struct Api {
     services: Services,
     stream_permits: StreamPermits,
+}
+
+/// What a user reads and deletes.
+impl FromRef<Api> for Arc<dyn LibraryStore> {
+    fn from_ref(api: &Api) -> Self {
+        Arc::clone(&api.services.store) as Self
+    }
+}
+
+impl FromRef<Api> for Arc<dyn DeviceStore> {
+    fn from_ref(api: &Api) -> Self {
+        Arc::clone(&api.services.store) as Self
+    }
+}
+
+impl FromRef<Api> for Arc<dyn Clock> {
+    fn from_ref(api: &Api) -> Self {
+        Arc::clone(&api.services.clock)
+    }
 }
 
 impl FromRef<Api> for Services {

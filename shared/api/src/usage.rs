@@ -1,11 +1,12 @@
 //! The caller's usage: what was transcribed, by the hour of processing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use domain::{Bucket, Timestamp};
 use edge::{Caller, Json, Problem, Query};
-use flow::Services;
+use flow::ports::{Clock, LibraryStore};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -63,13 +64,14 @@ impl UsageBucket {
     responses((status = 200, description = "The caller's usage.", body = UsageView), UsageProblems)
 )]
 pub async fn usage(
-    State(services): State<Services>,
+    State(library): State<Arc<dyn LibraryStore>>,
+    State(clock): State<Arc<dyn Clock>>,
     Caller(uid): Caller,
     Query(range): Query<Range>,
 ) -> Result<Json<UsageView>, Problem> {
-    let to = moment("to", range.to.as_deref())?.unwrap_or(services.now() + DAY);
+    let to = moment("to", range.to.as_deref())?.unwrap_or(clock.now() + DAY);
     let from = moment("from", range.from.as_deref())?.unwrap_or(to - DEFAULT_RANGE);
-    let mut buckets = services.store.usage(&uid, from, to, MAX_BUCKETS + 1).await?;
+    let mut buckets = library.usage(&uid, from, to, MAX_BUCKETS + 1).await?;
     let next_from = buckets.get(MAX_BUCKETS).map(|bucket| bucket.hour);
     buckets.truncate(MAX_BUCKETS);
     Ok(Json(UsageView { buckets: buckets.iter().map(UsageBucket::of).collect(), next_from }))

@@ -24,7 +24,8 @@ pub use push::{Device, Platform, Push, PushMessage, PushOutcome};
 pub use queue::{NewTask, Queue, TaskBody, TaskName};
 pub use random::Random;
 pub use store::{
-    At, ChangeCursor, ConversationPage, Created, DueCursor, DueDeletion, JobCursor, JobStats, LineCursor,
-    MAX_EFFECTS_COUNTED, Opened, Removed, SessionCompleted, Stepped, Store, Written,
+    At, ChangeCursor, ConversationPage, Created, DeviceStore, DueCursor, DueDeletion, JobCursor, JobStats, JobStore,
+    LibraryStore, LineCursor, MAX_EFFECTS_COUNTED, MaintenanceStore, Opened, Removed, SessionCompleted, Stepped, Store,
+    Written,
 };
 pub use uploads::{Arriving, Expected, PartWriter, Progress, ReceivesUploads, Uploads};

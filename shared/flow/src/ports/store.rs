@@ -163,8 +163,14 @@ pub const MAX_EFFECTS_COUNTED: usize = 10_000;
 /// The most devices of a user. One more replaces the one that was unused for the longest time.
 pub const MAX_DEVICES: usize = 20;
 
+/// All of it, as one adapter offers it in one database.
+pub trait Store: JobStore + LibraryStore + DeviceStore + MaintenanceStore {}
+
+impl<S: JobStore + LibraryStore + DeviceStore + MaintenanceStore> Store for S {}
+
+/// Jobs, their recordings and their stored lines: what accepting and processing need.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait JobStore: Send + Sync + 'static {
     /// Creates the job of a staged batch and links its recordings to it, or finds the job that already has them. Reads
     /// the job of the same id, the recordings and their latest jobs, and whether a slot of the user is free; decided by
     /// [`domain::accept::decide`]. Atomic. Idempotent by the job's id.
@@ -237,32 +243,8 @@ pub trait Store: Send + Sync + 'static {
     /// The number of live jobs of the user that were accepted before this one. A store may stop counting at a thousand.
     async fn jobs_ahead(&self, job: &Job) -> Result<u32>;
 
-    /// Jobs with `due_at <= now`, oldest first, after the cursor.
-    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>>;
-
-    /// Jobs of these statuses with `due_at > beyond`, soonest first, after the cursor. Jobs that were written by a
-    /// clock that ran ahead are among them.
-    async fn due_beyond(
-        &self,
-        statuses: &[Status],
-        beyond: Timestamp,
-        after: Option<DueCursor>,
-        limit: usize,
-    ) -> Result<Vec<Job>>;
-
-    /// At most `limit` users who have waiting jobs and a free slot, for example after a crash or after the limit was
-    /// raised.
-    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>>;
-
-    /// Gives free slots to the user's waiting jobs. Atomic. Idempotent.
-    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>>;
-
     /// The recordings in the order of `ids`.
     async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>>;
-
-    /// The peaks of a recording; `None` without a plan, or if it was planned before peaks were kept. They are read only for
-    /// drawing, so that they are not part of the recording.
-    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>>;
 
     /// The levels at which a recording's plan is cut; `None` without a plan, or if it was planned before levels
     /// existed. They are read only by a delivery that did not make the plan itself, so that they are not part of the
@@ -271,6 +253,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// The stored lines of a recording's segments, in order of time.
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>>;
+}
+
+/// What a user reads and deletes: conversations, usage, and what a recording looks like.
+#[async_trait]
+pub trait LibraryStore: Send + Sync + 'static {
+    /// The peaks of a recording; `None` without a plan, or if it was planned before peaks were kept. They are read only for
+    /// drawing, so that they are not part of the recording.
+    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>>;
 
     /// The conversation after following redirects, with at most `limit` of its lines in order of time. `None` if it is
     /// unknown or deleted.
@@ -297,6 +287,49 @@ pub trait Store: Send + Sync + 'static {
     /// its time: a deletion that is repeated after a lost answer has the same `at.now` and succeeds.
     async fn delete_conversation(&self, uid: &Uid, id: ConversationId, at: At<'_>) -> Result<bool>;
 
+    /// Usage buckets whose hour lies in `from..to`, in order, at most `limit`.
+    async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>>;
+}
+
+/// Devices that are told about jobs by a push.
+#[async_trait]
+pub trait DeviceStore: Send + Sync + 'static {
+    /// Registers a device. Atomic: the token is removed from every other device of any user. Of more than
+    /// [`MAX_DEVICES`] the one that was unused for the longest time is deleted.
+    async fn put_device(&self, device: &Device) -> Result<()>;
+
+    /// Deletes a device. It is a success if there is no such device.
+    async fn delete_device(&self, uid: &Uid, id: &DeviceId) -> Result<()>;
+
+    async fn devices(&self, uid: &Uid) -> Result<Vec<Device>>;
+
+    /// Deletes the device if it still has this same token. Its owner may have registered a new one since.
+    async fn drop_token(&self, uid: &Uid, id: &DeviceId, token: &str) -> Result<()>;
+}
+
+/// What concerns the jobs of all users: the sweep, the operator and the health check.
+#[async_trait]
+pub trait MaintenanceStore: Send + Sync + 'static {
+    /// Jobs with `due_at <= now`, oldest first, after the cursor.
+    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>>;
+
+    /// Jobs of these statuses with `due_at > beyond`, soonest first, after the cursor. Jobs that were written by a
+    /// clock that ran ahead are among them.
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>>;
+
+    /// At most `limit` users who have waiting jobs and a free slot, for example after a crash or after the limit was
+    /// raised.
+    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>>;
+
+    /// Gives free slots to the user's waiting jobs. Atomic. Idempotent.
+    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>>;
+
     /// Removes the texts of at most `limit` lines of a deleted conversation after following redirects, both of lines
     /// placed by time and of attached ones. The lines stay as stubs for ever. When none is left, the conversation is no
     /// longer due. Does nothing if the conversation is not deleted. Atomic. Idempotent: if repeated, it continues with
@@ -310,21 +343,6 @@ pub trait Store: Send + Sync + 'static {
         after: Option<&DueDeletion>,
         limit: usize,
     ) -> Result<Vec<DueDeletion>>;
-
-    /// Usage buckets whose hour lies in `from..to`, in order, at most `limit`.
-    async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>>;
-
-    /// Registers a device. Atomic: the token is removed from every other device of any user. Of more than
-    /// [`MAX_DEVICES`] the one that was unused for the longest time is deleted.
-    async fn put_device(&self, device: &Device) -> Result<()>;
-
-    /// Deletes a device. It is a success if there is no such device.
-    async fn delete_device(&self, uid: &Uid, id: &DeviceId) -> Result<()>;
-
-    async fn devices(&self, uid: &Uid) -> Result<Vec<Device>>;
-
-    /// Deletes the device if it still has this same token. Its owner may have registered a new one since.
-    async fn drop_token(&self, uid: &Uid, id: &DeviceId, token: &str) -> Result<()>;
 
     /// Those of the jobs that exist and still need their staged audio. Used by the orphan rule.
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>>;

@@ -15,8 +15,8 @@ use domain::{
 use flow::Result;
 use flow::ports::archive::{Archive, Imported, Place, Record};
 use flow::ports::{
-    At, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, JobStats, LineCursor,
-    Opened, Removed, SessionCompleted, Stepped, Store, Written,
+    At, ChangeCursor, ConversationPage, Created, Device, DeviceStore, DueCursor, DueDeletion, JobCursor, JobStats,
+    JobStore, LibraryStore, LineCursor, MaintenanceStore, Opened, Removed, SessionCompleted, Stepped, Written,
 };
 
 use super::table::{checkpoints, conversations, devices as registered, jobs, lines, recordings, usage};
@@ -54,7 +54,7 @@ macro_rules! retried_and_woken {
 }
 
 #[async_trait]
-impl Store for FirestoreStore {
+impl JobStore for FirestoreStore {
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
         let id = batch.job_id;
         retried_and_woken!(self, "store.create_job", id, Mode::Transaction, |unit| accept::create_job(unit, batch, &at))
@@ -132,45 +132,9 @@ impl Store for FirestoreStore {
         retried!(self, "store.jobs_ahead", job.id, Mode::Look, |unit| reading::jobs_ahead(unit, job))
     }
 
-    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
-        retried!(self, "store.due_jobs", "", Mode::Look, |unit| jobs::due(unit, now, after, limit))
-    }
-
-    async fn due_beyond(
-        &self,
-        statuses: &[Status],
-        beyond: Timestamp,
-        after: Option<DueCursor>,
-        limit: usize,
-    ) -> Result<Vec<Job>> {
-        retried!(self, "store.due_beyond", "", Mode::Look, |unit| jobs::due_beyond(
-            unit, statuses, beyond, after, limit
-        ))
-    }
-
-    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
-        let last = self.looked_at().clone();
-        let look = retried!(self, "store.stuck_users", "", Mode::Look, |unit| {
-            user_slots::stuck_users(unit, &at, limit, last.as_deref())
-        });
-        let (stuck, last) = look?;
-        *self.looked_at() = last;
-        Ok(stuck)
-    }
-
-    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
-        retried_and_woken!(self, "store.promote", "", Mode::Transaction, |unit| user_slots::promote(unit, uid, &at))
-    }
-
     async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
         let found = retried!(self, "store.recordings", "", Mode::Look, |unit| recordings::load(unit, uid, ids))?;
         Ok(found.into_iter().map(|(recording, _)| recording).collect())
-    }
-
-    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
-        let found =
-            retried!(self, "store.peaks", recording, Mode::Look, |unit| recordings::beside(unit, uid, recording))?;
-        Ok(found.peaks)
     }
 
     async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
@@ -181,6 +145,15 @@ impl Store for FirestoreStore {
 
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
         retried!(self, "store.lines", recording, Mode::Look, |unit| lines::of_recording(unit, uid, recording, starts))
+    }
+}
+
+#[async_trait]
+impl LibraryStore for FirestoreStore {
+    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
+        let found =
+            retried!(self, "store.peaks", recording, Mode::Look, |unit| recordings::beside(unit, uid, recording))?;
+        Ok(found.peaks)
     }
 
     async fn conversation(
@@ -212,23 +185,13 @@ impl Store for FirestoreStore {
         retried!(self, "store.delete_conversation", id, Mode::Optimistic, |unit| deletion::delete(unit, uid, id, now))
     }
 
-    async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
-        retried!(self, "store.remove_texts", id, Mode::Optimistic, |unit| deletion::remove_texts(unit, uid, id, limit))
-    }
-
-    async fn due_deletions(
-        &self,
-        now: Timestamp,
-        after: Option<&DueDeletion>,
-        limit: usize,
-    ) -> Result<Vec<DueDeletion>> {
-        retried!(self, "store.due_deletions", "", Mode::Look, |unit| conversations::due(unit, now, after, limit))
-    }
-
     async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>> {
         retried!(self, "store.usage", "", Mode::Look, |unit| usage::list(unit, uid, (from, to), limit))
     }
+}
 
+#[async_trait]
+impl DeviceStore for FirestoreStore {
     async fn put_device(&self, device: &Device) -> Result<()> {
         retried!(self, "store.put_device", &device.id, Mode::Optimistic, |unit| devices::put(unit, device))
     }
@@ -243,6 +206,52 @@ impl Store for FirestoreStore {
 
     async fn drop_token(&self, uid: &Uid, id: &DeviceId, token: &str) -> Result<()> {
         retried!(self, "store.drop_token", id, Mode::Optimistic, |unit| devices::drop_token(unit, uid, id, token))
+    }
+}
+
+#[async_trait]
+impl MaintenanceStore for FirestoreStore {
+    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
+        retried!(self, "store.due_jobs", "", Mode::Look, |unit| jobs::due(unit, now, after, limit))
+    }
+
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        retried!(self, "store.due_beyond", "", Mode::Look, |unit| jobs::due_beyond(
+            unit, statuses, beyond, after, limit
+        ))
+    }
+
+    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
+        let last = self.looked_at().clone();
+        let look = retried!(self, "store.stuck_users", "", Mode::Look, |unit| {
+            user_slots::stuck_users(unit, &at, limit, last.as_deref())
+        });
+        let (stuck, last) = look?;
+        *self.looked_at() = last;
+        Ok(stuck)
+    }
+
+    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
+        retried_and_woken!(self, "store.promote", "", Mode::Transaction, |unit| user_slots::promote(unit, uid, &at))
+    }
+
+    async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
+        retried!(self, "store.remove_texts", id, Mode::Optimistic, |unit| deletion::remove_texts(unit, uid, id, limit))
+    }
+
+    async fn due_deletions(
+        &self,
+        now: Timestamp,
+        after: Option<&DueDeletion>,
+        limit: usize,
+    ) -> Result<Vec<DueDeletion>> {
+        retried!(self, "store.due_deletions", "", Mode::Look, |unit| conversations::due(unit, now, after, limit))
     }
 
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {

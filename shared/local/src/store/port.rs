@@ -14,15 +14,16 @@ use domain::{
 };
 use flow::Result;
 use flow::ports::{
-    At, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, JobStats, LineCursor,
-    MAX_EFFECTS_COUNTED, Opened, Removed, SessionCompleted, Stepped, Store, Written,
+    At, ChangeCursor, ConversationPage, Created, Device, DeviceStore, DueCursor, DueDeletion, JobCursor, JobStats,
+    JobStore, LibraryStore, LineCursor, MAX_EFFECTS_COUNTED, MaintenanceStore, Opened, Removed, SessionCompleted,
+    Stepped, Written,
 };
 
 use super::table::{checkpoints, conversations, devices as registered, jobs, levels, lines, peaks, recordings, usage};
 use super::{Moment, SqliteStore, accept, deletion, devices, reading, session, step, user_slots, work};
 
 #[async_trait]
-impl Store for SqliteStore {
+impl JobStore for SqliteStore {
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
         let (id, batch, moment) = (batch.job_id, batch.clone(), Moment::of(&at));
         self.write_jobs("store.create_job", id, move |db| accept::create_job(db, &batch, &moment.at())).await
@@ -102,41 +103,10 @@ impl Store for SqliteStore {
         self.read("store.jobs_ahead", job.id, move |db| reading::jobs_ahead(db, &job)).await
     }
 
-    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
-        self.read("store.due_jobs", "", move |db| jobs::due_until(db, now, after, limit)).await
-    }
-
-    async fn due_beyond(
-        &self,
-        statuses: &[Status],
-        beyond: Timestamp,
-        after: Option<DueCursor>,
-        limit: usize,
-    ) -> Result<Vec<Job>> {
-        let statuses = statuses.to_vec();
-        let look = move |db: &_| jobs::due_beyond(db, &statuses, beyond, after, limit);
-        self.read("store.due_beyond", "", look).await
-    }
-
-    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
-        let moment = Moment::of(&at);
-        self.read("store.stuck_users", "", move |db| user_slots::stuck_users(db, &moment.at(), limit)).await
-    }
-
-    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
-        let (uid, moment) = (uid.clone(), Moment::of(&at));
-        self.write_jobs("store.promote", "", move |db| user_slots::promote(db, &uid, &moment.at())).await
-    }
-
     async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
         let (uid, ids) = (uid.clone(), ids.to_vec());
         let load = move |db: &_| ids.iter().map(|id| recordings::load_one(db, &uid, *id)).collect();
         self.read("store.recordings", "", load).await
-    }
-
-    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
-        let uid = uid.clone();
-        self.read("store.peaks", recording, move |db| peaks::load(db, &uid, recording)).await
     }
 
     async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
@@ -147,6 +117,14 @@ impl Store for SqliteStore {
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
         let (uid, starts) = (uid.clone(), starts.to_vec());
         self.read("store.lines", recording, move |db| lines::of_recording(db, &uid, recording, &starts)).await
+    }
+}
+
+#[async_trait]
+impl LibraryStore for SqliteStore {
+    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
+        let uid = uid.clone();
+        self.read("store.peaks", recording, move |db| peaks::load(db, &uid, recording)).await
     }
 
     async fn conversation(
@@ -178,26 +156,14 @@ impl Store for SqliteStore {
         self.write("store.delete_conversation", id, move |db| deletion::delete(db, &uid, id, now)).await
     }
 
-    async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
-        let uid = uid.clone();
-        self.write("store.remove_texts", id, move |db| deletion::remove_texts(db, &uid, id, limit)).await
-    }
-
-    async fn due_deletions(
-        &self,
-        now: Timestamp,
-        after: Option<&DueDeletion>,
-        limit: usize,
-    ) -> Result<Vec<DueDeletion>> {
-        let after = after.cloned();
-        self.read("store.due_deletions", "", move |db| conversations::due(db, now, after.as_ref(), limit)).await
-    }
-
     async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>> {
         let uid = uid.clone();
         self.read("store.usage", "", move |db| usage::list(db, &uid, from, to, limit)).await
     }
+}
 
+#[async_trait]
+impl DeviceStore for SqliteStore {
     async fn put_device(&self, device: &Device) -> Result<()> {
         let device = device.clone();
         self.write("store.put_device", device.id.clone(), move |db| devices::put(db, &device)).await
@@ -216,6 +182,50 @@ impl Store for SqliteStore {
     async fn drop_token(&self, uid: &Uid, id: &DeviceId, token: &str) -> Result<()> {
         let (uid, id, token) = (uid.clone(), id.clone(), token.to_owned());
         self.write("store.drop_token", id.clone(), move |db| registered::drop_token(db, &uid, &id, &token)).await
+    }
+}
+
+#[async_trait]
+impl MaintenanceStore for SqliteStore {
+    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
+        self.read("store.due_jobs", "", move |db| jobs::due_until(db, now, after, limit)).await
+    }
+
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        let statuses = statuses.to_vec();
+        let look = move |db: &_| jobs::due_beyond(db, &statuses, beyond, after, limit);
+        self.read("store.due_beyond", "", look).await
+    }
+
+    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
+        let moment = Moment::of(&at);
+        self.read("store.stuck_users", "", move |db| user_slots::stuck_users(db, &moment.at(), limit)).await
+    }
+
+    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
+        let (uid, moment) = (uid.clone(), Moment::of(&at));
+        self.write_jobs("store.promote", "", move |db| user_slots::promote(db, &uid, &moment.at())).await
+    }
+
+    async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
+        let uid = uid.clone();
+        self.write("store.remove_texts", id, move |db| deletion::remove_texts(db, &uid, id, limit)).await
+    }
+
+    async fn due_deletions(
+        &self,
+        now: Timestamp,
+        after: Option<&DueDeletion>,
+        limit: usize,
+    ) -> Result<Vec<DueDeletion>> {
+        let after = after.cloned();
+        self.read("store.due_deletions", "", move |db| conversations::due(db, now, after.as_ref(), limit)).await
     }
 
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {

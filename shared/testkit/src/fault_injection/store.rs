@@ -12,14 +12,14 @@ use domain::{
 };
 use flow::Result;
 use flow::ports::{
-    At, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, JobStats, LineCursor,
-    Opened, Removed, SessionCompleted, Stepped, Store, Written,
+    At, ChangeCursor, ConversationPage, Created, Device, DeviceStore, DueCursor, DueDeletion, JobCursor, JobStats,
+    JobStore, LibraryStore, LineCursor, MaintenanceStore, Opened, Removed, SessionCompleted, Stepped, Written,
 };
 
 use super::{Fault, Faulty};
 
 #[async_trait]
-impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
+impl<P: JobStore + ?Sized, F: Fault> JobStore for Faulty<P, F> {
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
         self.writing("store.create_job", self.inner.create_job(batch, at)).await
     }
@@ -86,34 +86,8 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
         self.reading("store.jobs_ahead", self.inner.jobs_ahead(job)).await
     }
 
-    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
-        self.reading("store.due_jobs", self.inner.due_jobs(now, after, limit)).await
-    }
-
-    async fn due_beyond(
-        &self,
-        statuses: &[Status],
-        beyond: Timestamp,
-        after: Option<DueCursor>,
-        limit: usize,
-    ) -> Result<Vec<Job>> {
-        self.reading("store.due_beyond", self.inner.due_beyond(statuses, beyond, after, limit)).await
-    }
-
-    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
-        self.reading("store.stuck_users", self.inner.stuck_users(at, limit)).await
-    }
-
-    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
-        self.writing("store.promote", self.inner.promote(uid, at)).await
-    }
-
     async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
         self.reading("store.recordings", self.inner.recordings(uid, ids)).await
-    }
-
-    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
-        self.reading("store.peaks", self.inner.peaks(uid, recording)).await
     }
 
     async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
@@ -122,6 +96,13 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
 
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
         self.reading("store.lines", self.inner.lines(uid, recording, starts)).await
+    }
+}
+
+#[async_trait]
+impl<P: LibraryStore + ?Sized, F: Fault> LibraryStore for Faulty<P, F> {
+    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
+        self.reading("store.peaks", self.inner.peaks(uid, recording)).await
     }
 
     async fn conversation(
@@ -149,23 +130,13 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
         self.writing("store.delete_conversation", self.inner.delete_conversation(uid, id, at)).await
     }
 
-    async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
-        self.writing("store.remove_texts", self.inner.remove_texts(uid, id, limit)).await
-    }
-
-    async fn due_deletions(
-        &self,
-        now: Timestamp,
-        after: Option<&DueDeletion>,
-        limit: usize,
-    ) -> Result<Vec<DueDeletion>> {
-        self.reading("store.due_deletions", self.inner.due_deletions(now, after, limit)).await
-    }
-
     async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>> {
         self.reading("store.usage", self.inner.usage(uid, from, to, limit)).await
     }
+}
 
+#[async_trait]
+impl<P: DeviceStore + ?Sized, F: Fault> DeviceStore for Faulty<P, F> {
     async fn put_device(&self, device: &Device) -> Result<()> {
         self.writing("store.put_device", self.inner.put_device(device)).await
     }
@@ -180,6 +151,44 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
 
     async fn drop_token(&self, uid: &Uid, id: &DeviceId, token: &str) -> Result<()> {
         self.writing("store.drop_token", self.inner.drop_token(uid, id, token)).await
+    }
+}
+
+#[async_trait]
+impl<P: MaintenanceStore + ?Sized, F: Fault> MaintenanceStore for Faulty<P, F> {
+    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
+        self.reading("store.due_jobs", self.inner.due_jobs(now, after, limit)).await
+    }
+
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        self.reading("store.due_beyond", self.inner.due_beyond(statuses, beyond, after, limit)).await
+    }
+
+    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
+        self.reading("store.stuck_users", self.inner.stuck_users(at, limit)).await
+    }
+
+    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
+        self.writing("store.promote", self.inner.promote(uid, at)).await
+    }
+
+    async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
+        self.writing("store.remove_texts", self.inner.remove_texts(uid, id, limit)).await
+    }
+
+    async fn due_deletions(
+        &self,
+        now: Timestamp,
+        after: Option<&DueDeletion>,
+        limit: usize,
+    ) -> Result<Vec<DueDeletion>> {
+        self.reading("store.due_deletions", self.inner.due_deletions(now, after, limit)).await
     }
 
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {

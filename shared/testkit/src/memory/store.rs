@@ -93,7 +93,7 @@ impl Feed for Store {
 }
 
 #[async_trait]
-impl flow::ports::Store for Store {
+impl flow::ports::JobStore for Store {
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
         let created = self.tables().create_job(batch, &at);
         self.watchers.wake(&batch.uid);
@@ -178,37 +178,9 @@ impl flow::ports::Store for Store {
         Ok(self.tables().jobs_ahead(job))
     }
 
-    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
-        Ok(self.tables().due_jobs(now, after, limit))
-    }
-
-    async fn due_beyond(
-        &self,
-        statuses: &[Status],
-        beyond: Timestamp,
-        after: Option<DueCursor>,
-        limit: usize,
-    ) -> Result<Vec<Job>> {
-        Ok(self.tables().due_beyond(statuses, beyond, after, limit))
-    }
-
-    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
-        Ok(self.tables().stuck_users(&at, limit))
-    }
-
-    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
-        let promoted = self.tables().promote(uid, &at);
-        self.watchers.wake(uid);
-        Ok(promoted)
-    }
-
     async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
         let tables = self.tables();
         Ok(ids.iter().map(|id| tables.recordings.get(&(uid.clone(), *id)).cloned()).collect())
-    }
-
-    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
-        Ok(self.tables().beside.get(&(uid.clone(), recording)).and_then(|beside| beside.peaks.clone()))
     }
 
     async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
@@ -217,6 +189,13 @@ impl flow::ports::Store for Store {
 
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
         Ok(self.tables().lines_at(uid, recording, starts))
+    }
+}
+
+#[async_trait]
+impl flow::ports::LibraryStore for Store {
+    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
+        Ok(self.tables().beside.get(&(uid.clone(), recording)).and_then(|beside| beside.peaks.clone()))
     }
 
     async fn conversation(
@@ -244,25 +223,15 @@ impl flow::ports::Store for Store {
         Ok(self.tables().delete_conversation(uid, id, at.now))
     }
 
-    async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
-        Ok(self.tables().remove_texts(uid, id, limit))
-    }
-
-    async fn due_deletions(
-        &self,
-        now: Timestamp,
-        after: Option<&DueDeletion>,
-        limit: usize,
-    ) -> Result<Vec<DueDeletion>> {
-        Ok(self.tables().due_deletions(now, after, limit))
-    }
-
     async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>> {
         let tables = self.tables();
         let buckets = tables.usage.range((uid.clone(), from)..(uid.clone(), to.max(from)));
         Ok(buckets.take(limit).map(|((_, hour), usage)| Bucket { hour: *hour, usage: *usage }).collect())
     }
+}
 
+#[async_trait]
+impl flow::ports::DeviceStore for Store {
     async fn put_device(&self, device: &Device) -> Result<()> {
         self.tables().put_device(device);
         Ok(())
@@ -280,6 +249,46 @@ impl flow::ports::Store for Store {
     async fn drop_token(&self, uid: &Uid, id: &DeviceId, token: &str) -> Result<()> {
         self.tables().drop_token(uid, id, token);
         Ok(())
+    }
+}
+
+#[async_trait]
+impl flow::ports::MaintenanceStore for Store {
+    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
+        Ok(self.tables().due_jobs(now, after, limit))
+    }
+
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        Ok(self.tables().due_beyond(statuses, beyond, after, limit))
+    }
+
+    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
+        Ok(self.tables().stuck_users(&at, limit))
+    }
+
+    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
+        let promoted = self.tables().promote(uid, &at);
+        self.watchers.wake(uid);
+        Ok(promoted)
+    }
+
+    async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
+        Ok(self.tables().remove_texts(uid, id, limit))
+    }
+
+    async fn due_deletions(
+        &self,
+        now: Timestamp,
+        after: Option<&DueDeletion>,
+        limit: usize,
+    ) -> Result<Vec<DueDeletion>> {
+        Ok(self.tables().due_deletions(now, after, limit))
     }
 
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {

@@ -16,8 +16,8 @@ use domain::{
 };
 use flow::Result;
 use flow::ports::{
-    At, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, JobStats, LineCursor,
-    Opened, Removed, SessionCompleted, Stepped, Store, Written,
+    At, ChangeCursor, ConversationPage, Created, Device, DeviceStore, DueCursor, DueDeletion, JobCursor, JobStats,
+    JobStore, LibraryStore, LineCursor, MaintenanceStore, Opened, Removed, SessionCompleted, Stepped, Store, Written,
 };
 use testkit::Harness;
 use testkit::build::{phone, speech, uid};
@@ -42,9 +42,9 @@ impl InTurn {
 }
 
 macro_rules! in_turn {
-    ($(fn $name:ident($($argument:ident: $of:ty),*) -> $answer:ty;)*) => {
+    ($store:ident: $(fn $name:ident($($argument:ident: $of:ty),*) -> $answer:ty;)*) => {
         #[async_trait]
-        impl Store for InTurn {
+        impl $store for InTurn {
             $(async fn $name(&self, $($argument: $of),*) -> Result<$answer> {
                 self.next().$name($($argument),*).await
             })*
@@ -53,6 +53,7 @@ macro_rules! in_turn {
 }
 
 in_turn! {
+    JobStore:
     fn create_job(batch: &Batch, at: At<'_>) -> Created;
     fn open_session(request: &SessionRequest, at: At<'_>) -> Opened;
     fn complete_session(id: JobId, whole: &[WholeFile], at: At<'_>) -> SessionCompleted;
@@ -66,26 +67,38 @@ in_turn! {
     fn jobs(uid: &Uid, of: &[Status], after: Option<JobCursor>, limit: usize, now: Timestamp) -> Vec<Job>;
     fn changed_jobs(uid: &Uid, since: Timestamp, after: Option<ChangeCursor>, limit: usize, now: Timestamp) -> Vec<Job>;
     fn jobs_ahead(job: &Job) -> u32;
-    fn due_jobs(now: Timestamp, after: Option<DueCursor>, limit: usize) -> Vec<Job>;
-    fn due_beyond(of: &[Status], beyond: Timestamp, after: Option<DueCursor>, limit: usize) -> Vec<Job>;
-    fn stuck_users(at: At<'_>, limit: usize) -> Vec<Uid>;
-    fn promote(uid: &Uid, at: At<'_>) -> Vec<Job>;
     fn recordings(uid: &Uid, ids: &[RecordingId]) -> Vec<Option<Recording>>;
-    fn peaks(uid: &Uid, recording: RecordingId) -> Option<Peaks>;
     fn levels(uid: &Uid, recording: RecordingId) -> Option<Levels>;
     fn lines(uid: &Uid, recording: RecordingId, starts: &[u32]) -> Vec<Line>;
+}
+
+in_turn! {
+    LibraryStore:
+    fn peaks(uid: &Uid, recording: RecordingId) -> Option<Peaks>;
     fn conversation(uid: &Uid, id: ConversationId, after: Option<LineCursor>, limit: usize) -> Option<ConversationPage>;
     fn conversations(
         uid: &Uid, from: Option<Timestamp>, to: Option<Timestamp>, after: Option<(Timestamp, ConversationId)>, limit: usize
     ) -> Vec<Conversation>;
     fn delete_conversation(uid: &Uid, id: ConversationId, at: At<'_>) -> bool;
-    fn remove_texts(uid: &Uid, id: ConversationId, limit: usize) -> Removed;
-    fn due_deletions(now: Timestamp, after: Option<&DueDeletion>, limit: usize) -> Vec<DueDeletion>;
     fn usage(uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Vec<Bucket>;
+}
+
+in_turn! {
+    DeviceStore:
     fn put_device(device: &Device) -> ();
     fn delete_device(uid: &Uid, id: &DeviceId) -> ();
     fn devices(uid: &Uid) -> Vec<Device>;
     fn drop_token(uid: &Uid, id: &DeviceId, token: &str) -> ();
+}
+
+in_turn! {
+    MaintenanceStore:
+    fn due_jobs(now: Timestamp, after: Option<DueCursor>, limit: usize) -> Vec<Job>;
+    fn due_beyond(of: &[Status], beyond: Timestamp, after: Option<DueCursor>, limit: usize) -> Vec<Job>;
+    fn stuck_users(at: At<'_>, limit: usize) -> Vec<Uid>;
+    fn promote(uid: &Uid, at: At<'_>) -> Vec<Job>;
+    fn remove_texts(uid: &Uid, id: ConversationId, limit: usize) -> Removed;
+    fn due_deletions(now: Timestamp, after: Option<&DueDeletion>, limit: usize) -> Vec<DueDeletion>;
     fn jobs_with_audio(ids: &[JobId]) -> Vec<JobId>;
     fn job_stats(now: Timestamp) -> JobStats;
     fn ready() -> ();
