@@ -27,7 +27,7 @@ check: setup ## Formatting, lints, documentation, spelling, shell scripts, licen
 	$(CARGO) fmt --all --check
 	@scripts/check-text
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
-	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --no-deps --locked --quiet --document-private-items
+	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --no-deps --locked --quiet
 	@scripts/check-dependencies
 
 fuzz: setup ## Run a million damaged files through the decoders, and all damage to containers (FUZZ_SEED, FUZZ_COUNT, CONTAINER_CASES)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::accept::{Batch, StagedFile};
 use domain::{Job, JobId, Rules, Status};
-use flow::ports::Store;
+use flow::ports::JobStore;
 use flow::process::{Outcome, Worker};
 use flow::settings::WorkerLimits;
 use flow::{Services, Settings};

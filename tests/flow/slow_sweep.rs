@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flow::Services;
-use flow::ports::{Device, Push, PushMessage, PushOutcome, Store};
+use flow::ports::{Device, DeviceStore, Push, PushMessage, PushOutcome};
 use testkit::build::{device, phone};
 use testkit::{Harness, TestClock};
 

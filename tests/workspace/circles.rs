@@ -142,7 +142,7 @@ fn walk(
     done: &mut BTreeSet<Module>,
 ) -> Option<Vec<Module>> {
     if let Some(at) = way.iter().position(|before| before == file) {
-        return Some([&way[at..], &[file.clone()]].concat());
+        return Some([&way[at..], std::slice::from_ref(file)].concat());
     }
     if done.contains(file) {
         return None;

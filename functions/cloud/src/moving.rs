@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use config::Config;
 use domain::Uid;
 use flow::archive::{self, Header};
-use flow::ports::{Clock, Store};
+use flow::ports::{Clock, MaintenanceStore};
 use gcp::FirestoreStore;
 use system::SystemClock;
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use domain::placement::{Answer, Group};
 use domain::{Command, JobId, Recording, Rules, Uid};
-use flow::ports::{At, Created, Stepped, Store, Written};
+use flow::ports::{At, Created, JobStore, Stepped, Written};
 use local::store::SqliteStore;
 use testkit::build::{after, batch_as, job_id, line_for, nonce, phone, plan, speech, uid};
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use domain::accept::{Decision, Known, decide};
 use domain::transition::Context;
 use domain::{Job, Rules, Status};
-use flow::ports::Store;
+use flow::ports::JobStore;
 use local::store::SqliteStore;
 use testkit::build::{after, batch_as, job_id, phone, uid};
 

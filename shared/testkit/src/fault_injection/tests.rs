@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use flow::Kind;
-use flow::ports::{Blobs, Queue, Store};
+use flow::ports::{Blobs, DeviceStore, Queue, Store};
 
 use super::{FailsBefore, LosesAnswers, Plan};
 use crate::build::{self, T0};

@@ -7,7 +7,7 @@ use domain::{
     Code, Command, FileStatus, Job, JobId, Levels, Mark, Peaks, PutBack, Recording, Rules, Status, Timestamp,
 };
 use flow::Result;
-use flow::ports::{At, Created, Random, Stepped, Store, Written};
+use flow::ports::{At, Created, JobStore, Random, Stepped, Written};
 use testkit::build::{T0, facts, line_for, plan};
 use testkit::harness::at_once;
 use testkit::{SeededRandom, memory};

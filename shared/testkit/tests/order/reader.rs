@@ -1,7 +1,7 @@
 //! Reads back what a user would find.
 
 use domain::{Line, Timestamp, Usage};
-use flow::ports::Store;
+use flow::ports::LibraryStore;
 use testkit::harness::at_once;
 use testkit::memory;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use config::Layers;
 use domain::{Command, Job, JobId, Status, Timestamp, Uid};
-use flow::ports::{At, Clock, Random, Stepped, Store};
+use flow::ports::{At, Clock, JobStore, Random, Stepped};
 use local::store::damaged::{Damaged, Table};
 use local::{DataFolder, SqliteStore};
 use serde_json::json;

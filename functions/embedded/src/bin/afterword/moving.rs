@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use domain::Uid;
 use flow::archive::{self, Header, Report};
-use flow::ports::{Clock, Store};
+use flow::ports::{Clock, MaintenanceStore};
 use local::{DataFolder, SqliteStore};
 use system::SystemClock;
 use tokio::runtime::{Builder, Runtime};

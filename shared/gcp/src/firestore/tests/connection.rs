@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::Command;
 use emulators::wire::Wire;
 use emulators::{listen, soon};
-use flow::ports::{Stepped, Store};
+use flow::ports::{JobStore, Stepped};
 use testkit::Harness;
 use testkit::build::{nonce, phone, uid};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flow::ports::Store;
+use flow::ports::MaintenanceStore;
 use testkit::Harness;
 use testkit::build::{batch_as, job_id, phone, uid};
 use testkit::contract::Fresh;

@@ -5,7 +5,7 @@ use domain::job_file::FailedSegment;
 use domain::placement::Answer;
 use firestore::gcloud_sdk::google::firestore::v1::Document;
 use firestore::gcloud_sdk::prost::Message;
-use flow::ports::Store;
+use flow::ports::{DeviceStore, JobStore, MaintenanceStore};
 use testkit::Harness;
 use testkit::build::{conversation_id, device, phone, speech, uid};
 use tokio::time::Instant;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::placement::Answer;
 use domain::{Command, Job};
-use flow::ports::Store;
+use flow::ports::{JobStore, MaintenanceStore};
 use testkit::Harness;
 use testkit::build::{batch_as, job_id, phone, speech, uid};
 use tokio::time::Instant;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use domain::Command;
 use firestore::gcloud_sdk::tonic::{Code, Status};
 use flow::Kind;
-use flow::ports::{At, Created, Stepped, Store};
+use flow::ports::{At, Created, JobStore, MaintenanceStore, Stepped};
 use testkit::Harness;
 use testkit::build::{batch, nonce, phone, uid};
 use tokio::sync::Barrier;

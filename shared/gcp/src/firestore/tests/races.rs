@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::command::Refusal;
 use domain::placement::Answer;
 use domain::{Command, JobId};
-use flow::ports::{Created, Stepped, Store};
+use flow::ports::{Created, DeviceStore, Stepped};
 use testkit::build::{batch, batch_as, device, job_id, nonce, phone, uid};
 use testkit::snapshot::Snapshot;
 use testkit::{Harness, memory};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Command, ConversationId, Job};
-use flow::ports::Store;
+use flow::ports::{JobStore, LibraryStore, MaintenanceStore};
 use flow::{Error, Kind};
 use rusqlite::Connection;
 use testkit::Harness;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::Command;
-use flow::ports::Store;
+use flow::ports::{DeviceStore, JobStore};
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use testkit::build::{phone, speech, uid};

@@ -51,7 +51,7 @@ async fn every_table_contains_the_documents_read_from_it() {
     let mut batch = batch(&ann, &[phone(0)]);
     (batch.conversation_id, batch.language) = (Some(conversation_id(7)), Some("en".to_owned()));
     harness.transcribe_batch(&batch, &[&[(0, 900, "one"), (2000, 3000, "two")]]).await;
-    flow::ports::Store::put_device(&*store, &device(&ann, "pixel", "token")).await.unwrap();
+    flow::ports::DeviceStore::put_device(&*store, &device(&ann, "pixel", "token")).await.unwrap();
     let db = Connection::open(path(&folder)).unwrap();
     let mut written = Map::new();
     for table in ["offline_sync_jobs", "recordings", "lines", "conversations", "devices"] {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use domain::accept::Batch;
-use flow::ports::Store;
+use flow::ports::LibraryStore;
 use testkit::Harness;
 use testkit::build::{batch, conversation_id, phone, uid};
 

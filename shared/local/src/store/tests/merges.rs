@@ -1,6 +1,6 @@
 //! The longest chain of merges: islands that are joined one by one, each time into an earlier one.
 
-use flow::ports::{LineCursor, Store};
+use flow::ports::{LibraryStore, LineCursor};
 use testkit::build::{phone, uid};
 
 use super::{fresh, harness};

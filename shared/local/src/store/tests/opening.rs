@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use flow::ports::Store;
+use flow::ports::MaintenanceStore;
 use rusqlite::Connection;
 use testkit::build::{phone, uid};
 

@@ -2,7 +2,7 @@
 
 use domain::Command;
 use flow::Kind;
-use flow::ports::{At, Store};
+use flow::ports::{At, DeviceStore, JobStore};
 use testkit::build::{batch, device, phone, uid};
 use testkit::snapshot::Snapshot;
 

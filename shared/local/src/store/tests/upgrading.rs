@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flow::ports::Store;
+use flow::ports::{JobStore, MaintenanceStore};
 use rusqlite::Connection;
 use testkit::build::{T0, phone, uid};
 
