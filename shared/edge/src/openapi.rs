@@ -1,6 +1,6 @@
 //! The edge's part of the OpenAPI document: problems by code, the token, the headers of every answer.
 //!
-//! A route lists the codes that it can answer with once ([`problems!`]); status, body and headers follow from them.
+//! A route lists the codes that it can answer with once (`problems!`); status, body and headers follow from them.
 
 use std::collections::BTreeMap;
 

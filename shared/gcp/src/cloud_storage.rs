@@ -2,7 +2,7 @@
 //! whose bytes go straight from the device to Google.
 //!
 //! Reads go through Google's crate (JSON REST), and so do lists, metadata and deletions (gRPC). Uploads
-//! are our own JSON REST requests: see [`writer`] for the reason.
+//! are our own JSON REST requests: see `writer` for the reason.
 
 mod blobs;
 mod fault;

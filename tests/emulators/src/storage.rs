@@ -3,7 +3,7 @@
 //!
 //! No package registry carries Google's own testbench (`docs/CLOUD.md` says how to run it). Where it is running,
 //! `STORAGE_EMULATOR_HOST` and `STORAGE_EMULATOR_GRPC_HOST` name it: then it answers, and this module only counts
-//! requests and injects faults on the way (see [`elsewhere`]).
+//! requests and injects faults on the way (see `elsewhere`).
 
 mod answer;
 mod arriving;

@@ -28,7 +28,7 @@ pub struct At<'a> {
     pub rules: &'a Rules,
 }
 
-/// The result of [`Store::create_job`].
+/// The result of [`JobStore::create_job`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Created {
     /// A new job, or the same job created before. Its recordings are linked to it.
@@ -37,7 +37,7 @@ pub enum Created {
     Answered(Job),
 }
 
-/// The result of [`Store::open_session`].
+/// The result of [`JobStore::open_session`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Opened {
     /// A new session or the one that is already open for these files, and the sessions that were ended to make room for it.
@@ -47,7 +47,7 @@ pub enum Opened {
     Known(Job),
 }
 
-/// The result of [`Store::complete_session`].
+/// The result of [`JobStore::complete_session`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum SessionCompleted {
     /// The session is a job now, or was one before. Its recordings are linked to it.
@@ -130,7 +130,7 @@ pub struct DueDeletion {
     pub id: ConversationId,
 }
 
-/// The result of [`Store::remove_texts`].
+/// The result of [`MaintenanceStore::remove_texts`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     pub lines: usize,
@@ -157,7 +157,7 @@ pub struct JobStats {
     pub effects_due: u64,
 }
 
-/// The most due jobs that [`Store::job_stats`] counts, oldest first.
+/// The most due jobs that [`MaintenanceStore::job_stats`] counts, oldest first.
 pub const MAX_EFFECTS_COUNTED: usize = 10_000;
 
 /// The most devices of a user. One more replaces the one that was unused for the longest time.

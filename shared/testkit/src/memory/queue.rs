@@ -36,7 +36,7 @@ impl Queue {
         waiting.into_iter().map(|(_, task)| task).collect()
     }
 
-    /// Takes out the tasks that are due by `now`, soonest first. Their names stay taken for [`TOMBSTONE`].
+    /// Takes out the tasks that are due by `now`, soonest first. Their names stay taken for `TOMBSTONE`.
     pub fn take_due(&self, now: Timestamp) -> Vec<NewTask> {
         let mut tasks = self.tasks();
         let (mut due, later): (Vec<_>, Vec<_>) = tasks.waiting.drain(..).partition(|(at, _)| now.has_reached(*at));
