@@ -6,8 +6,13 @@ set -eu
 
 # One request. curl makes it again after 408, 429, 5xx and a broken connection, and waits as long as Retry-After says.
 ask() {
-    curl -sS --fail-with-body --retry 8 --retry-connrefused --max-time 600 \
-        -H "Authorization: Bearer ${AFTERWORD_TOKEN:?}" "$@"
+    answer=$(curl -sS --fail-with-body --retry 8 --retry-connrefused --max-time 600 \
+        -H "Authorization: Bearer ${AFTERWORD_TOKEN:?}" "$@") || {
+        # A refusal says in its body what is wrong.
+        printf '%s\n' "$answer" >&2
+        exit 1
+    }
+    printf '%s\n' "$answer"
 }
 
 # The first string of this name in a JSON object.
@@ -16,26 +21,26 @@ field() {
 }
 
 job=$(ask -F "files=@$1" "${AFTERWORD_URL:?}/v2/sync/upload")
-id=$(echo "$job" | field job_id)
+id=$(printf '%s\n' "$job" | field job_id)
 while true; do
     job=$(ask "$AFTERWORD_URL/v2/sync/jobs/$id")
     # The job's own status stands before those of its files.
-    case $(echo "$job" | grep -o '"status":"[a-z_]*"' | head -n 1) in
+    case $(printf '%s\n' "$job" | grep -o '"status":"[a-z_]*"' | head -n 1) in
         *completed* | *partial_failure* | *failed* | *cancelled*) break ;;
     esac
     sleep 1
 done
 
-conversations=$(echo "$job" | sed -n 's/.*"conversation_ids":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' ')
+conversations=$(printf '%s\n' "$job" | sed -n 's/.*"conversation_ids":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' ')
 for conversation in $conversations; do
     # Each segment may have a list of its words, each of which has a text, too.
     ask "$AFTERWORD_URL/v2/conversations/$conversation" | sed 's/"words":\[[^]]*\]//g' |
         grep -o '"text":"[^"]*"' | sed 's/^"text":"//; s/"$//'
 done
-file=$(echo "$job" | sed 's/.*"files":\[//')
-status=$(echo "$file" | field status)
+file=$(printf '%s\n' "$job" | sed 's/.*"files":\[//')
+status=$(printf '%s\n' "$file" | field status)
 # This is the only word on which a client may delete its copy.
-case $status:$(echo "$file" | grep -o '"code":null' | head -n 1) in
+case $status:$(printf '%s\n' "$file" | grep -o '"code":null' | head -n 1) in
     done:*null | silent:*null) echo "$1: $status; the file may be deleted" >&2 ;;
     *) echo "$1: $status; keep the file" >&2 ;;
 esac
