@@ -39,8 +39,9 @@ for conversation in $conversations; do
 done
 file=$(printf '%s\n' "$job" | sed 's/.*"files":\[//')
 status=$(printf '%s\n' "$file" | field status)
+code=$(printf '%s\n' "$file" | grep -o '"code":[^,}]*' | head -n 1)
 # This is the only word on which a client may delete its copy.
-case $status:$(printf '%s\n' "$file" | grep -o '"code":null' | head -n 1) in
-    done:*null | silent:*null) echo "$1: $status; the file may be deleted" >&2 ;;
+case $status:$code in
+    'done:"code":null' | 'silent:"code":null') echo "$1: $status; the file may be deleted" >&2 ;;
     *) echo "$1: $status; keep the file" >&2 ;;
 esac
