@@ -48,6 +48,8 @@ def upload(path):
 
 
 def main():
+    if len(sys.argv) != 2 or not os.path.isfile(sys.argv[1]):
+        sys.exit("usage: transcribe.py FILE")
     job = upload(sys.argv[1])
     while job["status"] not in ENDED:
         time.sleep(job.get("poll_after_ms", 1000) / 1000)
@@ -60,7 +62,9 @@ def main():
             print(segment["text"])
     # This is the only word on which a client may delete its copy.
     may_delete = file["status"] in ("done", "silent") and file.get("code") is None
-    print(f"{file['name']}: {file['status']}; {'the file may be deleted' if may_delete else 'keep the file'}", file=sys.stderr)
+    why = f" ({file['code']})" if file.get("code") else ""
+    print(f"{file['name']}: {file['status']}{why}; {'the file may be deleted' if may_delete else 'keep the file'}", file=sys.stderr)
+    sys.exit(file["status"] == "failed")
 
 
 main()

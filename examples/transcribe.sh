@@ -3,6 +3,10 @@
 #
 # Usage: AFTERWORD_URL=… AFTERWORD_TOKEN=… transcribe.sh FILE
 set -eu
+if [ $# -ne 1 ] || [ ! -f "$1" ]; then
+    echo "usage: transcribe.sh FILE" >&2
+    exit 2
+fi
 
 # One request. curl makes it again after 408, 429, 5xx and a broken connection, and waits as long as Retry-After says.
 ask() {
@@ -43,5 +47,6 @@ code=$(printf '%s\n' "$file" | grep -o '"code":[^,}]*' | head -n 1)
 # This is the only word on which a client may delete its copy.
 case $status:$code in
     'done:"code":null' | 'silent:"code":null') echo "$1: $status; the file may be deleted" >&2 ;;
-    *) echo "$1: $status; keep the file" >&2 ;;
+    *) echo "$1: $status ($(printf '%s\n' "$file" | field code)); keep the file" >&2 ;;
 esac
+[ "$status" != failed ]

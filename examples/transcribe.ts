@@ -44,7 +44,9 @@ async function upload(path: string): Promise<Job> {
   return ask<Job>("POST", "/v2/sync/upload", form);
 }
 
-let job = await upload(process.argv[2] ?? "");
+const path = process.argv[2];
+if (path === undefined) throw new Error("usage: transcribe.ts FILE");
+let job = await upload(path);
 while (!ended.includes(job.status) || job.files === undefined) {
   await sleep((job.poll_after_ms ?? 0) / 1000);
   job = await ask<Job>("GET", `/v2/sync/jobs/${job.job_id}`);
@@ -56,5 +58,7 @@ for (const file of job.files) {
   }
   // This is the only word on which a client may delete its copy.
   const mayDelete = ["done", "silent"].includes(file.status) && file.code === null;
-  console.error(`${file.name}: ${file.status}; ${mayDelete ? "the file may be deleted" : "keep the file"}`);
+  const why = file.code === null ? "" : ` (${file.code})`;
+  console.error(`${file.name}: ${file.status}${why}; ${mayDelete ? "the file may be deleted" : "keep the file"}`);
+  if (file.status === "failed") process.exitCode = 1;
 }

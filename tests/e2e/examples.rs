@@ -67,6 +67,11 @@ async fn holds(example: &[PathBuf]) {
     assert!(output.stdout.is_empty() && output.status.success(), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("silent; the file may be deleted"), "{output:?}");
 
+    let garbage = written(folder.path(), &Recording::garbage(T0 + 7200));
+    let output = run(example, &server.url, &server.token, &garbage).await;
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("failed (invalid_audio); keep the file"), "{output:?}");
+
     let output = run(example, &server.url, "no token", &speech).await;
     let told = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
     assert!(!output.status.success() && told.contains("unauthenticated"), "{output:?}");

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[derive(Debug, Parser)]
 #[command(version, about, long_about = None)]
@@ -39,4 +39,25 @@ pub struct Move {
     pub uid: Option<String>,
     /// The file; an export makes it, and replaces none
     pub file: PathBuf,
+}
+
+/// Reads the command line of the program that has this name. Both programs are in one package, whose name says nothing to
+/// their users.
+pub fn parse(program: &'static str) -> Args {
+    let matches = command(program).get_matches();
+    Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+fn command(program: &'static str) -> clap::Command {
+    Args::command().name(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_names_the_program_and_not_its_package() {
+        assert!(command("afterword-upload").render_version().starts_with("afterword-upload "));
+    }
 }

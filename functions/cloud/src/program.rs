@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::hosting::Platform;
 use anyhow::{Context, Result};
 use axum::Router;
-use clap::Parser;
 use config::Layers;
 use edge::{Check, ServeLimits};
 use flow::Services;
@@ -17,7 +16,7 @@ use flow::process::Worker;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::{Adapters, adapters};
-use crate::args::{Args, Command};
+use crate::args::{self, Args, Command};
 use crate::environment::Environment;
 use crate::function::Function;
 use crate::options::Options;
@@ -29,7 +28,7 @@ const ANSWERS_DEADLINE: Duration = Duration::from_secs(6);
 
 /// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap).
 pub fn main(function: Function) -> ExitCode {
-    match run(function, Args::parse()) {
+    match run(function, args::parse(function.name())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The message is one line with the whole chain of causes.
