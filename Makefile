@@ -32,14 +32,14 @@ check: setup ## Formatting, lints, documentation, spelling, shell scripts, licen
 
 fuzz: setup ## Run a million damaged files through the decoders, and all damage to containers (FUZZ_SEED, FUZZ_COUNT, CONTAINER_CASES)
 	FUZZ_COUNT=$${FUZZ_COUNT:-1000000} CONTAINER_CASES=$${CONTAINER_CASES:-1000000} \
-	$(CARGO) test --release --locked --package audio --test mutations -- --nocapture a_damaged_file no_damage
+	$(CARGO) test --release --locked --package audio --test mutations -- --nocapture damaged_file_of_any_kind no_damage
 
 disturbed: setup ## Count the words of 400 disturbed scenes (DISTURBED_FROM: from which seed on, DISTURBED_SEEDS: how many)
 	DISTURBED_SEEDS=$${DISTURBED_SEEDS:-400} \
 	$(CARGO) test --release --locked --package speech --test disturbed -- --nocapture speech_is_understood
 
 openapi: setup ## Write docs/openapi.json anew from the code
-	AFTERWORD_WRITE_OPENAPI=1 $(CARGO) test --package tests --test workspace openapi::the_document
+	AFTERWORD_WRITE_OPENAPI=1 $(CARGO) test --package tests --test workspace openapi::checked_in_document
 
 bench: setup ## Run the benchmarks and print their figures
 	$(CARGO) build --release --package embedded
