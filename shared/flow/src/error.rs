@@ -27,6 +27,27 @@ pub enum Kind {
     Invalid,
 }
 
+/// When the same call may succeed, without anybody's intervention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// In a moment: whoever asks may ask again at once.
+    Soon,
+    /// Later: asking again at once only costs time.
+    Later,
+    Never,
+}
+
+impl Kind {
+    /// The one place that decides which errors a retry can help.
+    pub fn retry(self) -> Retry {
+        match self {
+            Self::Unavailable | Self::Unknown | Self::Throttled => Retry::Soon,
+            Self::Full => Retry::Later,
+            Self::NotFound | Self::Conflict | Self::Corrupt | Self::Misconfigured | Self::Invalid => Retry::Never,
+        }
+    }
+}
+
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug)]
@@ -39,11 +60,13 @@ pub struct Error {
     /// How long to wait, if the service said so.
     pub retry_after: Option<Duration>,
     pub source: Option<Source>,
+    /// The adapter has retried the call itself, for as long as its policy allows: nobody above it retries at once.
+    pub was_retried: bool,
 }
 
 impl Error {
     pub fn new(kind: Kind, operation: &'static str, subject: impl fmt::Display) -> Self {
-        Self { kind, operation, subject: subject.to_string(), retry_after: None, source: None }
+        Self { kind, operation, subject: subject.to_string(), retry_after: None, source: None, was_retried: false }
     }
 
     #[must_use]
@@ -58,9 +81,15 @@ impl Error {
         self
     }
 
+    #[must_use]
+    pub fn after_retries(mut self) -> Self {
+        self.was_retried = true;
+        self
+    }
+
     /// Whether the same call may succeed later without anybody's intervention.
     pub fn may_pass(&self) -> bool {
-        matches!(self.kind, Kind::Unavailable | Kind::Unknown | Kind::Throttled | Kind::Full)
+        self.kind.retry() != Retry::Never
     }
 }
 

@@ -3,44 +3,73 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, Retry};
 use crate::ports::Clock;
 
-/// The number of tries, including the first one.
-const TRIES: u32 = 3;
-/// The first pause; each further one is twice as long.
-const PAUSE: Duration = Duration::from_millis(50);
-/// If a service asks for a longer wait, the operation is not retried here.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How often and how long something is tried.
+#[derive(Clone, Debug)]
+pub struct RetryPolicy {
+    /// The most tries, including the first.
+    pub tries: u32,
+    /// The time limit of one try: a request with its answer, or the next bytes of a read.
+    pub attempt: Duration,
+    /// The time limit of all tries together, including the pauses.
+    pub total: Duration,
+    /// The pause before the second try; it doubles with each further one.
+    pub first_pause: Duration,
+    pub longest_pause: Duration,
+}
+
+/// For calls of ports whose adapter does not retry itself. All of it together stays far below a lease.
+const IN_PLACE: RetryPolicy = RetryPolicy {
+    tries: 3,
+    attempt: Duration::from_secs(10),
+    total: Duration::from_secs(20),
+    first_pause: Duration::from_millis(50),
+    longest_pause: Duration::from_secs(2),
+};
+
+impl RetryPolicy {
+    /// How long to wait before the next try; `None` if there is none. `unit` lies between 0 and 1 and is drawn by chance,
+    /// so that calls that failed together do not come back together.
+    pub fn pause(&self, tried: u32, error: &Error, unit: f64) -> Option<Duration> {
+        let requested = error.retry_after.unwrap_or_default();
+        let helps = error.kind.retry() == Retry::Soon && !error.was_retried;
+        if !helps || tried >= self.tries || requested > self.longest_pause {
+            return None;
+        }
+        let doubled = self.first_pause.saturating_mul(1 << tried.saturating_sub(1).min(16));
+        Some(doubled.min(self.longest_pause).mul_f64(0.5 + unit / 2.0).max(requested))
+    }
+}
+
+/// The error of the last try. After a try that may have acted, it does not prove that nothing happened; only what was found
+/// in the place is certain.
+pub fn with_doubt(error: Error, in_doubt: bool) -> Error {
+    let is_certain = matches!(error.kind, Kind::Conflict | Kind::Corrupt);
+    if in_doubt && !is_certain { Error { kind: Kind::Unknown, ..error } } else { error }
+}
 
 /// Runs `operation` until it succeeds, at most three times. An error that a retry cannot help is returned at once.
 pub async fn with_retries<T, F>(clock: &dyn Clock, mut operation: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
-    let (mut pause, mut in_doubt) = (PAUSE, false);
-    for _ in 1..TRIES {
-        match operation().await {
-            Err(error) if worth_repeating(&error) => {
-                tracing::debug!(%error, "retrying an operation");
-                in_doubt |= error.kind == Kind::Unknown;
-                clock.sleep(pause).await;
-                pause *= 2;
-            }
-            answer => return keep_doubt(answer, in_doubt),
-        }
+    let (began, mut tried, mut in_doubt) = (clock.now(), 0, false);
+    loop {
+        tried += 1;
+        let error = match operation().await {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let has_time = |pause: &Duration| began.until(clock.now()) + *pause < IN_PLACE.total;
+        let Some(pause) = IN_PLACE.pause(tried, &error, 1.0).filter(has_time) else {
+            return Err(with_doubt(error, in_doubt));
+        };
+        tracing::debug!(%error, "retrying an operation");
+        in_doubt |= error.kind == Kind::Unknown;
+        clock.sleep(pause).await;
     }
-    keep_doubt(operation().await, in_doubt)
-}
-
-/// After a try that may have acted, a later failure does not prove that nothing happened.
-fn keep_doubt<T>(answer: Result<T>, in_doubt: bool) -> Result<T> {
-    answer.map_err(|error| if in_doubt { Error { kind: Kind::Unknown, ..error } } else { error })
-}
-
-fn worth_repeating(error: &Error) -> bool {
-    let soon = error.retry_after.is_none_or(|wait| wait <= LONGEST_WAIT);
-    soon && matches!(error.kind, Kind::Unavailable | Kind::Unknown | Kind::Throttled)
 }
 
 #[cfg(test)]
@@ -61,6 +90,17 @@ mod tests {
             let error = with_retries(&NoTime, busy).await.unwrap_err();
             assert_eq!((error.retry_after, calls.get()), (Some(Duration::from_secs(wait)), tries));
         }
+    }
+
+    #[tokio::test]
+    async fn call_that_its_adapter_has_retried_is_not_retried_again() {
+        let calls = std::cell::Cell::new(0);
+        let exhausted = || {
+            calls.set(calls.get() + 1);
+            async { Err::<(), _>(Error::new(Kind::Unavailable, "x", "").after_retries()) }
+        };
+        assert_eq!(with_retries(&NoTime, exhausted).await.unwrap_err().kind, Kind::Unavailable);
+        assert_eq!(calls.get(), 1);
     }
 
     /// A clock whose waits end at once.

@@ -4,25 +4,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use flow::ports::{Clock, Random};
+pub use flow::retry::RetryPolicy;
+use flow::retry::with_doubt;
 use flow::{Error, Kind, Result};
 
 /// Builds the error of an operation whose time limit was reached. The operation knows whether it may
 /// have taken effect.
 pub trait TimedOut {
     fn late(&self, limit: Duration) -> Error;
-}
-
-#[derive(Clone, Debug)]
-pub struct RetryPolicy {
-    /// The most tries, including the first.
-    pub tries: u32,
-    /// The time limit of one try: a request with its answer, or the next bytes of a read.
-    pub attempt: Duration,
-    /// The time limit of all tries together, including the pauses.
-    pub total: Duration,
-    /// The pause before the second try; it doubles with each further one.
-    pub first_pause: Duration,
-    pub longest_pause: Duration,
 }
 
 pub struct Retrying<'a> {
@@ -48,13 +37,13 @@ impl Retrying<'_> {
                     Err(error) => error,
                 };
                 unsure |= error.kind == Kind::Unknown;
-                match self.pause(tried, &error) {
+                match self.policy.pause(tried, &error, self.random.unit()) {
                     Some(pause) => {
                         tracing::debug!(%error, tried, "trying again");
                         *last_cause.lock().unwrap_or_else(PoisonError::into_inner) = error.source;
                         self.clock.sleep(pause).await;
                     }
-                    None => return Err(with_doubt(error, unsure)),
+                    None => return Err(with_doubt(error, unsure).after_retries()),
                 }
             }
         };
@@ -67,7 +56,7 @@ impl Retrying<'_> {
                 None => late,
             }
         };
-        tokio::time::timeout(self.policy.total, Box::pin(all)).await.unwrap_or_else(|_| Err(late()))
+        tokio::time::timeout(self.policy.total, Box::pin(all)).await.unwrap_or_else(|_| Err(late().after_retries()))
     }
 
     /// Makes one try within its time limit.
@@ -75,25 +64,4 @@ impl Retrying<'_> {
         let late = || call.late(self.policy.attempt);
         tokio::time::timeout(self.policy.attempt, attempt).await.unwrap_or_else(|_| Err(late()))
     }
-
-    /// How long to wait before the next try; `None` if there is none.
-    pub fn pause(&self, tried: u32, error: &Error) -> Option<Duration> {
-        let policy = self.policy;
-        let requested = error.retry_after.unwrap_or_default();
-        if !error.may_pass() || tried >= policy.tries || requested > policy.longest_pause {
-            return None;
-        }
-        let doubled = policy.first_pause.saturating_mul(1 << tried.saturating_sub(1).min(16));
-        // Between half of the pause and all of it, so that calls that failed together do not come back
-        // together.
-        let jitter = 0.5 + self.random.unit() / 2.0;
-        Some(doubled.min(policy.longest_pause).mul_f64(jitter).max(requested))
-    }
-}
-
-fn with_doubt(mut error: Error, unsure: bool) -> Error {
-    if unsure && !matches!(error.kind, Kind::Conflict | Kind::Corrupt) {
-        error.kind = Kind::Unknown;
-    }
-    error
 }

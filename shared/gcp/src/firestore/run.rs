@@ -136,6 +136,8 @@ impl<'a> Run<'a> {
         let kind = if self.in_doubt { Kind::Unknown } else { fault.kind() };
         let wait = fault.retry_after();
         let error = Error::new(kind, self.operation, &self.subject).because(fault.into_source(&self.client.service));
+        // This operation was tried as long as it may be.
+        let error = error.after_retries();
         match wait {
             Some(wait) => error.after(wait),
             None => error,
