@@ -7,13 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::{Code, Command, JobId, Sha256Hex, Status};
 use flow::Result;
-use flow::accept::Terms;
+use flow::accept::BatchOptions;
 use flow::ports::{Arriving, BlobName, BlobWriter, Blobs, ReceivesUploads, TaskBody};
 use flow::process::Outcome;
 use flow::session::{self, Completed, Offer, OpenSession, Opening};
 use futures_util::stream::BoxStream;
 use sha2::{Digest, Sha256};
-use speech::Retry;
+use speech::RetryClass;
 use testkit::build::{T0, nonce};
 use testkit::{SeededRandom, memory};
 use tests::Recording;
@@ -68,7 +68,7 @@ fn digest(bytes: &[u8]) -> Sha256Hex {
 async fn upload_session(stage: &Stage, claimed: &Recording, bytes: Bytes) -> TaskBody {
     let (name, size, sha256) = (claimed.name.clone(), claimed.bytes.len() as u64, digest(&claimed.bytes));
     let files = vec![Offer { name, size, sha256, crc32c: None, captured_at: None }];
-    let asked = OpenSession { uid: ann(), files, terms: Terms::default(), traceparent: None };
+    let asked = OpenSession { uid: ann(), files, terms: BatchOptions::default(), traceparent: None };
     let opening = session::open(&stage.services, asked).await.unwrap();
     let Opening::Session { job, .. } = opening else { panic!("it is known: {opening:?}") };
     let uploads = memory::Uploads::new(stage.blobs.clone(), Arc::new(SeededRandom::new(3)));
@@ -88,7 +88,7 @@ async fn delivered(stage: &Stage, engine: &Arc<Script>, task: &TaskBody) -> Outc
 }
 
 fn failing_engine() -> Arc<Script> {
-    Arc::new(Script::new(|_| Reply::Fails(Retry::Later { after: None })))
+    Arc::new(Script::new(|_| Reply::Fails(RetryClass::Later { after: None })))
 }
 
 fn working_engine() -> Arc<Script> {
@@ -153,7 +153,7 @@ async fn wrong_bytes_for_a_recording_with_stored_texts_place_only_those_texts() 
     let half = Arc::new(Script::new(move |audio| {
         match *heard.lock().unwrap().get_or_insert(number(audio)) == number(audio) {
             true => Reply::Text,
-            false => Reply::Fails(Retry::Later { after: None }),
+            false => Reply::Fails(RetryClass::Later { after: None }),
         }
     }));
     let task = stage.accept(&recording.name, &recording.bytes).await;
@@ -186,7 +186,7 @@ async fn retry_verifies_the_bytes_again() {
     let mut task = upload_session(&stage, &recording, other_speech(&recording)).await;
     let engine = working_engine();
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Failed));
-    stage.services.step(task.job_id, &Command::Retry { key: nonce(4) }).await.unwrap();
+    stage.services.step(task.job_id, &Command::RetryClass { key: nonce(4) }).await.unwrap();
     task.dispatch = stage.job(task.job_id).await.dispatch.number;
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Failed));
     assert_eq!((code(&stage, task.job_id).await, engine.calls()), (Some(Code::DigestMismatch), 0));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::job::WaitingFor;
 use domain::{Status, Usage};
 use flow::process::Outcome;
-use speech::Retry;
+use speech::RetryClass;
 use testkit::build::T0;
 
 use crate::parallel::{limits, recordings, run, states, usage, while_time_passes};
@@ -20,7 +20,7 @@ async fn unavailable_engine_gets_no_more_calls_and_no_further_file_is_started() 
     let stage = Stage::new().with(limits(1));
     let task = stage.accept_all(&recordings(0, 6), None).await;
     let wait = Duration::from_secs(600);
-    let engine = Arc::new(Script::new(move |_| Reply::Fails(Retry::Later { after: Some(wait) })));
+    let engine = Arc::new(Script::new(move |_| Reply::Fails(RetryClass::Later { after: Some(wait) })));
     let (worker, _) = stage.worker_with(&engine);
     assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { due_at: Some(at) } if at >= T0 + wait));
     let job = stage.job(task.job_id).await;
@@ -60,10 +60,10 @@ async fn job_waits_for_an_engine_that_fails_its_check_for_any_number_of_files() 
 async fn loading_engine_costs_no_attempt_and_opens_no_circuit() {
     let stage = Stage::new().with(limits(2));
     let task = stage.accept_all(&recordings(0, 2), None).await;
-    let loading = speech::EngineError::new(Retry::Later { after: None }, "its model is being loaded");
+    let loading = speech::EngineError::new(RetryClass::Later { after: None }, "its model is being loaded");
     let loaded = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let is_loaded = Arc::clone(&loaded);
-    let later = Reply::Fails(Retry::Later { after: None });
+    let later = Reply::Fails(RetryClass::Later { after: None });
     let engine = Arc::new(Script::new(move |_| if is_loaded.load(Ordering::Relaxed) { Reply::Text } else { later }));
     *engine.ready.lock().unwrap() = Err(loading);
     let (worker, _) = stage.worker_with(&engine);
@@ -84,7 +84,7 @@ async fn loading_engine_costs_no_attempt_and_opens_no_circuit() {
 async fn failing_ready_engine_gets_no_calls_after_three_deliveries() {
     let stage = Stage::new().with(limits(2));
     let task = stage.accept_all(&recordings(0, 2), None).await;
-    let engine = Arc::new(Script::new(|_| Reply::Fails(Retry::Misconfigured)));
+    let engine = Arc::new(Script::new(|_| Reply::Fails(RetryClass::Misconfigured)));
     let (worker, _) = stage.worker_with(&engine);
     for round in 0..3 {
         if round > 0 {

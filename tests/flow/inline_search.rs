@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{FileStatus, Job, Status};
-use flow::accept::{Accepted, Intake, PartHeaders, Search, Terms};
+use flow::accept::{Accepted, BatchOptions, Intake, PartHeaders, Search};
 use flow::settings::UploadLimits;
 use flow::{Services, Settings};
 
@@ -29,7 +29,7 @@ impl InlineSearch {
     }
 
     async fn accept(&self, files: &[(&str, Vec<u8>)]) -> Accepted {
-        let mut intake = Intake::begin(&self.stage.services, ann(), Terms::default()).await.unwrap();
+        let mut intake = Intake::begin(&self.stage.services, ann(), BatchOptions::default()).await.unwrap();
         for (name, bytes) in files {
             intake.start_file(name, PartHeaders::default()).await.unwrap();
             intake.write(bytes.clone().into()).await.unwrap();

@@ -8,7 +8,7 @@ use domain::levels::{Mix, Stretch};
 use domain::planning::FilePlan;
 use domain::{Gain, Levels, Status};
 use flow::process::Outcome;
-use speech::Retry;
+use speech::RetryClass;
 use testkit::build::{self, T0};
 use tests::Recording;
 
@@ -47,7 +47,7 @@ fn recording_engine(reply: Reply) -> (Arc<Script>, Samples) {
 async fn later_delivery_sends_the_same_amplified_samples_as_the_first() {
     let (stage, low) = (Stage::new(), low());
     let task = stage.accept(&low.name, &low.bytes).await;
-    let (busy, first) = recording_engine(Reply::Fails(Retry::Later { after: None }));
+    let (busy, first) = recording_engine(Reply::Fails(RetryClass::Later { after: None }));
     let put_back = soon(Box::pin(stage.worker_with(&busy).0.run(&task))).await.unwrap();
     assert!(matches!(put_back, Outcome::Rescheduled { .. }), "{put_back:?}");
     stage.clock.advance(Duration::from_secs(3_600));

@@ -11,7 +11,7 @@ use flow::ports::JobStore;
 use flow::process::{Outcome, Worker};
 use flow::settings::WorkerLimits;
 use flow::{Services, Settings};
-use speech::Retry;
+use speech::RetryClass;
 use testkit::build::{T0, job_id};
 use testkit::fault_injection::{FailsBefore, Plan};
 use testkit::memory;
@@ -94,7 +94,7 @@ async fn engine_outage_of_an_hour_costs_few_writes_and_all_jobs_continue() {
     let crowd = Crowd::new().await;
     let is_back = Arc::new(AtomicBool::new(false));
     let back = Arc::clone(&is_back);
-    let away = Reply::Fails(Retry::Later { after: None });
+    let away = Reply::Fails(RetryClass::Later { after: None });
     let engine = Arc::new(Script::new(move |_| if back.load(Ordering::Relaxed) { Reply::Text } else { away }));
     let (worker, _) = crowd.stage.worker_with(&engine);
     let before = (crowd.store.plan().calls_of("store.step"), crowd.queue.plan().calls_of("queue.enqueue"));

@@ -13,7 +13,7 @@ use flow::process::{Outcome, Skip, Worker};
 use flow::settings::WorkerLimits;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
-use speech::Retry;
+use speech::RetryClass;
 use testkit::build::T0;
 use testkit::fault_injection::{FailsBefore, Plan};
 use testkit::snapshot::Snapshot;
@@ -163,7 +163,7 @@ async fn failing_file_does_not_stop_the_others() {
     let its_audio = Arc::clone(&ill);
     let engine = Arc::new(Script::new(move |audio| {
         let first = *its_audio.lock().unwrap().get_or_insert(number(audio));
-        if first == number(audio) { Reply::Fails(Retry::Transient) } else { Reply::Text }
+        if first == number(audio) { Reply::Fails(RetryClass::Transient) } else { Reply::Text }
     }));
     let (worker, _) = stage.worker_with(&engine);
     let mut running = run(&worker, &task);
@@ -319,9 +319,9 @@ async fn only_transcribed_speech_is_counted_for_any_number_of_attempts() {
         match index {
             0 => Reply::Text,
             1 => Reply::Nothing,
-            2 => Reply::Fails(Retry::Refused),
+            2 => Reply::Fails(RetryClass::Refused),
             _ if is_healed.load(Ordering::Relaxed) => Reply::Text,
-            _ => Reply::Fails(Retry::Transient),
+            _ => Reply::Fails(RetryClass::Transient),
         }
     }));
     let (worker, _) = stage.worker_with(&engine);

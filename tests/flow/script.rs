@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flow::process::Worker;
-use speech::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, Transcript, Utterance};
+use speech::{Audio, Capabilities, Engine, EngineError, Hints, Languages, RetryClass, Transcript, Utterance};
 use tokio::sync::{Barrier, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +20,7 @@ pub enum Reply {
     Nothing,
     /// More words than anybody can say in that time.
     Babble,
-    Fails(Retry),
+    Fails(RetryClass),
 }
 
 pub fn is_the_clip(audio: Audio<'_>) -> bool {

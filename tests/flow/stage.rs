@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use audio::Detection;
 use domain::{Job, JobId, Uid};
-use flow::accept::{Intake, PartHeaders, Terms};
+use flow::accept::{BatchOptions, Intake, PartHeaders};
 use flow::ports::{AlwaysAdmit, TaskBody};
 use flow::process::Worker;
 use flow::settings::WorkerLimits;
@@ -95,7 +95,7 @@ impl Stage {
     }
 
     pub async fn accept_of(&self, uid: &Uid, recordings: &[Recording], language: Option<&str>) -> TaskBody {
-        let terms = Terms { language: language.map(str::to_owned), ..Terms::default() };
+        let terms = BatchOptions { language: language.map(str::to_owned), ..BatchOptions::default() };
         let mut intake = Intake::begin(&self.services, uid.clone(), terms).await.unwrap();
         for Recording { name, bytes, .. } in recordings {
             intake.start_file(name, PartHeaders::default()).await.unwrap();

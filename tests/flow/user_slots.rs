@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::{JobId, Status};
 use flow::ports::TaskBody;
 use flow::process::Outcome;
-use speech::{Languages, Retry};
+use speech::{Languages, RetryClass};
 use testkit::build::T0;
 use tests::Recording;
 
@@ -70,7 +70,7 @@ async fn sweep_fills_slots_freed_by_jobs_that_wait_for_a_service() {
     let stage = Stage::new();
     let tasks = all_turns(&stage, None).await;
     let last = stage.accept_all(&recordings(100, 1), None).await;
-    let busy = Reply::Fails(Retry::Later { after: Some(Duration::from_secs(3600)) });
+    let busy = Reply::Fails(RetryClass::Later { after: Some(Duration::from_secs(3600)) });
     let (worker, _) = stage.worker_with(&Arc::new(Script::new(move |_| busy)));
     assert!(matches!(run(&worker, &tasks[0]).await, Outcome::Rescheduled { .. }));
     assert!(stage.job(last.job_id).await.waits_for_slot(), "the service may be unavailable for the next job, too");

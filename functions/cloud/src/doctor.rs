@@ -145,7 +145,9 @@ async fn engine(options: &Options) -> Finding {
     let wait = async {
         loop {
             match engine.ready().await {
-                Err(error) if error.retry != speech::Retry::Misconfigured => tokio::time::sleep(POLL_INTERVAL).await,
+                Err(error) if error.retry != speech::RetryClass::Misconfigured => {
+                    tokio::time::sleep(POLL_INTERVAL).await
+                }
                 known => return known,
             }
         }

@@ -152,7 +152,7 @@ fn metrics(services: Services, worker: Option<Arc<Worker>>) -> Router {
     let gauges = Arc::new(JobGauges::default());
     edge::metrics::routes(move || {
         if let Some(worker) = &worker {
-            worker.show_calls();
+            worker.update_call_metrics();
         }
         let (services, gauges) = (services.clone(), Arc::clone(&gauges));
         async move { gauges.refresh(&services).await }

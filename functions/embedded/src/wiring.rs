@@ -185,7 +185,7 @@ impl Wired {
         let (services, gauges) = (self.services.clone(), Arc::new(JobGauges::default()));
         let worker = Arc::clone(&self.worker);
         edge::metrics::routes(move || {
-            worker.show_calls();
+            worker.update_call_metrics();
             let (services, gauges) = (services.clone(), Arc::clone(&gauges));
             async move { gauges.refresh(&services).await }
         })

@@ -4,7 +4,7 @@ use axum::extract::State;
 use domain::{Code, Job, JobId, Status, Uid};
 use edge::{Caller, Json, Path, Problem, Query};
 use flow::Services;
-use flow::cancel_retry::Controlled;
+use flow::cancel_retry::JobCommandResult;
 use flow::ports::JobCursor;
 use http::StatusCode;
 use serde::Deserialize;
@@ -107,7 +107,7 @@ pub async fn retry(
     controlled(flow::cancel_retry::retry(&services, job.id).await?, Code::NotRetryable)
 }
 
-fn controlled(controlled: Controlled, refused: Code) -> Result<(StatusCode, Json<JobView>), Problem> {
+fn controlled(controlled: JobCommandResult, refused: Code) -> Result<(StatusCode, Json<JobView>), Problem> {
     match controlled {
         Some(Ok(job)) => Ok((StatusCode::ACCEPTED, Json(JobView::of(&job, 0)))),
         Some(Err(why)) => Err(Problem::new(refused, sentence(&why.to_string()))),

@@ -9,8 +9,8 @@ use crate::detect::Region;
 use crate::error::AudioError;
 use crate::input::Input;
 use crate::listening::Listening;
-use crate::moments::Moments;
-use crate::progress::{Onward, Progress, pack_found, place_analysing};
+use crate::moments::RestartPoints;
+use crate::progress::{Progress, Resume, pack_found, place_analysing};
 use crate::samples::{MomentStart, Next, Samples};
 use crate::segment::{SegmentRules, Span};
 use crate::stats::ReadStats;
@@ -82,19 +82,19 @@ pub fn analyse<'r>(
     rules: &SegmentRules,
     detector: &mut dyn Detector,
 ) -> Result<Analysis, AudioError> {
-    let on = Onward { from: None, tell: &mut |_, _| {} };
-    analyse_onward((survey, &Moments::default()), format, input, rules, detector, on)
+    let on = Resume { from: None, tell: &mut |_, _| {} };
+    analyse_resumable((survey, &RestartPoints::default()), format, input, rules, detector, on)
 }
 
 /// Like [`analyse`], with the moments that the survey passed. It continues where an earlier delivery stopped and
 /// reports its progress. The input begins at the byte that [`Progress::byte`](crate::Progress::byte) returns.
-pub fn analyse_onward<'r>(
-    (survey, moments): (Survey, &Moments),
+pub fn analyse_resumable<'r>(
+    (survey, moments): (Survey, &RestartPoints),
     format: &Format,
     input: impl Into<Input<'r>>,
     rules: &SegmentRules,
     detector: &mut dyn Detector,
-    on: Onward<'_>,
+    on: Resume<'_>,
 ) -> Result<Analysis, AudioError> {
     if !survey.audible {
         return Ok(Analysis::inaudible(survey));
@@ -109,7 +109,7 @@ pub(crate) fn analyse_samples(
     samples: Samples<'_>,
     rules: &SegmentRules,
     detector: &mut dyn Detector,
-    on: Onward<'_>,
+    on: Resume<'_>,
 ) -> Result<Analysis, AudioError> {
     let (mut samples, mut listening) = (samples.conditioned(), Listening::new(*rules, survey.mix, detector));
     // What lies before the moment at which this run continues has been closed and reported already.

@@ -8,7 +8,7 @@ use crate::error::AudioError;
 use crate::grid::Grid;
 use crate::input::Input;
 use crate::mix::MixedSamples;
-use crate::moments::Moments;
+use crate::moments::RestartPoints;
 use crate::resample::RATE;
 use crate::samples::Samples;
 use crate::segment::Span;
@@ -32,15 +32,15 @@ pub fn cut<'r>(
 }
 
 /// Like [`cut`], but decoding begins at the last known moment before the first span; `input` begins at that moment's
-/// byte ([`Moments::byte_for`]). Between spans that lie far apart, decoding jumps to the next known moment. `report` is
+/// byte ([`RestartPoints::byte_for`]). Between spans that lie far apart, decoding jumps to the next known moment. `report` is
 /// called with the moments when new ones were passed.
-pub fn cut_onward<'r>(
+pub fn cut_resumable<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
     levels: &Levels,
     spans: &[Span],
-    known: Moments,
-    report: &mut dyn FnMut(&Moments),
+    known: RestartPoints,
+    report: &mut dyn FnMut(&RestartPoints),
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
     let from = spans.first().and_then(|first| known.last_until_sample(sample_at(first.start_ms), Grid::default()));
@@ -59,7 +59,7 @@ pub(crate) fn cut_samples(
 pub(crate) fn cut_samples_onward(
     mut samples: MixedSamples<'_>,
     spans: &[Span],
-    report: &mut dyn FnMut(&Moments),
+    report: &mut dyn FnMut(&RestartPoints),
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
     debug_assert!(spans.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms), "spans are sorted and apart");
@@ -90,7 +90,7 @@ fn cut_reporting_moments(
     mut at: u64,
     mut open: Open,
     mut left: impl Iterator<Item = Span>,
-    report: &mut dyn FnMut(&Moments),
+    report: &mut dyn FnMut(&RestartPoints),
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
     let mut known = samples.moments().len();

@@ -13,7 +13,7 @@ use crate::pcm::{Pcm8, Pcm16};
 /// Whether a recording of this format may have to be read with random access ([`Input::Ranges`](crate::Input)): only
 /// the content of a sound file tells what it is. A file that needs it and is given as a stream ends with
 /// [`AudioError::NeedsRanges`].
-pub fn may_need_ranges(format: &Format) -> bool {
+pub fn may_need_random_access(format: &Format) -> bool {
     matches!(format, Format::Sound(_))
 }
 

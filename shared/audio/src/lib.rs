@@ -2,7 +2,7 @@
 //! no files and reads no clock.
 //!
 //! [`survey`] finds which channels of a recording hold sound. [`analyse`] finds its segments and the gain for each
-//! stretch of time; [`hear_onward`] does both in one pass if the recording has one channel. [`cut`] then fetches the
+//! stretch of time; [`survey_and_analyse`] does both in one pass if the recording has one channel. [`cut`] then fetches the
 //! samples of the segments, or [`cut_packets`] the Opus packets that cover them. So a recording with one channel is
 //! decoded twice, one with several channels three times, and a short one once, because its samples are kept. All
 //! functions stream: a recording of any length takes less than 64 MiB, most of it for the kept samples of a short
@@ -56,9 +56,9 @@ mod surveyed;
 mod testing;
 mod track;
 
-pub use analyse::{Analysis, Verdict, analyse, analyse_onward};
-pub use cut::{cut, cut_onward};
-pub use decode::may_need_ranges;
+pub use analyse::{Analysis, Verdict, analyse, analyse_resumable};
+pub use cut::{cut, cut_resumable};
+pub use decode::may_need_random_access;
 pub use decoded::decoded_ms;
 pub use detect::{Detection, Detector, Energy, ModelError, Region};
 pub use error::AudioError;
@@ -66,13 +66,13 @@ pub use frame_decoder::{Decoded, FrameDecoder};
 pub use frames::{Damage, Frames, MAX_FRAME_BYTES};
 pub use input::{Input, Ranges};
 pub use kept::Kept;
-pub use moments::Moments;
+pub use moments::RestartPoints;
 pub use packets::{Cut, Packets, cut_packets, has_packets};
-pub use progress::{Onward, Progress};
+pub use progress::{Progress, Resume};
 pub use resample::RATE;
 pub use sample::{SAMPLE, SAMPLE_FORMAT, sample_samples};
 pub use samples::MAX_DURATION;
 pub use segment::{SegmentRules, Span, segments};
-pub use survey::{Listener, Surveyed, hear_onward, survey, survey_within};
+pub use survey::{Listener, Surveyed, survey, survey_and_analyse, survey_within};
 pub use surveyed::Survey;
 pub use track::Track;

@@ -12,7 +12,7 @@ use domain::levels::{Mix, Stretch};
 use crate::channels::Piece;
 use crate::error::AudioError;
 use crate::grid::Grid;
-use crate::moments::{Moment, Moments};
+use crate::moments::{Moment, RestartPoints};
 use crate::phase_shift::PhaseShift;
 use crate::resample::RATE;
 use crate::samples::{Next, Samples};
@@ -177,7 +177,7 @@ impl<'r> MixedSamples<'r> {
         self.samples.grid()
     }
 
-    pub fn moments(&self) -> &Moments {
+    pub fn moments(&self) -> &RestartPoints {
         self.samples.moments()
     }
 

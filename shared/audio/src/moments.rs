@@ -31,11 +31,11 @@ pub(crate) struct Moment {
 
 /// The known moments of a recording, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Moments {
+pub struct RestartPoints {
     moments: Vec<Moment>,
 }
 
-impl Moments {
+impl RestartPoints {
     #[cfg(test)]
     pub(crate) fn all(&self) -> &[Moment] {
         &self.moments
@@ -144,8 +144,8 @@ impl Moments {
 mod tests {
     use super::*;
 
-    fn moments() -> Moments {
-        let mut moments = Moments::default();
+    fn moments() -> RestartPoints {
+        let mut moments = RestartPoints::default();
         for number in [0, 1, 2, 5] {
             let (base, rate) = if number < 2 { (0, 48_000) } else { (9_620_000, 16_000) };
             let steps = 30_000 + 3_000 * u64::from(number);
@@ -173,16 +173,16 @@ mod tests {
         let (moments, mut packer) = (moments(), Packer::default());
         moments.pack(&mut packer);
         let mut unpacker = Unpacker::of(&packer.bytes);
-        assert_eq!(Moments::unpack(&mut unpacker), Some(moments));
+        assert_eq!(RestartPoints::unpack(&mut unpacker), Some(moments));
         assert!(unpacker.is_empty());
         for cut in 0..packer.bytes.len() {
-            assert_eq!(Moments::unpack(&mut Unpacker::of(&packer.bytes[..cut])), None, "{cut}");
+            assert_eq!(RestartPoints::unpack(&mut Unpacker::of(&packer.bytes[..cut])), None, "{cut}");
         }
     }
 
     #[test]
     fn moments_of_a_day_take_a_few_kilobytes() {
-        let (mut moments, mut packer) = (Moments::default(), Packer::default());
+        let (mut moments, mut packer) = (RestartPoints::default(), Packer::default());
         for number in 0..1_440 {
             let steps = 30_000 + 3_000 * u64::from(number);
             let (first, native) = (steps - 50, steps * 320);
@@ -205,6 +205,6 @@ mod tests {
         let moments = moments();
         assert_eq!(moments.last_until(4).map(|moment| moment.number), Some(2));
         assert_eq!(moments.find(5).map(|moment| moment.number), Some(5));
-        assert_eq!((moments.find(4), Moments::default().last_until(9)), (None, None));
+        assert_eq!((moments.find(4), RestartPoints::default().last_until(9)), (None, None));
     }
 }

@@ -5,7 +5,7 @@ use domain::levels::{Mix, Stretch};
 
 use crate::choice::Counts;
 use crate::listening::{Found, SpeechSegment};
-use crate::moments::{Moment, Moments};
+use crate::moments::{Moment, RestartPoints};
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
 use crate::segment::Span;
@@ -15,7 +15,7 @@ use crate::surveyed::Survey;
 /// A checkpoint; see the module.
 #[derive(Clone)]
 pub struct Progress {
-    moments: Moments,
+    moments: RestartPoints,
     /// The moment at which listening continues; `None` for the start of its pass.
     number: Option<u32>,
     stage: Stage,
@@ -42,7 +42,7 @@ pub(crate) struct Surveying {
 
 /// Where listening continues from, and the function that receives checkpoints: a number that grows, and bytes for
 /// [`Progress::unpack`].
-pub struct Onward<'o> {
+pub struct Resume<'o> {
     pub from: Option<&'o Progress>,
     pub tell: &'o mut dyn FnMut(u32, Vec<u8>),
 }
@@ -57,11 +57,11 @@ impl Progress {
     pub const RULES: u32 = 2;
 
     /// The checkpoint behind the last pass: nothing is left to listen to, and cutting begins at these moments.
-    pub fn listened(moments: Moments) -> Self {
+    pub fn listened(moments: RestartPoints) -> Self {
         Self { moments, number: None, stage: Stage::Listened }
     }
 
-    pub fn moments(&self) -> &Moments {
+    pub fn moments(&self) -> &RestartPoints {
         &self.moments
     }
 
@@ -83,7 +83,7 @@ impl Progress {
     }
 
     /// The result of the first pass and the moments that it passed, if the first pass has ended.
-    pub fn survey(&self) -> Option<(Survey, Moments)> {
+    pub fn survey(&self) -> Option<(Survey, RestartPoints)> {
         match &self.stage {
             Stage::Analysing(found) => Some((found.0.clone(), self.moments.clone())),
             _ => None,
@@ -123,7 +123,7 @@ impl Progress {
             return None;
         }
         let (stage, number) = (from.take_as::<u8>()?, from.take_as::<u32>()?.checked_sub(1));
-        let moments = Moments::unpack(&mut from)?;
+        let moments = RestartPoints::unpack(&mut from)?;
         let stage = match stage {
             SURVEYING => Stage::Surveying(Box::new(Surveying::unpack(&mut from)?)),
             ANALYSING => Stage::Analysing(Box::new((unpack_survey(&mut from)?, unpack_found(&mut from)?))),
@@ -151,7 +151,7 @@ pub(crate) fn place_analysing(number: Option<u32>) -> u32 {
     place(ANALYSING, number)
 }
 
-fn start_packing(stage: u8, number: Option<u32>, moments: &Moments) -> Packer {
+fn start_packing(stage: u8, number: Option<u32>, moments: &RestartPoints) -> Packer {
     let mut packer = Packer::default();
     packer.put(Progress::RULES);
     packer.put(stage);
@@ -161,7 +161,7 @@ fn start_packing(stage: u8, number: Option<u32>, moments: &Moments) -> Packer {
 }
 
 impl Surveying {
-    pub fn pack(&self, number: Option<u32>, moments: &Moments) -> Vec<u8> {
+    pub fn pack(&self, number: Option<u32>, moments: &RestartPoints) -> Vec<u8> {
         let mut to = start_packing(SURVEYING, number, moments);
         to.put_bytes(&self.source);
         self.stats.pack(&mut to);
@@ -182,7 +182,7 @@ impl Surveying {
     }
 }
 
-pub(crate) fn pack_found(number: Option<u32>, moments: &Moments, survey: &Survey, found: &Found) -> Vec<u8> {
+pub(crate) fn pack_found(number: Option<u32>, moments: &RestartPoints, survey: &Survey, found: &Found) -> Vec<u8> {
     let mut to = start_packing(ANALYSING, number, moments);
     to.put(survey.duration_ms);
     to.put(survey.dropped_bytes);

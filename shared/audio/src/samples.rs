@@ -18,7 +18,7 @@ use crate::frames::{Damage, Frames};
 use crate::grid::Grid;
 use crate::input::Input;
 use crate::kept::Replay;
-use crate::moments::{Moment, Moments};
+use crate::moments::{Moment, RestartPoints};
 use crate::packed::{Packer, Unpacker};
 use crate::resample::{RATE, Resampler, first_from};
 use crate::rolling::Rolling;
@@ -100,7 +100,7 @@ pub(crate) struct Samples<'r> {
     grid: Grid,
     /// The number of the next moment.
     next: u32,
-    moments: Moments,
+    moments: RestartPoints,
     /// Samples at 16 kHz before the recording had its present rate, and samples since then, at that rate.
     base: u64,
     native: u64,
@@ -169,7 +169,7 @@ impl<'r> Samples<'r> {
             channel_loss: ChannelLoss::default(),
             grid: Grid::default(),
             next: 0,
-            moments: Moments::default(),
+            moments: RestartPoints::default(),
             base: 0,
             native: 0,
             decoded_so_far: Counter::default(),
@@ -380,12 +380,12 @@ impl<'r> Samples<'r> {
     }
 
     /// The moments that were passed.
-    pub fn moments(&self) -> &Moments {
+    pub fn moments(&self) -> &RestartPoints {
         &self.moments
     }
 
     /// Adds moments that are known from before.
-    pub fn with_moments(mut self, moments: Moments) -> Self {
+    pub fn with_moments(mut self, moments: RestartPoints) -> Self {
         self.moments = moments;
         self
     }

@@ -14,10 +14,10 @@ use crate::error::AudioError;
 use crate::input::Input;
 use crate::kept::{Keeping, Kept};
 use crate::listening::Listening;
-use crate::moments::Moments;
+use crate::moments::RestartPoints;
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
-use crate::progress::{Onward, Progress, Surveying, place_surveying};
+use crate::progress::{Progress, Resume, Surveying, place_surveying};
 use crate::samples::{MomentStart, Next, Samples};
 use crate::segment::SegmentRules;
 use crate::surveyed::Survey;
@@ -33,7 +33,7 @@ pub struct Surveyed {
     /// The samples of a short recording, for later passes.
     pub kept: Option<Kept>,
     /// Where decoding of a long recording can restart.
-    pub moments: Moments,
+    pub moments: RestartPoints,
     /// The analysis, if the recording has one channel and was listened to. Then there is nothing left for a second
     /// pass.
     pub analysis: Option<Analysis>,
@@ -64,19 +64,19 @@ pub fn survey_within<'r>(
 /// Like [`survey_within`], but also listens to a recording with one channel. It continues where an earlier delivery
 /// stopped and reports its progress. The input begins at the byte that [`Progress::byte`](crate::Progress::byte)
 /// returns.
-pub fn hear_onward<'r>(
+pub fn survey_and_analyse<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
     most: Duration,
     listener: Listener<'_>,
-    on: Onward<'_>,
+    on: Resume<'_>,
 ) -> Result<Surveyed, AudioError> {
     let from = on.from.filter(|from| from.surveying().is_some()).and_then(Progress::moment);
     survey_samples_onward(Samples::opened_at(from, format, input)?.within(most), Some(listener), on)
 }
 
 pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>), AudioError> {
-    let nobody = Onward { from: None, tell: &mut |_, _| {} };
+    let nobody = Resume { from: None, tell: &mut |_, _| {} };
     let Surveyed { survey, kept, .. } = survey_samples_onward(samples, None, nobody)?;
     Ok((survey, kept))
 }
@@ -84,7 +84,7 @@ pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>),
 pub(crate) fn survey_samples_onward(
     samples: Samples,
     listener: Option<Listener<'_>>,
-    on: Onward<'_>,
+    on: Resume<'_>,
 ) -> Result<Surveyed, AudioError> {
     let mut samples = samples.conditioned();
     let mut listening = listener.map(|by| Listening::new(by.rules, Mix::Mid, by.detector));

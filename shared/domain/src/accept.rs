@@ -9,7 +9,7 @@ use crate::name::Stream;
 use crate::plan::Counts;
 use crate::recording::{AudioFacts, Recording, State};
 use crate::time::Timestamp;
-use crate::transition::{Context, born_finished, is_done, take_slot};
+use crate::transition::{Context, create_finished, is_done, take_slot};
 
 /// An uploaded file whose bytes are staged in the blob store.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +80,7 @@ pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
     if recordings.iter().all(Recording::is_finished) {
         // A file that was listened to during the upload counts as the job's one attempt.
         job.attempt = u32::from(!finished);
-        job = born_finished(job, ctx);
+        job = create_finished(job, ctx);
     } else {
         take_slot(&mut job, ctx.slot_free, ctx);
     }

@@ -3,7 +3,6 @@
 //! Everything here is a pure function or plain data. The crate does no I/O, has no async code and reads no clock.
 
 pub mod accept;
-pub mod beside;
 pub mod checkpoint;
 pub mod code;
 pub mod command;
@@ -23,6 +22,7 @@ pub mod placement;
 pub mod plan;
 pub mod planning;
 pub mod recording;
+pub mod recording_extras;
 pub mod repair;
 pub mod rules;
 pub mod session;
@@ -30,7 +30,6 @@ pub mod time;
 pub mod transition;
 pub mod usage;
 
-pub use beside::Beside;
 pub use checkpoint::Checkpoint;
 pub use code::{Blame, Code};
 pub use command::{Action, Command, PutBack, Refusal};
@@ -46,6 +45,7 @@ pub use name::{Codec, Format, FrameFormat, NameError, RecordingName, SoundFile, 
 pub use peaks::Peaks;
 pub use plan::{Mark, Plan, Segment};
 pub use recording::Recording;
+pub use recording_extras::RecordingExtras;
 pub use rules::Rules;
 pub use session::{FileUpload, UploadUrl};
 pub use time::Timestamp;

@@ -1,6 +1,5 @@
 //! Writing the plan of a recording. It is written once; a later job continues with it.
 
-use crate::beside::Beside;
 use crate::code::Code;
 use crate::command::Refusal;
 use crate::failure::Failure;
@@ -9,6 +8,7 @@ use crate::levels::Levels;
 use crate::peaks::Peaks;
 use crate::plan::{Plan, Segment};
 use crate::recording::{AudioFacts, Recording, State};
+use crate::recording_extras::RecordingExtras;
 use crate::transition::{Context, check_fence, extend_lease};
 
 /// The result of the first pass over a file.
@@ -40,7 +40,7 @@ pub struct Planned {
     pub job: Job,
     pub recording: Recording,
     /// The data to be stored next to the recording; empty unless this plan was the one written.
-    pub beside: Beside,
+    pub beside: RecordingExtras,
 }
 
 pub fn plan_file(
@@ -53,7 +53,7 @@ pub fn plan_file(
     let Some(file) = job.files.get_mut(plan.index).filter(|file| file.recording == recording.id) else {
         return Err(Refusal::Fenced { fence: job.lease.fence });
     };
-    let mut beside = Beside::default();
+    let mut beside = RecordingExtras::default();
     file.verified |= plan.verified;
     // Bytes say nothing about the recording before their digest was compared: anybody can send other bytes under its name.
     if recording.needs_listening() && file.verified {

@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 pub use clock::{is_astray, may_be_astray_beyond};
 pub use dispatch::{gives_up_waiting_at, take_slot};
 pub(crate) use end::is_done;
-pub use end::{born_finished, end};
+pub use end::{create_finished, end};
 pub use put_back::wait_for_a_service;
 pub(crate) use upload::{end_answered, end_expired};
 

@@ -10,8 +10,8 @@ mod intake;
 mod refusal;
 mod search;
 
+pub use check::{BatchOptions, PartHeaders, parse_terms, shown};
 pub(crate) use check::{Checked, check_file};
-pub use check::{PartHeaders, Terms, parse_terms, shown};
 pub use commit::Accepted;
 pub use intake::Intake;
 pub use refusal::{BadFile, Refused};

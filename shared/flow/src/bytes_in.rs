@@ -63,7 +63,7 @@ pub struct Ranges {
 impl Ranges {
     /// `Some` for a file that may have to be read by ranges. Has to be called within a runtime.
     pub fn wanted(format: &Format, blobs: &Arc<dyn Blobs>, name: &BlobName, size: u64) -> Option<Self> {
-        audio::may_need_ranges(format).then(|| Self {
+        audio::may_need_random_access(format).then(|| Self {
             blobs: Arc::clone(blobs),
             name: name.clone(),
             size,
@@ -140,7 +140,7 @@ impl BlobReader {
 
     /// The input for the decoder of this format.
     pub fn input(&mut self, format: &Format) -> Input<'_> {
-        if audio::may_need_ranges(format) { Input::ranges(self) } else { Input::from(self) }
+        if audio::may_need_random_access(format) { Input::ranges(self) } else { Input::from(self) }
     }
 
     /// The next bytes, as they came; `None` at the end.

@@ -9,10 +9,10 @@ use crate::ports::Stepped;
 use crate::services::Services;
 
 /// The result of the operation: `None` if there is no such job, `Err` if its state does not allow the operation.
-pub type Controlled = Option<std::result::Result<Job, Refusal>>;
+pub type JobCommandResult = Option<std::result::Result<Job, Refusal>>;
 
 /// Cancels a job. A running worker is fenced and stops at its next write. The staged audio is deleted.
-pub async fn cancel(services: &Services, id: JobId) -> Result<Controlled> {
+pub async fn cancel(services: &Services, id: JobId) -> Result<JobCommandResult> {
     let stepped = services.step(id, &Command::Cancel).await?;
     follow_up(services, &stepped).await;
     let controlled = outcome_of(stepped);
@@ -23,13 +23,13 @@ pub async fn cancel(services: &Services, id: JobId) -> Result<Controlled> {
 }
 
 /// Retries a job: everything that is not done is processed again, as soon as the user has a free slot.
-pub async fn retry(services: &Services, id: JobId) -> Result<Controlled> {
+pub async fn retry(services: &Services, id: JobId) -> Result<JobCommandResult> {
     let stepped = services.step(id, &Command::Retry { key: services.random.nonce() }).await?;
     follow_up(services, &stepped).await;
     Ok(outcome_of(stepped))
 }
 
-fn outcome_of(stepped: Stepped) -> Controlled {
+fn outcome_of(stepped: Stepped) -> JobCommandResult {
     match stepped {
         Stepped::Done { job, .. } => Some(Ok(job)),
         Stepped::Refused { why, .. } => Some(Err(why)),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 mod reached;
 
-use audio::{Analysis, AudioError, Detection, Input, Kept, Moments, Progress, SegmentRules, Surveyed, Verdict};
+use audio::{Analysis, AudioError, Detection, Input, Kept, Progress, RestartPoints, SegmentRules, Surveyed, Verdict};
 use bytes::Bytes;
 use domain::recording::AudioFacts;
 use domain::{Format, Gain, Levels, Sha256Hex};
@@ -52,7 +52,7 @@ pub struct ListenedFile {
     /// What was kept in memory for the second pass.
     pub retained: Retained,
     /// Positions at which decoding can begin.
-    pub moments: Moments,
+    pub moments: RestartPoints,
 }
 
 /// What is kept in memory of a file after it was read.
@@ -193,8 +193,8 @@ async fn listen_on<P: Send + 'static>(
     let analyse = move || {
         let mut detector = pass.detection.detector();
         let (input, mut tell) = (source.input(&format), pass.tell());
-        let on = audio::Onward { from: pass.from.as_ref(), tell: &mut tell };
-        let analysed = audio::analyse_onward((survey, &moments), &format, input, &pass.rules, &mut *detector, on);
+        let on = audio::Resume { from: pass.from.as_ref(), tell: &mut tell };
+        let analysed = audio::analyse_resumable((survey, &moments), &format, input, &pass.rules, &mut *detector, on);
         (analysed, moments, permit)
     };
     let (analysed, moments, permit) = on_blocking_thread(analyse).await?;
@@ -216,10 +216,10 @@ type Read = std::result::Result<(Surveyed, Option<Bytes>), AudioError>;
 fn survey(format: &Format, size: u64, pass: &Pass, source: Source) -> Result<Read> {
     let within = pass.within.unwrap_or(audio::MAX_DURATION);
     let survey = |input: Input<'_>| {
-        let on = audio::Onward { from: pass.from.as_ref(), tell: &mut pass.tell() };
+        let on = audio::Resume { from: pass.from.as_ref(), tell: &mut pass.tell() };
         let mut detector = pass.detection.detector();
         let listener = audio::Listener { rules: pass.rules, detector: &mut *detector };
-        readable(audio::hear_onward(format, input, within, listener, on))
+        readable(audio::survey_and_analyse(format, input, within, listener, on))
     };
     let mut source = match source {
         // Nothing has to be kept of bytes in memory, and nothing can be kept if reading does not begin at the start.

@@ -151,7 +151,7 @@ impl Transcript {
 
 /// Whether and when the same call may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
+pub enum RetryClass {
     /// The call may succeed soon: the connection failed, timed out, or the engine had a fault or gave a malformed answer.
     Transient,
     /// The engine will never accept this audio.
@@ -166,12 +166,12 @@ pub enum Retry {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct EngineError {
-    pub retry: Retry,
+    pub retry: RetryClass,
     pub detail: String,
 }
 
 impl EngineError {
-    pub fn new(retry: Retry, detail: impl Into<String>) -> Self {
+    pub fn new(retry: RetryClass, detail: impl Into<String>) -> Self {
         Self { retry, detail: detail.into() }
     }
 }
@@ -188,7 +188,7 @@ pub trait Engine: Send + Sync + 'static {
     async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError>;
 
     /// Whether a call could succeed now. It is cheap, because health checks use it. An engine that is still starting, such
-    /// as one whose model is being loaded, returns any class but [`Retry::Misconfigured`]; its calls wait meanwhile, as long
+    /// as one whose model is being loaded, returns any class but [`RetryClass::Misconfigured`]; its calls wait meanwhile, as long
     /// as the engine decides.
     async fn ready(&self) -> Result<(), EngineError>;
 }

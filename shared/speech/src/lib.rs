@@ -15,11 +15,12 @@ pub use arithmetic::{Arithmetic, ArithmeticError};
 pub use bounded::Bounded;
 pub use cloud::{CloudSettings, DeepgramSettings, HttpSettings, SettingError};
 pub use engine::{
-    Audio, Capabilities, Engine, EngineError, Frames, Hints, Languages, Retry, SAMPLE_RATE, Transcript, Utterance, Word,
+    Audio, Capabilities, Engine, EngineError, Frames, Hints, Languages, RetryClass, SAMPLE_RATE, Transcript, Utterance,
+    Word,
 };
 pub use loading::Loading;
 pub use moonshine::MoonshineFiles;
 pub use null::{NullFail, UnknownFail};
 pub use permits::{Permit, Permits};
-pub use pieces::Cutting;
+pub use pieces::SplittingEngine;
 pub use select::{KNOWN, SelectError, Settings, select};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::engine::{EngineError, Retry};
+use crate::engine::{EngineError, RetryClass};
 
 /// How long a call waits for the model. Loading takes a fraction of a second, or a few seconds for a large model, unless the
 /// machine is overloaded.
@@ -22,7 +22,7 @@ impl<M: Send + Sync + 'static> Loading<M> {
     pub fn start(name: &'static str, load: impl FnOnce() -> Result<M, String> + Send + 'static) -> Self {
         let (loaded, model) = watch::channel(None);
         let work = move || {
-            let result = load().map_err(|why| EngineError::new(Retry::Misconfigured, format!("{name}: {why}")));
+            let result = load().map_err(|why| EngineError::new(RetryClass::Misconfigured, format!("{name}: {why}")));
             // Sending fails only if the engine was dropped, so nobody needs the model.
             let _ = loaded.send(Some(result.map(Arc::new)));
         };
@@ -34,7 +34,8 @@ impl<M: Send + Sync + 'static> Loading<M> {
     pub async fn model(&self) -> Result<Arc<M>, EngineError> {
         let mut model = self.model.clone();
         let waited = tokio::time::timeout(MAX_WAIT, model.wait_for(Option::is_some)).await;
-        let not_loaded = |why: &str| EngineError::new(Retry::Later { after: None }, format!("{}: {why}", self.name));
+        let not_loaded =
+            |why: &str| EngineError::new(RetryClass::Later { after: None }, format!("{}: {why}", self.name));
         let state = waited.map_err(|_| not_loaded("the model is still being loaded"))?;
         let state = state.map_err(|_| not_loaded("loading the model broke off"))?;
         state.clone().unwrap_or_else(|| Err(not_loaded("the model is not loaded")))
@@ -45,9 +46,10 @@ impl<M: Send + Sync + 'static> Loading<M> {
         match &*self.model.borrow() {
             Some(Ok(_)) => Ok(()),
             Some(Err(error)) => Err(error.clone()),
-            None => {
-                Err(EngineError::new(Retry::Later { after: None }, format!("{}: the model is being loaded", self.name)))
-            }
+            None => Err(EngineError::new(
+                RetryClass::Later { after: None },
+                format!("{}: the model is being loaded", self.name),
+            )),
         }
     }
 }

@@ -27,7 +27,7 @@ use async_trait::async_trait;
 use rten::RunOptions;
 
 use crate::arithmetic::Arithmetic;
-use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, Transcript, Utterance};
+use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, RetryClass, Transcript, Utterance};
 use crate::loading::Loading;
 use crate::pieces;
 use compute_permits::ComputePermits;
@@ -105,7 +105,7 @@ impl Engine for Moonshine {
     async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
         if let Some(language) = hints.language.as_deref().filter(|hint| !Languages::English.include(hint)) {
             let why = format!("{} understands English, not `{}`", self.name, language.escape_default());
-            return Err(EngineError::new(Retry::Misconfigured, why));
+            return Err(EngineError::new(RetryClass::Misconfigured, why));
         }
         let model = self.model.model().await?;
         let permit = self.permits.acquire().await?;
@@ -114,7 +114,7 @@ impl Engine for Moonshine {
         let stopped = Arc::clone(&stop.0);
         let call = move || permit.run(|options| model.lines(&samples, end_ms, options, &stopped));
         let answer = tokio::task::spawn_blocking(call).await;
-        let broke = |why: String| EngineError::new(Retry::Transient, format!("{}: {why}", self.name));
+        let broke = |why: String| EngineError::new(RetryClass::Transient, format!("{}: {why}", self.name));
         let lines = answer.map_err(|panic| broke(panic.to_string()))?.map_err(|error| broke(error.to_string()))?;
         Ok(Transcript { language: Some(ENGLISH.to_owned()), lines })
     }

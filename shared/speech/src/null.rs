@@ -9,7 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
-use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, Transcript, Utterance, Word};
+use crate::engine::{
+    Audio, Capabilities, Engine, EngineError, Hints, Languages, RetryClass, Transcript, Utterance, Word,
+};
 
 pub(crate) const NAME: &str = "null";
 
@@ -95,8 +97,10 @@ impl Engine for Null {
         self.wait().await;
         let language = hints.language.clone();
         match self.failing() {
-            Some(How::Transient) => Err(EngineError::new(Retry::Transient, "the null engine is configured to fail")),
-            Some(How::Refuse) => Err(EngineError::new(Retry::Refused, "the null engine is configured to refuse")),
+            Some(How::Transient) => {
+                Err(EngineError::new(RetryClass::Transient, "the null engine is configured to fail"))
+            }
+            Some(How::Refuse) => Err(EngineError::new(RetryClass::Refused, "the null engine is configured to refuse")),
             Some(How::Empty) => Ok(Transcript { language, lines: Vec::new() }),
             None => Ok(Transcript { language, lines: vec![line(audio)] }),
         }
@@ -220,7 +224,8 @@ mod tests {
 
     #[tokio::test]
     async fn calls_fail_in_the_configured_way() {
-        for (fail, retry) in [("transient", Some(Retry::Transient)), ("refuse", Some(Retry::Refused)), ("empty", None)]
+        for (fail, retry) in
+            [("transient", Some(RetryClass::Transient)), ("refuse", Some(RetryClass::Refused)), ("empty", None)]
         {
             let null = Null::new(Duration::ZERO, Some(fail.parse().unwrap()));
             let answer = null.transcribe(Audio::new(&[0.5; 1_600]), &Hints::default()).await;

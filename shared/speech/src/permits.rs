@@ -66,7 +66,7 @@ impl Permits {
     }
 
     /// Users other than `but` who wait and hold no permit.
-    pub fn left_out(&self, but: &User) -> Vec<User> {
+    pub fn waiting_without_permit(&self, but: &User) -> Vec<User> {
         let state = self.lock();
         let others = state.queues.iter().map(|queue| &queue.user).filter(|user| *user != but);
         others.filter(|user| state.held(user) == 0).cloned().collect()

@@ -1,7 +1,7 @@
 //! Audio that is longer than its engine accepts: it is cut where it is quietest, transcribed piece by piece, and joined
 //! again.
 //!
-//! A plan is made for the engine that is configured at that time and outlives it. An engine that is wrapped in [`Cutting`]
+//! A plan is made for the engine that is configured at that time and outlives it. An engine that is wrapped in [`SplittingEngine`]
 //! accepts the segments of any plan.
 
 use std::ops::Range;
@@ -22,11 +22,11 @@ const QUIET_STEPS: usize = 10;
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// An engine that accepts audio of any length.
-pub struct Cutting {
+pub struct SplittingEngine {
     engine: Arc<dyn Engine>,
 }
 
-impl Cutting {
+impl SplittingEngine {
     pub fn around(engine: Arc<dyn Engine>) -> Self {
         Self { engine }
     }
@@ -47,7 +47,7 @@ impl Cutting {
 }
 
 #[async_trait]
-impl Engine for Cutting {
+impl Engine for SplittingEngine {
     fn name(&self) -> &str {
         self.engine.name()
     }

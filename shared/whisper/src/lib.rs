@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use speech::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Loading, Retry, Transcript};
+use speech::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Loading, RetryClass, Transcript};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperState};
 
@@ -60,7 +60,7 @@ impl Whisper {
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit, EngineError> {
-        let busy = || EngineError::new(Retry::Later { after: None }, "every core is busy with other speech");
+        let busy = || EngineError::new(RetryClass::Later { after: None }, "every core is busy with other speech");
         let waited = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.free).acquire_owned()).await;
         waited.map_err(|_| busy())?.map_err(|_| busy())
     }
@@ -101,7 +101,7 @@ impl Engine for Whisper {
         let hint = hints.language.as_deref();
         if let Some(language) = hint.filter(|hint| !self.languages.include(hint)) {
             let why = format!("{NAME}: this model does not understand `{}`", language.escape_default());
-            return Err(EngineError::new(Retry::Misconfigured, why));
+            return Err(EngineError::new(RetryClass::Misconfigured, why));
         }
         let language = primary(hint, &self.languages);
         let model = self.model.model().await?;
@@ -113,7 +113,7 @@ impl Engine for Whisper {
             let _permit = permit;
             model.transcript(&samples, end_ms, language.as_deref())
         };
-        let broke = |why: String| EngineError::new(Retry::Transient, format!("{NAME}: {why}"));
+        let broke = |why: String| EngineError::new(RetryClass::Transient, format!("{NAME}: {why}"));
         tokio::task::spawn_blocking(call).await.map_err(|panic| broke(panic.to_string()))?.map_err(broke)
     }
 

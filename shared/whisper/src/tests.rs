@@ -64,7 +64,7 @@ async fn language_is_hinted_or_detected() {
 #[tokio::test]
 async fn english_model_refuses_other_languages() {
     let refused = whisper(false).transcribe(Audio::new(&speech(1)), &language("es")).await.unwrap_err();
-    assert_eq!(refused.retry, Retry::Misconfigured);
+    assert_eq!(refused.retry, RetryClass::Misconfigured);
     assert_eq!(refused.detail, "whisper: this model does not understand `es`");
 }
 
@@ -110,6 +110,6 @@ async fn truncated_model_is_reported_as_misconfigured() {
     let file = file(&whole[..whole.len() / 2]);
     let whisper = Whisper::start(file.path(), 1).unwrap();
     let refused = whisper.transcribe(Audio::new(&speech(1)), &Hints::default()).await.unwrap_err();
-    assert_eq!(refused.retry, Retry::Misconfigured);
+    assert_eq!(refused.retry, RetryClass::Misconfigured);
     assert_eq!(whisper.ready().await.unwrap_err(), refused);
 }

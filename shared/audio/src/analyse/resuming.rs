@@ -30,11 +30,11 @@ fn samples<'r>(format: &Format, bytes: &'r mut &[u8], from: Option<&Progress>) -
     Samples::opened_at(moment, format, bytes).unwrap().on(grid())
 }
 
-fn surveyed(format: &Format, mut bytes: &[u8], from: Option<&Progress>) -> (Survey, Moments, Checkpoints) {
+fn surveyed(format: &Format, mut bytes: &[u8], from: Option<&Progress>) -> (Survey, RestartPoints, Checkpoints) {
     let mut checkpoints = Checkpoints::new();
     let mut tell = |place, packed| checkpoints.push((place, packed));
     let samples = samples(format, &mut bytes, from);
-    let on = Onward { from, tell: &mut tell };
+    let on = Resume { from, tell: &mut tell };
     let Surveyed { survey, moments, .. } = survey_samples_onward(samples, None, on).unwrap();
     (survey, moments, checkpoints)
 }
@@ -50,7 +50,7 @@ fn listened(
     let mut tell = |place, packed| checkpoints.push((place, packed));
     let samples = samples(format, &mut bytes, from);
     let listener = Listener { rules: rules(), detector: &mut *detector };
-    let on = Onward { from, tell: &mut tell };
+    let on = Resume { from, tell: &mut tell };
     let Surveyed { analysis, .. } = survey_samples_onward(samples, Some(listener), on).unwrap();
     (analysis, checkpoints)
 }
@@ -76,7 +76,7 @@ fn assert_same_in_first_pass(name: &str, bytes: &[u8], detection: &Detection, ex
 }
 
 fn analysed(
-    (survey, moments): (Survey, &Moments),
+    (survey, moments): (Survey, &RestartPoints),
     format: &Format,
     mut bytes: &[u8],
     detection: &Detection,
@@ -85,7 +85,7 @@ fn analysed(
     let mut checkpoints = Checkpoints::new();
     let mut tell = |place, packed| checkpoints.push((place, packed));
     let samples = samples(format, &mut bytes, from).with_moments(moments.clone());
-    let on = Onward { from, tell: &mut tell };
+    let on = Resume { from, tell: &mut tell };
     let analysis = analyse_samples(survey, samples, &rules(), &mut *detection.detector(), on).unwrap();
     (analysis, checkpoints)
 }

@@ -16,7 +16,7 @@ fn grid() -> Grid {
 struct ReadResult {
     samples: Vec<f32>,
     begun: Vec<(u32, usize, Vec<f32>)>,
-    moments: Moments,
+    moments: RestartPoints,
     stats: Vec<ReadStats>,
     source: Vec<Vec<u8>>,
     end: (ReadStats, Damage),

@@ -5,7 +5,7 @@ use crate::accept::{self, Known};
 use crate::id::RecordingId;
 use crate::job::{Job, Status};
 use crate::recording::Recording;
-use crate::transition::{Context, born_finished, end_answered, later_than, take_slot};
+use crate::transition::{Context, create_finished, end_answered, later_than, take_slot};
 
 /// A completely uploaded file, with size and checksum as the blob store reports them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub fn complete(completing: Completing<'_>, ctx: Context<'_>) -> Completion {
     job.updated_at = later_than(job.updated_at, ctx);
     job.status = Status::Queued;
     if deduplicated {
-        job = born_finished(job, ctx);
+        job = create_finished(job, ctx);
     } else {
         take_slot(&mut job, ctx.slot_free, ctx);
     }

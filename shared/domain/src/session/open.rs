@@ -8,7 +8,7 @@ use crate::job::{Job, Status};
 use crate::name::Stream;
 use crate::recording::Recording;
 use crate::time::Timestamp;
-use crate::transition::{Context, born_finished, end_expired, later_than};
+use crate::transition::{Context, create_finished, end_expired, later_than};
 
 /// A file whose bytes a client wants to send.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +82,7 @@ pub fn open(request: &SessionRequest, known: SessionKnown, ctx: Context<'_>) -> 
     if accept::all_finished(&known.batch.recordings) {
         let mut job = accept::propose(&staged(request), ctx.now);
         let recordings = accept::link_recordings(&mut job, known.batch.recordings, ctx.now);
-        return Opening::Born { job: born_finished(job, ctx), recordings };
+        return Opening::Born { job: create_finished(job, ctx), recordings };
     }
     let like = |job: &&Job| job.uid == request.uid && job.status == Status::Uploading && has_files(job, request);
     match known.open.iter().find(like) {

@@ -113,7 +113,7 @@ fn result(job: &Job) -> JobResult {
 
 /// Ends a new job whose recordings are all finished already. No push is sent. The job is completed, or partly failed if
 /// one of the recordings could be decoded only in part.
-pub fn born_finished(mut job: Job, ctx: Context<'_>) -> Job {
+pub fn create_finished(mut job: Job, ctx: Context<'_>) -> Job {
     let mut known: Vec<_> = job.files.iter().flat_map(|file| file.conversation_ids.iter().copied()).collect();
     known.sort_unstable();
     known.dedup();

@@ -13,17 +13,17 @@ const MAX_LANGUAGE_BYTES: usize = 35;
 
 /// The options that the caller chose for the batch.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Terms {
+pub struct BatchOptions {
     pub conversation_id: Option<ConversationId>,
     pub language: Option<String>,
 }
 
-pub fn parse_terms(conversation_id: Option<&str>, language: Option<&str>) -> Result<Terms, Refused> {
+pub fn parse_terms(conversation_id: Option<&str>, language: Option<&str>) -> Result<BatchOptions, Refused> {
     let conversation_id = conversation_id
         .map(|text| text.parse().map_err(|e| Refused::batch(Code::InvalidParameter, format!("conversation_id: {e}"))))
         .transpose()?;
     let language = language.map(|text| parse_language(text).ok_or_else(|| not_a_language(text))).transpose()?;
-    Ok(Terms { conversation_id, language })
+    Ok(BatchOptions { conversation_id, language })
 }
 
 fn not_a_language(text: &str) -> Refused {

@@ -5,7 +5,7 @@ use domain::accept::StagedFile;
 use domain::{Code, JobId, Uid};
 use sha2::{Digest, Sha256};
 
-use super::check::{Checked, PartHeaders, Terms, check_file, shown};
+use super::check::{BatchOptions, Checked, PartHeaders, check_file, shown};
 use super::refusal::{BadFile, Refused};
 use crate::ports::{BlobName, BlobWriter, Verdict};
 use crate::services::Services;
@@ -16,7 +16,7 @@ pub struct Intake {
     pub(super) services: Services,
     pub(super) uid: Uid,
     pub(super) job_id: JobId,
-    pub(super) terms: Terms,
+    pub(super) terms: BatchOptions,
     pub(super) files: Vec<StagedFile>,
     pub(super) staged: StagedBlobs,
     /// Protects the blobs from the orphan rule until the job exists or the batch is given up.
@@ -41,7 +41,7 @@ struct Current {
 
 impl Intake {
     /// Asks for the user's admission, before a byte is read.
-    pub async fn begin(services: &Services, uid: Uid, terms: Terms) -> Result<Self, Refused> {
+    pub async fn begin(services: &Services, uid: Uid, terms: BatchOptions) -> Result<Self, Refused> {
         if let Verdict::Refuse { code, retry_after, detail } = services.admission.admit(&uid).await? {
             return Err(Refused::Batch { code, detail, retry_after: Some(retry_after) });
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use domain::{Beside, Bucket, Conversation, Levels, Line, Peaks, Recording, Timestamp, Uid};
+use domain::{Bucket, Conversation, Levels, Line, Peaks, Recording, RecordingExtras, Timestamp, Uid};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::archive::Record;
@@ -69,11 +69,13 @@ impl Entry {
     /// The entry of a record; `None` for an unreadable record, which is left out of the file.
     pub fn of(record: Record) -> Option<Self> {
         Some(match record {
-            Record::Recording { recording, beside: Beside { peaks, levels } } => Self::Recording(Box::new(Known {
-                recording: *recording,
-                peaks: peaks.map(|peaks| hex::encode(peaks.pack())),
-                levels: levels.map(|levels| hex::encode(levels.pack())),
-            })),
+            Record::Recording { recording, beside: RecordingExtras { peaks, levels } } => {
+                Self::Recording(Box::new(Known {
+                    recording: *recording,
+                    peaks: peaks.map(|peaks| hex::encode(peaks.pack())),
+                    levels: levels.map(|levels| hex::encode(levels.pack())),
+                }))
+            }
             Record::Line(line) => Self::Line(line),
             Record::Conversation(conversation) => Self::Conversation(conversation),
             Record::Usage(bucket) => Self::Usage(bucket),
@@ -86,7 +88,7 @@ impl Known {
     pub fn record(self) -> Result<Record, String> {
         let peaks = self.peaks.map(|text| unpack(&text, Peaks::unpack)).transpose()?;
         let levels = self.levels.map(|text| unpack(&text, Levels::unpack)).transpose()?;
-        Ok(Record::Recording { recording: Box::new(self.recording), beside: Beside { peaks, levels } })
+        Ok(Record::Recording { recording: Box::new(self.recording), beside: RecordingExtras { peaks, levels } })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use audio::Moments;
+use audio::RestartPoints;
 use domain::checkpoint::MAX_CHECKPOINT_BYTES;
 
 /// The bytes that a checkpoint needs to identify the file and the rules that it belongs to.
@@ -30,7 +30,7 @@ impl LatestProgress {
     }
 
     /// Records that the recording is planned. The second pass can begin at any of these positions.
-    pub fn listened(&self, moments: &Moments) {
+    pub fn listened(&self, moments: &RestartPoints) {
         if !moments.is_empty() {
             let listened = audio::Progress::listened(moments.clone());
             self.at(listened.place(), listened.pack());

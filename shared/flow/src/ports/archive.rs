@@ -4,7 +4,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use domain::{Beside, Bucket, Conversation, ConversationId, Line, Recording, RecordingId, Timestamp, Uid};
+use domain::{Bucket, Conversation, ConversationId, Line, Recording, RecordingExtras, RecordingId, Timestamp, Uid};
 
 use crate::error::Result;
 
@@ -14,7 +14,7 @@ pub enum Record {
     /// A recording with its plan and the data stored next to it.
     Recording {
         recording: Box<Recording>,
-        beside: Beside,
+        beside: RecordingExtras,
     },
     /// A line; it may be a stub.
     Line(Box<Line>),

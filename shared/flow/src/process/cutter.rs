@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use audio::{AudioError, Moments, Span};
+use audio::{AudioError, RestartPoints, Span};
 use domain::{Format, Levels, Segment};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -25,7 +25,7 @@ pub struct Cutter {
     pub packets: bool,
     pub wanted: Vec<Segment>,
     /// Positions at which decoding can begin. The source is at the last of them before the first wanted segment.
-    pub moments: Moments,
+    pub moments: RestartPoints,
     /// Receives further such positions.
     pub latest: LatestProgress,
 }
@@ -52,8 +52,8 @@ pub fn cut_in_background(
             true => audio::cut_packets(&format, input, &levels, &spans, &mut sink),
             false => {
                 let mut sink = |span, samples| sink(span, audio::Cut::Samples(samples));
-                let mut tell = |moments: &Moments| latest.listened(moments);
-                audio::cut_onward(&format, input, &levels, &spans, moments, &mut tell, &mut sink)
+                let mut tell = |moments: &RestartPoints| latest.listened(moments);
+                audio::cut_resumable(&format, input, &levels, &spans, moments, &mut tell, &mut sink)
             }
         };
         match done {
@@ -100,7 +100,7 @@ mod tests {
         let frame = [&320_u32.to_le_bytes()[..], &[1; 320]].concat();
         let (bytes, _) = BlobReader::memory(Bytes::from(frame.repeat(500)));
         let wanted = (0..10).map(|n| Segment::open(n * 500, n * 500 + 500, 500)).collect();
-        let (moments, latest, levels) = (Moments::default(), LatestProgress::default(), Levels::default());
+        let (moments, latest, levels) = (RestartPoints::default(), LatestProgress::default(), Levels::default());
         let source = Source::Bytes(bytes);
         Cutter { format: name.format, source, levels, packets: false, wanted, moments, latest }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use audio::Cut;
 use domain::line::{Utterance, Word};
 use domain::{JobId, Segment};
-use speech::{Audio, Capabilities, Engine, EngineError, Frames, Hints, Retry, Transcript};
+use speech::{Audio, Capabilities, Engine, EngineError, Frames, Hints, RetryClass, Transcript};
 use tokio_util::sync::CancellationToken;
 
 use super::engine_probe::EngineProbe;
@@ -97,7 +97,7 @@ impl<'w> EngineCalls<'w> {
         match self.engine.transcribe(audio, &hints).await {
             Ok(transcript) if !transcript.fits(audio.duration) => {
                 // Nobody can have said that much, and it would fit into no document.
-                self.failed(&EngineError::new(Retry::Transient, "the answer is longer than anybody can speak"))
+                self.failed(&EngineError::new(RetryClass::Transient, "the answer is longer than anybody can speak"))
             }
             Ok(transcript) => {
                 self.note_answer();
@@ -111,20 +111,20 @@ impl<'w> EngineCalls<'w> {
         let (job_id, engine) = (self.job_id, self.engine.name());
         match error.retry {
             // This does not pass by itself: an operator has to know.
-            Retry::Misconfigured => {
+            RetryClass::Misconfigured => {
                 tracing::error!(%job_id, engine, %error, "the speech engine is not set up right; jobs wait until it is");
             }
             _ => tracing::warn!(%job_id, engine, %error, "a call of the speech engine failed"),
         }
         match error.retry {
-            Retry::Refused => {
+            RetryClass::Refused => {
                 // The engine judged the audio, so that the engine itself works.
                 self.note_answer();
                 CallResult::Refused
             }
-            Retry::Transient => CallResult::Failed,
-            Retry::Later { after } => CallResult::Down { retry_after: after },
-            Retry::Misconfigured => CallResult::Down { retry_after: None },
+            RetryClass::Transient => CallResult::Failed,
+            RetryClass::Later { after } => CallResult::Down { retry_after: after },
+            RetryClass::Misconfigured => CallResult::Down { retry_after: None },
         }
     }
 

@@ -76,7 +76,7 @@ impl JobPermits {
 
     /// The number of other users who hold no permit and want one.
     fn users_without_permit(&self, user: &User, now: Timestamp) -> usize {
-        let mut users = self.permits.left_out(user);
+        let mut users = self.permits.waiting_without_permit(user);
         let mut reservations = self.reservations();
         reservations.retain(|_, until| !now.has_reached(*until));
         let others = reservations.keys().filter(|other| *other != user && self.permits.held_by(other) == 0);

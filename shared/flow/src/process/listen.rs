@@ -1,6 +1,6 @@
 //! The first pass over a staged file of a job: is it complete, what is in it, where is speech. The plan is made from it.
 
-use audio::{Moments, Survey, Verdict};
+use audio::{RestartPoints, Survey, Verdict};
 use domain::planning::{FilePlan, Heard};
 use domain::{Code, Failure, JobFile, Levels, Peaks, Recording, Segment};
 
@@ -82,7 +82,7 @@ async fn listen(
     index: usize,
     staged: &StagedBlob<'_>,
     reached: Option<audio::Progress>,
-) -> Result<Result<(FilePlan, Retained, Moments), Failure>, FileError> {
+) -> Result<Result<(FilePlan, Retained, RestartPoints), Failure>, FileError> {
     let from = match verified(delivery, index, &delivery.job.files[index], staged, Mark::WithPlan).await? {
         Ok(from) => from,
         Err(failure) => return Ok(Err(failure)),

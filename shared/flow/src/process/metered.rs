@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use speech::{Audio, Capabilities, Engine, EngineError, Hints, Retry, Transcript};
+use speech::{Audio, Capabilities, Engine, EngineError, Hints, RetryClass, Transcript};
 
 use crate::metrics;
 use crate::ports::Clock;
@@ -51,10 +51,10 @@ fn outcome(answer: &Result<Transcript, EngineError>) -> &'static str {
         Ok(transcript) if transcript.is_empty() => "empty",
         Ok(_) => "text",
         Err(error) => match error.retry {
-            Retry::Refused => "refused",
-            Retry::Transient => "failed",
-            Retry::Later { .. } => "later",
-            Retry::Misconfigured => "misconfigured",
+            RetryClass::Refused => "refused",
+            RetryClass::Transient => "failed",
+            RetryClass::Later { .. } => "later",
+            RetryClass::Misconfigured => "misconfigured",
         },
     }
 }

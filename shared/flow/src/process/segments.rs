@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use audio::Moments;
+use audio::RestartPoints;
 use domain::placement::{Answer, Group, MAX_GROUP};
 use domain::{Code, Failure, JobFile, Levels, Line, Plan, Recording, Segment};
 use futures_util::stream::FuturesUnordered;
@@ -42,7 +42,7 @@ pub struct AudioToCut<'a> {
     /// What was kept of the file, and its levels, if this delivery made the plan itself.
     pub kept: Option<(Retained, Levels)>,
     /// The known positions at which decoding can begin.
-    pub moments: Moments,
+    pub moments: RestartPoints,
 }
 
 /// Transcribes and places every open segment of a planned file, as far as the engine answers. A recording that this

@@ -7,7 +7,7 @@ use domain::job::{DispatchState, WaitingFor};
 use domain::transition::wait_for_a_service;
 use domain::{Command, Job, PutBack, Refusal, Status, Timestamp};
 use speech::permits::User;
-use speech::{Bounded, Cutting, Engine, Permits, Retry};
+use speech::{Bounded, Engine, Permits, RetryClass, SplittingEngine};
 use tokio_util::sync::CancellationToken;
 
 use super::checkpoints::keep_checkpoints;
@@ -63,7 +63,7 @@ impl Worker {
     /// too long.
     fn engine_for(&self, user: &User) -> Arc<dyn Engine> {
         let bounded = Bounded::around(Arc::clone(&self.engine), Arc::clone(&self.calls), Arc::clone(user));
-        Arc::new(Cutting::around(Arc::new(bounded)))
+        Arc::new(SplittingEngine::around(Arc::new(bounded)))
     }
 
     /// Whether an engine call could succeed now.
@@ -78,7 +78,7 @@ impl Worker {
     }
 
     /// Updates the metrics of engine calls and decoded audio.
-    pub fn show_calls(&self) {
+    pub fn update_call_metrics(&self) {
         metrics::decoded(audio::decoded_ms() / 1_000);
         metrics::engine_calls(self.calls.in_use(), self.calls.waiting());
     }
@@ -217,7 +217,7 @@ impl Worker {
     /// Counts a failure for the circuit, unless the engine is just starting up: then it may be called as soon as it is
     /// ready.
     async fn break_circuit(&self, retry_after: Option<Duration>) {
-        let getting_ready = self.engine.ready().await.is_err_and(|error| error.retry != Retry::Misconfigured);
+        let getting_ready = self.engine.ready().await.is_err_and(|error| error.retry != RetryClass::Misconfigured);
         if !getting_ready {
             self.services.instance.circuit.failed(self.services.now(), retry_after);
         }

@@ -4,7 +4,7 @@ use domain::session::{OfferedFile, SessionRequest};
 use domain::{Code, Command, Job, Sha256Hex, Timestamp, Uid, UploadUrl};
 
 use super::progress;
-use crate::accept::{BadFile, Checked, PartHeaders, Refused, Terms, check_file};
+use crate::accept::{BadFile, BatchOptions, Checked, PartHeaders, Refused, check_file};
 use crate::effects;
 use crate::ports::{BlobName, Opened, Progress, Stepped, Verdict};
 use crate::retry::with_retries;
@@ -25,7 +25,7 @@ pub struct Offer {
 pub struct OpenSession {
     pub uid: Uid,
     pub files: Vec<Offer>,
-    pub terms: Terms,
+    pub terms: BatchOptions,
     pub traceparent: Option<String>,
 }
 
@@ -113,7 +113,7 @@ fn check(services: &Services, requested: OpenSession) -> std::result::Result<Ses
         let detail = format!("the batch is larger than {} bytes", limits.resumable_max_batch_bytes);
         return Err(Refused::batch(Code::BatchTooLarge, detail));
     }
-    let Terms { conversation_id, language } = terms;
+    let BatchOptions { conversation_id, language } = terms;
     Ok(SessionRequest { job_id, uid, files: offered, conversation_id, language, traceparent })
 }
 

@@ -1,7 +1,7 @@
 //! Creates a job: reads what is known of the batch, asks the rule for a decision, and writes it.
 
 use domain::accept::{Batch, Decision, Known, decide};
-use domain::{Beside, Job, JobId, Recording, RecordingId, Status, Uid};
+use domain::{Job, JobId, Recording, RecordingExtras, RecordingId, Status, Uid};
 use flow::ports::{At, Created};
 
 use super::fault::{Fault, Result};
@@ -55,7 +55,7 @@ pub async fn known(
 
 pub fn save_recordings(unit: &mut Unit<'_>, recordings: Vec<Recording>, before: &[Before]) -> Result<()> {
     for (recording, before) in recordings.into_iter().zip(before) {
-        recordings::save(unit, recording, &Beside::default(), before)?;
+        recordings::save(unit, recording, &RecordingExtras::default(), before)?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use domain::command::{Command, Refusal};
 use domain::placement::{self, Group, MAX_GROUP};
 use domain::planning::{self, FilePlan};
 use domain::transition::apply;
-use domain::{Beside, Job, JobId, Line, Recording};
+use domain::{Job, JobId, Line, Recording, RecordingExtras};
 use flow::ports::{At, Written};
 
 use super::fault::{Fault, Result};
@@ -152,6 +152,6 @@ pub async fn place(unit: &mut Unit<'_>, id: JobId, group: &Group, at: &At<'_>) -
     }
     usage::add(unit, uid, at.now.hour(), usage.as_ref(), placed.usage)?;
     jobs::update(unit, &job, &placed.job)?;
-    let recording = recordings::save(unit, placed.recording, &Beside::default(), &before)?;
+    let recording = recordings::save(unit, placed.recording, &RecordingExtras::default(), &before)?;
     Ok(Written::Done((placed.job, recording)))
 }

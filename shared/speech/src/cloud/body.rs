@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::flac::flac;
 use super::remux::{PRE_SKIP_MICROS, remux};
 use super::times::Times;
-use crate::engine::{Audio, EngineError, Retry, SAMPLE_RATE};
+use crate::engine::{Audio, EngineError, RetryClass, SAMPLE_RATE};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -48,7 +48,7 @@ pub(super) struct Body {
 pub(super) async fn body(audio: Audio<'_>, wav_only: bool) -> Result<Body, EngineError> {
     let length = audio.duration;
     if let Some(frames) = audio.frames {
-        let bytes = remux(frames, length).map_err(|why| EngineError::new(Retry::Transient, why.to_string()))?;
+        let bytes = remux(frames, length).map_err(|why| EngineError::new(RetryClass::Transient, why.to_string()))?;
         let lead = i64::try_from(frames.lead.as_micros()).unwrap_or(i64::MAX);
         let times = Times::new(PRE_SKIP_MICROS.saturating_sub(lead), length);
         return Ok(Body { bytes: bytes.into(), kind: Kind::Ogg, times, length });
@@ -60,7 +60,7 @@ pub(super) async fn body(audio: Audio<'_>, wav_only: bool) -> Result<Body, Engin
         true => (wav(&samples), Kind::Wav),
         false => (flac(&samples), Kind::Flac),
     });
-    let (bytes, kind) = encoded.await.map_err(|why| EngineError::new(Retry::Transient, why.to_string()))?;
+    let (bytes, kind) = encoded.await.map_err(|why| EngineError::new(RetryClass::Transient, why.to_string()))?;
     Ok(Body { bytes: bytes.into(), kind, times: Times::new(0, length), length })
 }
 

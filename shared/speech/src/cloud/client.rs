@@ -14,7 +14,7 @@ use url::Url;
 use super::provider_error::{self, ProviderError};
 use super::retry_after::retry_after;
 use super::{SettingError, address};
-use crate::engine::{EngineError, Retry};
+use crate::engine::{EngineError, RetryClass};
 
 const USER_AGENT: &str = concat!("afterword/", env!("CARGO_PKG_VERSION"));
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -121,7 +121,7 @@ impl Client {
 
     /// The error for an answer that is not valid.
     pub fn wrong(&self, why: &str) -> EngineError {
-        EngineError::new(Retry::Transient, format!("the answer of {} {why}", self.host))
+        EngineError::new(RetryClass::Transient, format!("the answer of {} {why}", self.host))
     }
 
     async fn refused(&self, response: Response) -> Failed {
@@ -132,9 +132,9 @@ impl Client {
         let body = self.body(response, MAX_ERROR_BYTES).await.ok().flatten().unwrap_or_default();
         let provider_error = ProviderError::read(&body);
         let retry = match provider_error::retry_class(status, &provider_error, self.works.load(Ordering::Relaxed)) {
-            Retry::Later { .. } => Retry::Later { after: wait },
+            RetryClass::Later { .. } => RetryClass::Later { after: wait },
             // The provider says when it will be available again: an earlier call would be useless.
-            Retry::Transient if wait.is_some() => Retry::Later { after: wait },
+            RetryClass::Transient if wait.is_some() => RetryClass::Later { after: wait },
             other => other,
         };
         let error = EngineError::new(retry, self.error_detail(status, &provider_error, location.as_ref()));
@@ -181,7 +181,7 @@ impl Client {
     }
 
     fn broken(&self, how: &str, why: reqwest::Error) -> EngineError {
-        EngineError::new(Retry::Transient, format!("a call to {} {how}: {}", self.host, causes(why)))
+        EngineError::new(RetryClass::Transient, format!("a call to {} {how}: {}", self.host, causes(why)))
     }
 }
 

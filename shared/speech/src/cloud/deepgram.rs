@@ -14,7 +14,7 @@ use super::body::body;
 use super::client::Client;
 use super::pieces::{join, pieces};
 use super::{DeepgramSettings, SettingError};
-use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, Transcript};
+use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, RetryClass, Transcript};
 
 pub(crate) const NAME: &str = "deepgram";
 
@@ -93,7 +93,7 @@ impl Engine for Deepgram {
 
     async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
         if audio.duration.is_zero() {
-            return Err(EngineError::new(Retry::Refused, "there is no audio in the segment"));
+            return Err(EngineError::new(RetryClass::Refused, "there is no audio in the segment"));
         }
         let mut whole = Transcript::default();
         for (start, piece) in pieces(audio, self.capabilities.max_span) {

@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::engine::Retry;
+use crate::engine::RetryClass;
 
 /// The length of an error in the log.
 const MAX_CHARS: usize = 200;
@@ -71,21 +71,21 @@ impl ProviderError {
 /// Providers use 400, 415 and 422 both for unreadable audio and for settings that they do not know. The text of the error
 /// decides. If it says neither, the audio is refused only if the settings are known to work: otherwise recordings would be
 /// lost because of a wrong setting. 413 is never the fault of the audio, because the length of pieces is our own choice.
-pub(super) fn retry_class(status: StatusCode, provider_error: &ProviderError, works: bool) -> Retry {
+pub(super) fn retry_class(status: StatusCode, provider_error: &ProviderError, works: bool) -> RetryClass {
     match status.as_u16() {
-        429 => Retry::Later { after: None },
-        408 | 409 | 425 | 499 => Retry::Transient,
+        429 => RetryClass::Later { after: None },
+        408 | 409 | 425 | 499 => RetryClass::Transient,
         400 | 415 | 422 => match (provider_error.is_about_audio(), provider_error.is_about_settings()) {
-            (true, false) => Retry::Refused,
-            (false, true) => Retry::Misconfigured,
-            _ if works => Retry::Refused,
-            _ => Retry::Misconfigured,
+            (true, false) => RetryClass::Refused,
+            (false, true) => RetryClass::Misconfigured,
+            _ if works => RetryClass::Refused,
+            _ => RetryClass::Misconfigured,
         },
         // The provider does not know the method or the HTTP version, which will not change.
-        501 | 505 => Retry::Misconfigured,
-        500.. => Retry::Transient,
+        501 | 505 => RetryClass::Misconfigured,
+        500.. => RetryClass::Transient,
         // The other statuses are about redirects, keys, credit, addresses and sizes.
-        _ => Retry::Misconfigured,
+        _ => RetryClass::Misconfigured,
     }
 }
 
@@ -97,30 +97,30 @@ mod tests {
         ProviderError::read(body.as_bytes())
     }
 
-    fn retry_classes(status: u16, body: &str) -> (Retry, Retry) {
+    fn retry_classes(status: u16, body: &str) -> (RetryClass, RetryClass) {
         let retry_class = |works| retry_class(StatusCode::from_u16(status).unwrap(), &provider_error(body), works);
         (retry_class(false), retry_class(true))
     }
 
     #[test]
     fn every_status_has_its_retry_class() {
-        let later = Retry::Later { after: None };
+        let later = RetryClass::Later { after: None };
         for (status, retry) in [
-            (301, Retry::Misconfigured),
-            (307, Retry::Misconfigured),
-            (401, Retry::Misconfigured),
-            (402, Retry::Misconfigured),
-            (403, Retry::Misconfigured),
-            (404, Retry::Misconfigured),
-            (405, Retry::Misconfigured),
-            (408, Retry::Transient),
-            (413, Retry::Misconfigured),
+            (301, RetryClass::Misconfigured),
+            (307, RetryClass::Misconfigured),
+            (401, RetryClass::Misconfigured),
+            (402, RetryClass::Misconfigured),
+            (403, RetryClass::Misconfigured),
+            (404, RetryClass::Misconfigured),
+            (405, RetryClass::Misconfigured),
+            (408, RetryClass::Transient),
+            (413, RetryClass::Misconfigured),
             (429, later),
-            (500, Retry::Transient),
-            (501, Retry::Misconfigured),
-            (502, Retry::Transient),
-            (503, Retry::Transient),
-            (504, Retry::Transient),
+            (500, RetryClass::Transient),
+            (501, RetryClass::Misconfigured),
+            (502, RetryClass::Transient),
+            (503, RetryClass::Transient),
+            (504, RetryClass::Transient),
         ] {
             assert_eq!(retry_classes(status, ""), (retry, retry), "{status}");
         }
@@ -134,7 +134,7 @@ mod tests {
             r#"{"error":"failed to decode audio data"}"#,
             r#"{"detail":"Failed to decode audio."}"#,
         ] {
-            assert_eq!(retry_classes(400, body), (Retry::Refused, Retry::Refused), "{body}");
+            assert_eq!(retry_classes(400, body), (RetryClass::Refused, RetryClass::Refused), "{body}");
         }
     }
 
@@ -146,7 +146,7 @@ mod tests {
             r#"{"error":{"message":"Invalid model.","type":"invalid_request_error","param":"model","code":null}}"#,
             r#"{"detail":[{"loc":["body","response_format"],"msg":"unexpected value","type":"enum"}]}"#,
         ] {
-            assert_eq!(retry_classes(422, body), (Retry::Misconfigured, Retry::Misconfigured), "{body}");
+            assert_eq!(retry_classes(422, body), (RetryClass::Misconfigured, RetryClass::Misconfigured), "{body}");
         }
     }
 
@@ -155,7 +155,7 @@ mod tests {
         for body in
             ["", "<html>Bad Request</html>", "{}", r#"{"error":{"message":"the audio is too long for this model"}}"#]
         {
-            assert_eq!(retry_classes(400, body), (Retry::Misconfigured, Retry::Refused), "{body}");
+            assert_eq!(retry_classes(400, body), (RetryClass::Misconfigured, RetryClass::Refused), "{body}");
         }
     }
 

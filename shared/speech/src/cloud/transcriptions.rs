@@ -14,7 +14,7 @@ use super::body::{Body, body};
 use super::client::{Client, Failed};
 use super::pieces::{join, pieces};
 use super::{HttpSettings, SettingError};
-use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, Transcript};
+use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, RetryClass, Transcript};
 
 pub(crate) const NAME: &str = "http";
 
@@ -80,7 +80,7 @@ impl Transcriptions {
         let length = body.bytes.len() as u64;
         let file = Part::stream_with_length(body.bytes.clone(), length).file_name(body.kind.file_name());
         let file =
-            file.mime_str(body.kind.mime()).map_err(|why| EngineError::new(Retry::Transient, why.to_string()))?;
+            file.mime_str(body.kind.mime()).map_err(|why| EngineError::new(RetryClass::Transient, why.to_string()))?;
         let mut form = Form::new().part("file", file).text("model", self.model.clone());
         form = if text_only {
             form.text("response_format", "json")
@@ -126,7 +126,7 @@ impl Engine for Transcriptions {
 
     async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
         if audio.duration.is_zero() {
-            return Err(EngineError::new(Retry::Refused, "there is no audio in the segment"));
+            return Err(EngineError::new(RetryClass::Refused, "there is no audio in the segment"));
         }
         let mut whole = Transcript::default();
         for (start, piece) in pieces(audio, self.capabilities.max_span) {

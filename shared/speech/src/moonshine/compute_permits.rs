@@ -6,7 +6,7 @@ use std::time::Duration;
 use rten::{RunOptions, ThreadPool};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::engine::{EngineError, Retry};
+use crate::engine::{EngineError, RetryClass};
 
 /// The upper limit of the configurable parallelism: more than the cores of any machine.
 const MAX_PERMITS: usize = 256;
@@ -44,7 +44,7 @@ impl ComputePermits {
     }
 
     pub async fn acquire(&self) -> Result<ComputePermit, EngineError> {
-        let busy = || EngineError::new(Retry::Later { after: None }, "every core is busy with other speech");
+        let busy = || EngineError::new(RetryClass::Later { after: None }, "every core is busy with other speech");
         let waited = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.free).acquire_owned()).await;
         let permit = waited.map_err(|_| busy())?.map_err(|_| busy())?;
         let pool = self.pools.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -116,7 +116,10 @@ async fn early_call_waits_for_the_model_and_calls_run_concurrently() {
     let engine = Moonshine::start(TINY, files("tiny"), 2, arithmetic());
     assert_eq!(engine.capabilities().concurrency, 2);
     let early = engine.ready().await;
-    assert!(matches!(early, Err(EngineError { retry: Retry::Later { .. }, .. })), "loading takes longer than this");
+    assert!(
+        matches!(early, Err(EngineError { retry: RetryClass::Later { .. }, .. })),
+        "loading takes longer than this"
+    );
     let clips = ["ss0890", "ss0870", "ss0890", "ss0870"].map(clip);
     let answers = join_all(clips.iter().map(|samples| transcribe(&engine, samples))).await;
     assert_eq!((&answers[0], &answers[1]), (&answers[2], &answers[3]), "calls do not disturb each other");
@@ -135,7 +138,7 @@ async fn readiness_and_every_call_report_a_model_that_cannot_be_loaded() {
     ] {
         let engine = Moonshine::start(TINY, broken, 1, arithmetic());
         let error = engine.transcribe(Audio::new(&[0.0; 16_000]), &Hints::default()).await.unwrap_err();
-        assert_eq!(error.retry, Retry::Misconfigured);
+        assert_eq!(error.retry, RetryClass::Misconfigured);
         assert!(error.detail.starts_with(TINY) && error.detail.contains(part), "{error}");
         assert_eq!(engine.ready().await, Err(error));
     }
@@ -149,7 +152,7 @@ async fn other_language_is_refused() {
     let error = engine.transcribe(Audio::new(&samples), &hints("es")).await.unwrap_err();
     assert_eq!(
         (error.retry, error.detail.as_str()),
-        (Retry::Misconfigured, "moonshine-tiny understands English, not `es`")
+        (RetryClass::Misconfigured, "moonshine-tiny understands English, not `es`")
     );
     assert!(!engine.transcribe(Audio::new(&samples), &hints("en-GB")).await.unwrap().is_empty());
 }

@@ -112,7 +112,7 @@ fn permit_is_wanted_by_others_only_if_they_would_get_it() {
     assert!(!b.wanted_by_others(), "whoever waits holds more than was left");
     let _c = wait(&permits, "c");
     assert!(a.wanted_by_others() && b.wanted_by_others());
-    assert_eq!(permits.left_out(&user("a")), [user("c")]);
+    assert_eq!(permits.waiting_without_permit(&user("a")), [user("c")]);
     drop(more);
 }
 
@@ -149,7 +149,7 @@ fn random_order_of_acquire_and_drop_loses_no_permit() {
                 prop_assert!(permits.held_by(&user) <= per_user);
             }
             // No permit is held back: waiting users have reached their limit, or all permits are in use.
-            prop_assert!(held.len() == all || permits.left_out(&user("nobody")).is_empty());
+            prop_assert!(held.len() == all || permits.waiting_without_permit(&user("nobody")).is_empty());
         }
         drop((held, waiting));
         prop_assert_eq!((permits.in_use(), permits.waiting()), (0, 0));

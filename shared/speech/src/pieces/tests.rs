@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::{Languages, Retry, Word};
+use crate::engine::{Languages, RetryClass, Word};
 
 const SECOND: usize = SAMPLE_RATE as usize;
 
@@ -50,7 +50,7 @@ impl Engine for Short {
     async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
         self.asked.lock().unwrap().push(audio.samples.len());
         if audio.duration > self.capabilities().max_span {
-            return Err(EngineError::new(Retry::Refused, "too long"));
+            return Err(EngineError::new(RetryClass::Refused, "too long"));
         }
         let language = hints.language.clone();
         if self.is_deaf_to(audio) {
@@ -82,7 +82,7 @@ async fn segment_above_the_engine_limit_is_transcribed_in_full() {
     let samples = loud_but(40, &[13.0, 27.5]);
     let short = Short::new(0);
     let hints = Hints { language: Some("de".into()) };
-    let whole = Cutting::around(short.clone()).transcribe(Audio::new(&samples), &hints).await.unwrap();
+    let whole = SplittingEngine::around(short.clone()).transcribe(Audio::new(&samples), &hints).await.unwrap();
     assert_eq!(*short.asked.lock().unwrap(), [13 * SECOND, 14 * SECOND + SECOND / 2, 12 * SECOND + SECOND / 2]);
     let times: Vec<_> = whole.lines.iter().map(|line| (line.start_ms, line.end_ms)).collect();
     assert_eq!(times, [(100, 13_000), (13_100, 27_500), (27_600, 40_000)]);
@@ -97,7 +97,8 @@ async fn segment_above_the_engine_limit_is_transcribed_in_full() {
 async fn audio_within_the_limit_is_passed_on_unchanged() {
     let samples = loud_but(15, &[13.0]);
     let short = Short::new(0);
-    let whole = Cutting::around(short.clone()).transcribe(Audio::new(&samples), &Hints::default()).await.unwrap();
+    let whole =
+        SplittingEngine::around(short.clone()).transcribe(Audio::new(&samples), &Hints::default()).await.unwrap();
     assert_eq!((short.asked.lock().unwrap().len(), whole.lines.len()), (1, 1));
 }
 
@@ -107,7 +108,8 @@ async fn empty_piece_among_others_is_transcribed_once_more() {
     let samples = loud_but(20, &[13.0]);
     for (deaf, lines, calls) in [(1, 2, 3), (2, 1, 3)] {
         let short = Short::new(deaf);
-        let whole = Cutting::around(short.clone()).transcribe(Audio::new(&samples), &Hints::default()).await.unwrap();
+        let whole =
+            SplittingEngine::around(short.clone()).transcribe(Audio::new(&samples), &Hints::default()).await.unwrap();
         assert_eq!((whole.lines.len(), short.asked.lock().unwrap().len()), (lines, calls));
         assert!(whole.lines.is_sorted_by_key(|line| line.start_ms));
     }
@@ -117,7 +119,8 @@ async fn empty_piece_among_others_is_transcribed_once_more() {
 async fn entirely_empty_transcript_is_not_repeated() {
     let samples = vec![0.6; 20 * SECOND];
     let short = Short::new(usize::MAX);
-    let whole = Cutting::around(short.clone()).transcribe(Audio::new(&samples), &Hints::default()).await.unwrap();
+    let whole =
+        SplittingEngine::around(short.clone()).transcribe(Audio::new(&samples), &Hints::default()).await.unwrap();
     assert!(whole.is_empty());
     assert_eq!(short.asked.lock().unwrap().len(), 2);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::placement::Answer;
 use domain::planning::Heard;
-use domain::{Beside, FileStatus, Levels, Recording, Status, Uid};
+use domain::{FileStatus, Levels, Recording, RecordingExtras, Status, Uid};
 use flow::ports::archive::{Archive, MAX_IMPORT, Place, Record};
 use flow::ports::{Created, Store};
 use flow::{Kind, error::Error};
@@ -100,7 +100,7 @@ pub async fn records_are_equal_after_import_into_another_kind_of_store_and_back(
     let records = exported(&*other, &ann(), 1000).await;
     for kind in [
         |record: &Record| {
-            matches!(record, Record::Recording { beside: Beside { peaks: Some(_), levels: Some(_) }, .. })
+            matches!(record, Record::Recording { beside: RecordingExtras { peaks: Some(_), levels: Some(_) }, .. })
         },
         |record: &Record| matches!(record, Record::Line(line) if line.stub),
         |record: &Record| matches!(record, Record::Conversation(one) if one.merged_into.is_some()),

@@ -1,7 +1,7 @@
 //! `recordings`: each document has the recording as its body, what is kept beside it, and the first
 //! part of its plan. Long plans continue in documents of their own.
 
-use domain::{Beside, ConversationId, Levels, Peaks, Plan, Recording, RecordingId, Uid};
+use domain::{ConversationId, Levels, Peaks, Plan, Recording, RecordingExtras, RecordingId, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
 use uuid::Uuid;
 
@@ -81,7 +81,7 @@ pub async fn in_order(
     uid: &Uid,
     after: Option<RecordingId>,
     limit: usize,
-) -> Result<Vec<(RecordingId, Result<(Recording, Beside)>)>> {
+) -> Result<Vec<(RecordingId, Result<(Recording, RecordingExtras)>)>> {
     let mut query = IN_ORDER.query(Path::user(uid), vec![]);
     if let Some(after) = after {
         query = query.after(vec![unit.place(&Path::recording(uid, after))]);
@@ -168,7 +168,7 @@ fn pack(plan: &Plan) -> Vec<Vec<u8>> {
 }
 
 /// Writes what differs from `before`. Stored data that is missing in `beside` stays as it is.
-pub fn save(unit: &mut Unit<'_>, recording: Recording, beside: &Beside, before: &Before) -> Result<Recording> {
+pub fn save(unit: &mut Unit<'_>, recording: Recording, beside: &RecordingExtras, before: &Before) -> Result<Recording> {
     let mut recording = recording;
     let (plan, ids) = (recording.plan.take(), std::mem::take(&mut recording.conversation_ids));
     let body = to_body(&recording)?;
@@ -201,15 +201,15 @@ pub fn save(unit: &mut Unit<'_>, recording: Recording, beside: &Beside, before: 
 }
 
 /// Reads only what is kept beside a recording.
-pub async fn beside(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Beside> {
+pub async fn beside(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<RecordingExtras> {
     let path = Path::recording(uid, id);
-    Ok(sound(unit.one(&path).await?.as_ref().map_or(Ok(Beside::default()), beside_of))?.unwrap_or_default())
+    Ok(sound(unit.one(&path).await?.as_ref().map_or(Ok(RecordingExtras::default()), beside_of))?.unwrap_or_default())
 }
 
-pub fn beside_of(document: &Document) -> Result<Beside> {
+pub fn beside_of(document: &Document) -> Result<RecordingExtras> {
     let peaks = bytes_of(document, "peaks").map(Peaks::unpack).transpose();
     let peaks = peaks.map_err(|why| Fault::damaged(at(document), why))?;
     let levels = bytes_of(document, "levels").map(Levels::unpack).transpose();
     let levels = levels.map_err(|why| Fault::damaged(at(document), why))?;
-    Ok(Beside { peaks, levels })
+    Ok(RecordingExtras { peaks, levels })
 }

@@ -1,6 +1,6 @@
 //! The stored documents: none is too large, however long a recording is, and no path contains a secret.
 
-use domain::Beside;
+use domain::RecordingExtras;
 use domain::job_file::FailedSegment;
 use domain::placement::Answer;
 use firestore::gcloud_sdk::google::firestore::v1::Document;
@@ -121,7 +121,7 @@ async fn recording_with_weeks_of_short_talks_fits() {
     let mut unit = Unit::new(&store.client, Mode::Optimistic, Vec::new(), deadline);
     let (_, before) = recordings::load_one(&mut unit, &ann, recording.id).await.unwrap();
     recording.conversation_ids = talks(30_000);
-    let recording = recordings::save(&mut unit, recording, &Beside::default(), &before).unwrap();
+    let recording = recordings::save(&mut unit, recording, &RecordingExtras::default(), &before).unwrap();
     unit.commit().await.unwrap();
     assert!(harness.recording(&job, 0).await == recording);
     let size = read(&store, &Path::recording(&ann, recording.id)).await.unwrap().encoded_len();
@@ -131,10 +131,10 @@ async fn recording_with_weeks_of_short_talks_fits() {
     let mut unit = Unit::new(&store.client, Mode::Optimistic, Vec::new(), deadline);
     let (more, before) = recordings::load_one(&mut unit, &ann, recording.id).await.unwrap();
     let mut more = more.unwrap();
-    recordings::save(&mut unit, more.clone(), &Beside::default(), &before).unwrap();
+    recordings::save(&mut unit, more.clone(), &RecordingExtras::default(), &before).unwrap();
     assert!(unit.writes_nothing());
     more.conversation_ids.push(conversation_id(30_000));
-    recordings::save(&mut unit, more, &Beside::default(), &before).unwrap();
+    recordings::save(&mut unit, more, &RecordingExtras::default(), &before).unwrap();
     assert!(!unit.writes_nothing());
 }
 

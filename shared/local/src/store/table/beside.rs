@@ -1,17 +1,17 @@
 //! Data that is kept beside a recording, in tables of its own.
 
-use domain::{Beside, RecordingId, Uid};
+use domain::{RecordingExtras, RecordingId, Uid};
 use rusqlite::Connection;
 
 use super::{levels, peaks};
 use crate::store::fault::Result;
 
-pub fn load(db: &Connection, uid: &Uid, recording: RecordingId) -> Result<Beside> {
-    Ok(Beside { peaks: peaks::load(db, uid, recording)?, levels: levels::load(db, uid, recording)? })
+pub fn load(db: &Connection, uid: &Uid, recording: RecordingId) -> Result<RecordingExtras> {
+    Ok(RecordingExtras { peaks: peaks::load(db, uid, recording)?, levels: levels::load(db, uid, recording)? })
 }
 
 /// Saves what is present; stored data that is missing in `beside` stays as it is.
-pub fn save(db: &Connection, uid: &Uid, recording: RecordingId, beside: &Beside) -> Result<()> {
+pub fn save(db: &Connection, uid: &Uid, recording: RecordingId, beside: &RecordingExtras) -> Result<()> {
     if let Some(peaks) = &beside.peaks {
         peaks::save(db, uid, recording, peaks)?;
     }

@@ -108,17 +108,21 @@ async fn every_documented_error_has_its_retry_class() {
         (
             400,
             error_body("Bad Request", "Bad Request: failed to process audio: corrupt or unsupported data"),
-            Retry::Refused,
+            RetryClass::Refused,
         ),
-        (400, error_body("Bad Request", "Bad Request: No such model/version combination found."), Retry::Misconfigured),
-        (401, error_body("INVALID_AUTH", "Invalid credentials."), Retry::Misconfigured),
-        (402, error_body("ASR_PAYMENT_REQUIRED", "Project does not have enough credits."), Retry::Misconfigured),
-        (403, error_body("INSUFFICIENT_PERMISSIONS", "No access to the requested model."), Retry::Misconfigured),
-        (404, json!({"err_code": "NOT_FOUND"}), Retry::Misconfigured),
-        (429, error_body("TOO_MANY_REQUESTS", "Please try again later"), Retry::Later { after: None }),
-        (500, json!({}), Retry::Transient),
-        (503, json!({"error_code": "Service Unavailable", "err_msg": "Please try again later"}), Retry::Transient),
-        (504, json!({}), Retry::Transient),
+        (
+            400,
+            error_body("Bad Request", "Bad Request: No such model/version combination found."),
+            RetryClass::Misconfigured,
+        ),
+        (401, error_body("INVALID_AUTH", "Invalid credentials."), RetryClass::Misconfigured),
+        (402, error_body("ASR_PAYMENT_REQUIRED", "Project does not have enough credits."), RetryClass::Misconfigured),
+        (403, error_body("INSUFFICIENT_PERMISSIONS", "No access to the requested model."), RetryClass::Misconfigured),
+        (404, json!({"err_code": "NOT_FOUND"}), RetryClass::Misconfigured),
+        (429, error_body("TOO_MANY_REQUESTS", "Please try again later"), RetryClass::Later { after: None }),
+        (500, json!({}), RetryClass::Transient),
+        (503, json!({"error_code": "Service Unavailable", "err_msg": "Please try again later"}), RetryClass::Transient),
+        (504, json!({}), RetryClass::Transient),
     ] {
         let error = failed(move || Reply::json(status, &body)).await;
         assert_eq!(error.retry, retry, "{status}: {error}");
@@ -128,7 +132,7 @@ async fn every_documented_error_has_its_retry_class() {
 
 #[tokio::test]
 async fn retry_after_is_passed_on_from_seconds_and_dates() {
-    let after = |seconds| Retry::Later { after: Some(Duration::from_secs(seconds)) };
+    let after = |seconds| RetryClass::Later { after: Some(Duration::from_secs(seconds)) };
     let busy = |status| Reply::json(status, &json!({}));
     assert_eq!(failed(move || busy(429).with("retry-after", "30")).await.retry, after(30));
     let dated = || {
@@ -155,7 +159,7 @@ async fn malformed_answer_is_transient_and_never_an_empty_transcript() {
     ];
     for (what, reply) in broken {
         let error = failed(reply).await;
-        assert_eq!(error.retry, Retry::Transient, "{what}: {error}");
+        assert_eq!(error.retry, RetryClass::Transient, "{what}: {error}");
         assert!(!error.detail.contains("html>"), "{what}: {error}");
     }
 }
@@ -174,11 +178,11 @@ async fn slow_or_unreachable_provider_is_a_transient_error() {
     let (_provider, mut engine) = engine(Reply::never).await;
     engine.client.base_timeout = Duration::from_millis(100);
     let error = transcribe(&engine, Audio::new(&[0.0; 1_600]), None).await.unwrap_err();
-    assert!(error.retry == Retry::Transient && error.detail.contains("timed out"), "{error}");
+    assert!(error.retry == RetryClass::Transient && error.detail.contains("timed out"), "{error}");
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let engine = Deepgram::new(&testing::deepgram(&format!("http://{closed}"))).unwrap();
     let error = transcribe(&engine, Audio::new(&SILENCE), None).await.unwrap_err();
-    assert_eq!(error.retry, Retry::Transient, "{error}");
+    assert_eq!(error.retry, RetryClass::Transient, "{error}");
 }
 
 #[tokio::test]
@@ -186,7 +190,7 @@ async fn key_is_not_sent_elsewhere_and_not_in_errors() {
     let elsewhere = provider(|| Reply::json(200, &documented())).await;
     let url = elsewhere.url.clone();
     let error = failed(move || Reply::json(307, &json!({})).with("location", format!("{url}/v1/listen"))).await;
-    assert_eq!(error.retry, Retry::Misconfigured);
+    assert_eq!(error.retry, RetryClass::Misconfigured);
     assert!(error.detail.contains("points to 127.0.0.1, which is not followed"), "{error}");
     assert_eq!(elsewhere.asked().len(), 0);
     let echo = || Reply::json(401, &json!({"err_code": "INVALID_AUTH", "err_msg": format!("{KEY} is no key")}));
@@ -198,11 +202,11 @@ async fn key_is_not_sent_elsewhere_and_not_in_errors() {
 async fn error_without_reason_refuses_audio_only_after_a_success() {
     let (provider, engine) = engine(|| Reply::json(400, &json!({}))).await;
     let ask = || transcribe(&engine, Audio::new(&SILENCE), None);
-    assert_eq!(ask().await.unwrap_err().retry, Retry::Misconfigured);
+    assert_eq!(ask().await.unwrap_err().retry, RetryClass::Misconfigured);
     provider.now_answers(|_| Reply::json(200, &documented()));
     ask().await.unwrap();
     provider.now_answers(|_| Reply::json(400, &json!({})));
-    assert_eq!(ask().await.unwrap_err().retry, Retry::Refused);
+    assert_eq!(ask().await.unwrap_err().retry, RetryClass::Refused);
 }
 
 #[tokio::test]
@@ -215,6 +219,6 @@ async fn readiness_makes_no_call() {
 #[tokio::test]
 async fn segment_without_audio_is_not_sent() {
     let (provider, engine) = engine(|| Reply::json(200, &documented())).await;
-    assert_eq!(transcribe(&engine, Audio::new(&[]), None).await.unwrap_err().retry, Retry::Refused);
+    assert_eq!(transcribe(&engine, Audio::new(&[]), None).await.unwrap_err().retry, RetryClass::Refused);
     assert_eq!(provider.asked().len(), 0);
 }

@@ -133,14 +133,14 @@ async fn every_documented_error_has_its_retry_class() {
     let error_body =
         |code: &str, message: &str| json!({"error": {"message": message, "type": "x", "param": null, "code": code}});
     for (status, body, retry) in [
-        (400, error_body("", "Audio file is too short. Minimum audio length is 0.1 seconds."), Retry::Refused),
-        (401, error_body("invalid_api_key", "Incorrect API key provided."), Retry::Misconfigured),
-        (404, error_body("model_not_found", "The model does not exist"), Retry::Misconfigured),
-        (413, error_body("", "Maximum content size limit exceeded"), Retry::Misconfigured),
-        (415, error_body("", "the audio format is not supported"), Retry::Refused),
-        (422, json!({"detail": [{"loc": ["body", "model"], "msg": "Field required"}]}), Retry::Misconfigured),
-        (429, error_body("insufficient_quota", "You exceeded your current quota"), Retry::Later { after: None }),
-        (500, json!("Internal Server Error"), Retry::Transient),
+        (400, error_body("", "Audio file is too short. Minimum audio length is 0.1 seconds."), RetryClass::Refused),
+        (401, error_body("invalid_api_key", "Incorrect API key provided."), RetryClass::Misconfigured),
+        (404, error_body("model_not_found", "The model does not exist"), RetryClass::Misconfigured),
+        (413, error_body("", "Maximum content size limit exceeded"), RetryClass::Misconfigured),
+        (415, error_body("", "the audio format is not supported"), RetryClass::Refused),
+        (422, json!({"detail": [{"loc": ["body", "model"], "msg": "Field required"}]}), RetryClass::Misconfigured),
+        (429, error_body("insufficient_quota", "You exceeded your current quota"), RetryClass::Later { after: None }),
+        (500, json!("Internal Server Error"), RetryClass::Transient),
     ] {
         let error = failed(move || Reply::json(status, &body)).await;
         assert_eq!(error.retry, retry, "{status}: {error}");
@@ -160,7 +160,7 @@ async fn malformed_answer_is_transient_and_never_an_empty_transcript() {
     ];
     for (what, reply) in broken {
         let error = failed(reply).await;
-        assert_eq!(error.retry, Retry::Transient, "{what}: {error}");
+        assert_eq!(error.retry, RetryClass::Transient, "{what}: {error}");
         assert!(!error.detail.contains("beach") && !error.detail.contains("html>"), "{what}: {error}");
     }
 }

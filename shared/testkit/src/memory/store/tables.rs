@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::transition::{Context, apply};
 use domain::{
-    Beside, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Rules,
+    Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingExtras, RecordingId, Rules,
     Timestamp, Uid, Usage,
 };
 use flow::ports::{At, Device};
@@ -14,7 +14,7 @@ pub struct Tables {
     pub jobs: BTreeMap<JobId, Job>,
     pub recordings: BTreeMap<(Uid, RecordingId), Recording>,
     pub checkpoints: BTreeMap<(JobId, usize), Vec<u8>>,
-    pub beside: BTreeMap<(Uid, RecordingId), Beside>,
+    pub beside: BTreeMap<(Uid, RecordingId), RecordingExtras>,
     pub lines: BTreeMap<(Uid, RecordingId, u32), Line>,
     /// The key contains the user: apps generate ids, and two users may have the same one.
     pub conversations: BTreeMap<(Uid, ConversationId), Conversation>,

@@ -6,7 +6,7 @@ use domain::command::{Action, Command, Refusal};
 use domain::placement::{Group, MAX_GROUP, Placed, PlacementContext, reach};
 use domain::planning::{FilePlan, plan_file};
 use domain::transition::apply;
-use domain::{Beside, Interval, Job, JobId, Line, Recording, RecordingId, Uid};
+use domain::{Interval, Job, JobId, Line, Recording, RecordingExtras, RecordingId, Uid};
 use flow::ports::{At, Created, Stepped, Written};
 use flow::{Error, Kind, Result};
 
@@ -97,7 +97,7 @@ impl Tables {
     }
 
     /// Existing values stay where the new ones are unknown.
-    pub fn keep_beside(&mut self, of: (Uid, RecordingId), new: Beside) {
+    pub fn keep_beside(&mut self, of: (Uid, RecordingId), new: RecordingExtras) {
         let beside = self.beside.entry(of).or_default();
         beside.peaks = new.peaks.or(beside.peaks.take());
         beside.levels = new.levels.or(beside.levels.take());

@@ -4,7 +4,7 @@ use crate::levels::Levels;
 use crate::peaks::Peaks;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Beside {
+pub struct RecordingExtras {
     /// The waveform for drawing. `None` if it was never computed, for example for recordings planned by an older version.
     pub peaks: Option<Peaks>,
     /// The levels at which the segments of the plan are cut. `None` for recordings planned before levels existed: they
