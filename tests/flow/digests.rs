@@ -186,7 +186,7 @@ async fn retry_verifies_the_bytes_again() {
     let mut task = upload_session(&stage, &recording, other_speech(&recording)).await;
     let engine = working_engine();
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Failed));
-    stage.services.step(task.job_id, &Command::RetryClass { key: nonce(4) }).await.unwrap();
+    stage.services.step(task.job_id, &Command::Retry { key: nonce(4) }).await.unwrap();
     task.dispatch = stage.job(task.job_id).await.dispatch.number;
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Failed));
     assert_eq!((code(&stage, task.job_id).await, engine.calls()), (Some(Code::DigestMismatch), 0));
