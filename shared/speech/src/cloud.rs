@@ -5,7 +5,6 @@ mod body;
 mod client;
 mod deepgram;
 mod flac;
-mod pieces;
 mod provider_error;
 mod remux;
 mod retry_after;

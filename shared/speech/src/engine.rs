@@ -86,7 +86,8 @@ impl Languages {
 pub struct Capabilities {
     /// The maximum length of planned segments.
     pub preferred_span: Duration,
-    /// The longest audio of one call. Longer segments have to be cut, because a plan survives a change of the engine.
+    /// The longest audio of one call. A [`SplittingEngine`](crate::SplittingEngine) cuts longer segments, because a plan
+    /// survives a change of the engine.
     pub max_span: Duration,
     /// The number of calls that may run at the same time.
     pub concurrency: usize,

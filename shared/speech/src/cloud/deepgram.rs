@@ -12,9 +12,8 @@ use url::Url;
 use super::address::{address, authorization};
 use super::body::body;
 use super::client::Client;
-use super::pieces::{join, pieces};
 use super::{DeepgramSettings, SettingError};
-use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, RetryClass, Transcript};
+use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Transcript};
 
 pub(crate) const NAME: &str = "deepgram";
 
@@ -68,17 +67,6 @@ impl Deepgram {
     fn language(&self, hint: &str) -> String {
         if self.capabilities.languages == Languages::Any { hint.to_owned() } else { languages::known_as(hint) }
     }
-
-    async fn piece(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
-        let body = body(audio, false).await?;
-        let request = self.client.post(self.url(hints), body.length).header(CONTENT_TYPE, body.kind.mime());
-        let response: answer::ListenResponse =
-            self.client.ask(request.body(body.bytes)).await.map_err(|failed| failed.error)?;
-        let mut transcript = response.transcript(body.times, body.length).map_err(|why| self.client.wrong(&why))?;
-        self.client.mark_working();
-        transcript.language = transcript.language.or_else(|| hints.language.clone());
-        Ok(transcript)
-    }
 }
 
 #[async_trait]
@@ -92,14 +80,14 @@ impl Engine for Deepgram {
     }
 
     async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
-        if audio.duration.is_zero() {
-            return Err(EngineError::new(RetryClass::Refused, "there is no audio in the segment"));
-        }
-        let mut whole = Transcript::default();
-        for (start, piece) in pieces(audio, self.capabilities.max_span) {
-            join(&mut whole, start, self.piece(piece, hints).await?);
-        }
-        Ok(whole)
+        let body = body(audio, false).await?;
+        let request = self.client.post(self.url(hints), body.length).header(CONTENT_TYPE, body.kind.mime());
+        let response: answer::ListenResponse =
+            self.client.ask(request.body(body.bytes)).await.map_err(|failed| failed.error)?;
+        let mut transcript = response.transcript(body.times, body.length).map_err(|why| self.client.wrong(&why))?;
+        self.client.mark_working();
+        transcript.language = transcript.language.or_else(|| hints.language.clone());
+        Ok(transcript)
     }
 
     /// The engine is ready once it is configured. Failures of the provider show in jobs, the log and metrics. A health check

@@ -12,7 +12,6 @@ use url::Url;
 use super::address::{address, authorization};
 use super::body::{Body, body};
 use super::client::{Client, Failed};
-use super::pieces::{join, pieces};
 use super::{HttpSettings, SettingError};
 use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, RetryClass, Transcript};
 
@@ -56,24 +55,6 @@ impl Transcriptions {
         };
         let client = Client::new("engine.http.url", url, key)?;
         Ok(Self { client, model, wav_only, capabilities, text_only: AtomicBool::new(false) })
-    }
-
-    async fn piece(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
-        let body = body(audio, self.wav_only).await?;
-        let text_only = self.text_only.load(Ordering::Relaxed);
-        let response = match self.call(&body, hints, text_only).await {
-            // The server did not process the audio, so the call is repeated with a format that every server supports.
-            Err(failed) if failed.is_about_format && !text_only => {
-                tracing::info!(engine = NAME, "the server does not support times; only text is requested from now on");
-                self.text_only.store(true, Ordering::Relaxed);
-                self.call(&body, hints, true).await
-            }
-            other => other,
-        };
-        let mut transcript = response.map_err(|failed| failed.error)?.transcript(body.times);
-        self.client.mark_working();
-        transcript.language = transcript.language.or_else(|| hints.language.clone());
-        Ok(transcript)
     }
 
     async fn call(&self, body: &Body, hints: &Hints, text_only: bool) -> Result<answer::TranscriptionResponse, Failed> {
@@ -125,14 +106,21 @@ impl Engine for Transcriptions {
     }
 
     async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
-        if audio.duration.is_zero() {
-            return Err(EngineError::new(RetryClass::Refused, "there is no audio in the segment"));
-        }
-        let mut whole = Transcript::default();
-        for (start, piece) in pieces(audio, self.capabilities.max_span) {
-            join(&mut whole, start, self.piece(piece, hints).await?);
-        }
-        Ok(whole)
+        let body = body(audio, self.wav_only).await?;
+        let text_only = self.text_only.load(Ordering::Relaxed);
+        let response = match self.call(&body, hints, text_only).await {
+            // The server did not process the audio, so the call is repeated with a format that every server supports.
+            Err(failed) if failed.is_about_format && !text_only => {
+                tracing::info!(engine = NAME, "the server does not support times; only text is requested from now on");
+                self.text_only.store(true, Ordering::Relaxed);
+                self.call(&body, hints, true).await
+            }
+            other => other,
+        };
+        let mut transcript = response.map_err(|failed| failed.error)?.transcript(body.times);
+        self.client.mark_working();
+        transcript.language = transcript.language.or_else(|| hints.language.clone());
+        Ok(transcript)
     }
 
     /// The engine is ready once it is configured, as with Deepgram. A server that is down delays jobs but refuses no upload.

@@ -1,12 +1,16 @@
 //! Requests and answers against a local provider that behaves as documented.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use testkit::Provider;
 use testkit::provider::{Asked, Reply};
 
 use super::answer::tests::documented;
 use super::*;
+use crate::SplittingEngine;
 use crate::cloud::testing::{self, KEY, Replies, SILENCE, opus, packets, provider, read, samples, transcribe};
+use crate::engine::RetryClass;
 
 async fn engine(reply: impl Fn() -> Reply + Send + Sync + 'static) -> (Provider, Deepgram) {
     let provider = provider(reply).await;
@@ -96,6 +100,7 @@ async fn times_count_from_the_start_of_the_audio_and_not_of_the_first_packet() {
 async fn audio_above_the_limit_is_sent_in_pieces() {
     let (provider, mut engine) = engine(|| Reply::json(200, &documented())).await;
     engine.capabilities.max_span = Duration::from_secs(1);
+    let engine = SplittingEngine::around(Arc::new(engine));
     let transcript = transcribe(&engine, Audio::new(&SILENCE), None).await.unwrap();
     assert_eq!((provider.asked().len(), transcript.lines.len()), (2, 4));
     assert!(transcript.lines[2].start_ms > 900);

@@ -1,5 +1,6 @@
 //! Requests and answers against a local server that behaves as documented.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,6 +9,7 @@ use testkit::provider::{Asked, Reply};
 
 use super::answer::tests::documented;
 use super::*;
+use crate::SplittingEngine;
 use crate::cloud::testing::{self, KEY, Replies, SILENCE, opus, packets, provider, read, samples, transcribe};
 
 fn engine_at(url: &str) -> Transcriptions {
@@ -169,6 +171,7 @@ async fn malformed_answer_is_transient_and_never_an_empty_transcript() {
 async fn audio_above_the_configured_limit_is_sent_in_pieces() {
     let (provider, mut engine) = engine(|| Reply::json(200, &documented())).await;
     engine.capabilities.max_span = Duration::from_secs(1);
+    let engine = SplittingEngine::around(Arc::new(engine));
     let cut = packets(0, 2_500);
     let transcript = transcribe(&engine, opus(&cut), None).await.unwrap();
     assert!(provider.asked().len() >= 3, "{}", provider.asked().len());
