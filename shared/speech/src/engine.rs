@@ -71,7 +71,7 @@ impl Languages {
     /// Whether a recording with this hint may be given to the engine. `en-GB` counts as English. A hint that names no single
     /// language is accepted by every engine.
     pub fn include(&self, hint: &str) -> bool {
-        let primary = hint.split(['-', '_']).next().unwrap_or(hint).to_ascii_lowercase();
+        let primary = primary_subtag(hint);
         match self {
             Self::Any => true,
             _ if NO_SINGLE_LANGUAGE.contains(&primary.as_str()) => true,
@@ -79,6 +79,11 @@ impl Languages {
             Self::List(list) => list.contains(&primary),
         }
     }
+}
+
+/// The language of a tag without its region, in lower case: `en` for `en-GB`.
+pub fn primary_subtag(tag: &str) -> String {
+    tag.split(['-', '_']).next().unwrap_or(tag).to_ascii_lowercase()
 }
 
 /// What an engine can do, and how it is best called.

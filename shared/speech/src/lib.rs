@@ -18,7 +18,7 @@ pub use bounded::Bounded;
 pub use cloud::{CloudSettings, DeepgramSettings, HttpSettings, SettingError};
 pub use engine::{
     Audio, Capabilities, Engine, EngineError, Frames, Hints, Languages, RetryClass, SAMPLE_RATE, Transcript, Utterance,
-    Word,
+    Word, primary_subtag,
 };
 pub use loading::Loading;
 pub use moonshine::MoonshineFiles;
