@@ -4,8 +4,8 @@ mod address;
 mod body;
 mod client;
 mod deepgram;
+mod engine;
 mod flac;
-mod pieces;
 mod provider_error;
 mod remux;
 mod retry_after;
@@ -81,21 +81,15 @@ impl CloudSettings {
     /// Creates the engine of this name; `None` if it is not a cloud engine. Wrong settings are an error even if the engine
     /// that they belong to is not used.
     pub(crate) fn engine(&self, name: &str) -> Result<Option<Arc<dyn Engine>>, SettingError> {
-        let deepgram = self.deepgram.api_key.is_some().then(|| deepgram::Deepgram::new(&self.deepgram)).transpose()?;
-        let http = (!self.http.url.is_empty()).then(|| transcriptions::Transcriptions::new(&self.http)).transpose()?;
-        match name {
-            DEEPGRAM => match deepgram {
-                Some(engine) => Ok(Some(Arc::new(engine))),
-                None => {
-                    Err(SettingError::new("engine.deepgram.api_key", "has to be set for engine.name = \"deepgram\""))
-                }
-            },
-            HTTP => match http {
-                Some(engine) => Ok(Some(Arc::new(engine))),
-                None => Err(SettingError::new("engine.http.url", "has to be set for engine.name = \"http\"")),
-            },
-            _ => Ok(None),
-        }
+        let deepgram = self.deepgram.api_key.is_some().then(|| deepgram::engine(&self.deepgram)).transpose()?;
+        let http = (!self.http.url.is_empty()).then(|| transcriptions::engine(&self.http)).transpose()?;
+        let (engine, key) = match name {
+            DEEPGRAM => (deepgram, "engine.deepgram.api_key"),
+            HTTP => (http, "engine.http.url"),
+            _ => return Ok(None),
+        };
+        let missing = || SettingError::new(key, format!("has to be set for engine.name = \"{name}\""));
+        Ok(Some(Arc::new(engine.ok_or_else(missing)?)))
     }
 }
 

@@ -71,7 +71,7 @@ impl Languages {
     /// Whether a recording with this hint may be given to the engine. `en-GB` counts as English. A hint that names no single
     /// language is accepted by every engine.
     pub fn include(&self, hint: &str) -> bool {
-        let primary = hint.split(['-', '_']).next().unwrap_or(hint).to_ascii_lowercase();
+        let primary = primary_subtag(hint);
         match self {
             Self::Any => true,
             _ if NO_SINGLE_LANGUAGE.contains(&primary.as_str()) => true,
@@ -81,12 +81,18 @@ impl Languages {
     }
 }
 
+/// The language of a tag without its region, in lower case: `en` for `en-GB`.
+pub fn primary_subtag(tag: &str) -> String {
+    tag.split(['-', '_']).next().unwrap_or(tag).to_ascii_lowercase()
+}
+
 /// What an engine can do, and how it is best called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// The maximum length of planned segments.
     pub preferred_span: Duration,
-    /// The longest audio of one call. Longer segments have to be cut, because a plan survives a change of the engine.
+    /// The longest audio of one call. A [`SplittingEngine`](crate::SplittingEngine) cuts longer segments, because a plan
+    /// survives a change of the engine.
     pub max_span: Duration,
     /// The number of calls that may run at the same time.
     pub concurrency: usize,

@@ -7,20 +7,22 @@ pub mod engine;
 mod loading;
 mod moonshine;
 mod null;
+mod opus;
 pub mod permits;
-pub mod pieces;
+mod pieces;
 mod select;
+mod splitting;
 
 pub use arithmetic::{Arithmetic, ArithmeticError};
 pub use bounded::Bounded;
 pub use cloud::{CloudSettings, DeepgramSettings, HttpSettings, SettingError};
 pub use engine::{
     Audio, Capabilities, Engine, EngineError, Frames, Hints, Languages, RetryClass, SAMPLE_RATE, Transcript, Utterance,
-    Word,
+    Word, primary_subtag,
 };
 pub use loading::Loading;
 pub use moonshine::MoonshineFiles;
 pub use null::{NullFail, UnknownFail};
 pub use permits::{Permit, Permits};
-pub use pieces::SplittingEngine;
 pub use select::{KNOWN, SelectError, Settings, select};
+pub use splitting::SplittingEngine;

@@ -29,7 +29,7 @@ use rten::RunOptions;
 use crate::arithmetic::Arithmetic;
 use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, RetryClass, Transcript, Utterance};
 use crate::loading::Loading;
-use crate::pieces;
+use crate::pieces::pieces;
 use compute_permits::ComputePermits;
 use error::NetworkError;
 use network::Network;
@@ -109,10 +109,10 @@ impl Engine for Moonshine {
         }
         let model = self.model.model().await?;
         let permit = self.permits.acquire().await?;
-        let (samples, end_ms) = (audio.samples.to_vec(), audio.duration_ms());
+        let samples = audio.samples.to_vec();
         let stop = StopWhenDropped::default();
         let stopped = Arc::clone(&stop.0);
-        let call = move || permit.run(|options| model.lines(&samples, end_ms, options, &stopped));
+        let call = move || permit.run(|options| model.lines(&samples, options, &stopped));
         let answer = tokio::task::spawn_blocking(call).await;
         let broke = |why: String| EngineError::new(RetryClass::Transient, format!("{}: {why}", self.name));
         let lines = answer.map_err(|panic| broke(panic.to_string()))?.map_err(|error| broke(error.to_string()))?;
@@ -126,27 +126,15 @@ impl Engine for Moonshine {
 
 impl Model {
     /// Transcribes audio to one line for each piece. A segment that was planned for this engine is a single piece.
-    fn lines(
-        &self,
-        samples: &[f32],
-        end_ms: u32,
-        options: &RunOptions,
-        stop: &AtomicBool,
-    ) -> Result<Vec<Utterance>, NetworkError> {
+    fn lines(&self, samples: &[f32], options: &RunOptions, stop: &AtomicBool) -> Result<Vec<Utterance>, NetworkError> {
         let mut lines = Vec::new();
-        for group in pieces::pieces(samples, PREFERRED_SPAN).chunks(SIDE_BY_SIDE) {
-            let sounds: Vec<&[f32]> = group.iter().map(|piece| &samples[piece.clone()]).collect();
+        for group in pieces(Audio::new(samples), PREFERRED_SPAN).chunks(SIDE_BY_SIDE) {
+            let sounds: Vec<&[f32]> = group.iter().map(|piece| piece.audio.samples).collect();
             let tokens = self.network.tokens(&sounds, options, stop)?;
             for (piece, text) in group.iter().zip(tokens.iter().map(|tokens| self.vocabulary.text(tokens))) {
                 if !text.is_empty() {
-                    let end_ms = if piece.end == samples.len() { end_ms } else { pieces::to_ms(piece.end) };
-                    lines.push(Utterance {
-                        start_ms: pieces::to_ms(piece.start),
-                        end_ms,
-                        text,
-                        speaker: None,
-                        words: None,
-                    });
+                    let (start_ms, end_ms) = (piece.start_ms, piece.start_ms + piece.audio.duration_ms());
+                    lines.push(Utterance { start_ms, end_ms, text, speaker: None, words: None });
                 }
             }
         }

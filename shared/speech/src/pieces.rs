@@ -1,144 +1,86 @@
-//! Audio that is longer than its engine accepts: it is cut where it is quietest, transcribed piece by piece, and joined
-//! again.
+//! Cuts audio that is longer than an engine accepts where it is quietest, whether it is samples or Opus packets.
 //!
-//! A plan is made for the engine that is configured at that time and outlives it. An engine that is wrapped in [`SplittingEngine`]
-//! accepts the segments of any plan.
+//! Such audio occurs because a plan is made for the engine that is configured at that time and outlives it.
 
-use std::ops::Range;
-use std::sync::Arc;
+mod packets;
+
 use std::time::Duration;
 
-use async_trait::async_trait;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use crate::engine::{Audio, SAMPLE_RATE};
+use packets::Timeline;
 
-use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, SAMPLE_RATE, Transcript, Utterance};
-
-const MS: usize = SAMPLE_RATE as usize / 1000;
-/// Distance between possible cuts in samples, so that the times of pieces are whole milliseconds.
-const STEP: usize = 10 * MS;
-/// The length of the quiet stretch to cut in, the same as in the planning of segments.
+/// The distance between possible cuts, so that the times of pieces are whole milliseconds.
+const STEP: Duration = Duration::from_millis(10);
+const STEP_SAMPLES: usize = SAMPLE_RATE as usize / 100;
+/// The length of the quiet stretch to cut in, 100 ms, the same as in the planning of segments.
 const QUIET_STEPS: usize = 10;
 /// The shortest limit of a piece: there has to be room to look for a quiet stretch.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// An engine that accepts audio of any length.
-pub struct SplittingEngine {
-    engine: Arc<dyn Engine>,
+/// A part of longer audio.
+pub struct Piece<'a> {
+    /// Where the piece begins in the whole audio.
+    pub start_ms: u32,
+    pub audio: Audio<'a>,
 }
 
-impl SplittingEngine {
-    pub fn around(engine: Arc<dyn Engine>) -> Self {
-        Self { engine }
+/// Cuts audio into pieces of at most `longest` (at least 1 s), each at the quietest 100 ms in the last fifth of the longest
+/// possible piece. Every moment of the audio is in exactly one piece. The last piece has at least a tenth of `longest`,
+/// unless it is the only one.
+pub fn pieces(audio: Audio<'_>, longest: Duration) -> Vec<Piece<'_>> {
+    let longest = longest.max(SHORTEST);
+    if audio.duration <= longest {
+        return vec![Piece { start_ms: 0, audio }];
     }
-
-    /// Transcribes the given pieces concurrently and returns the transcripts in the same order. The first error ends the
-    /// other calls.
-    async fn transcribe_pieces(
-        &self,
-        samples: &[f32],
-        pieces: &[Range<usize>],
-        hints: &Hints,
-    ) -> Result<Vec<Transcript>, EngineError> {
-        let at_once = self.engine.capabilities().concurrency.max(1);
-        let calls: Vec<_> =
-            pieces.iter().map(|piece| self.engine.transcribe(Audio::new(&samples[piece.clone()]), hints)).collect();
-        stream::iter(calls).buffered(at_once).try_collect().await
-    }
+    let timeline = audio.frames.map(|frames| Timeline::new(frames, audio.duration));
+    let loudness = match &timeline {
+        Some(timeline) => timeline.loudness(STEP),
+        None => audio.samples.chunks(STEP_SAMPLES).map(power).collect(),
+    };
+    let part = |from: usize, to: usize| match &timeline {
+        Some(timeline) => timeline.part(time(from), time(to)),
+        None => Audio::new(&audio.samples[from * STEP_SAMPLES..audio.samples.len().min(to * STEP_SAMPLES)]),
+    };
+    let longest = usize::try_from(longest.as_micros() / STEP.as_micros()).unwrap_or(usize::MAX);
+    let bounds = [vec![0], cuts(&loudness, longest), vec![loudness.len()]].concat();
+    let piece = |bounds: &[usize]| Piece { start_ms: to_ms(time(bounds[0])), audio: part(bounds[0], bounds[1]) };
+    bounds.windows(2).map(piece).collect()
 }
 
-#[async_trait]
-impl Engine for SplittingEngine {
-    fn name(&self) -> &str {
-        self.engine.name()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.engine.capabilities()
-    }
-
-    async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
-        let longest = self.engine.capabilities().max_span;
-        // Packets are cut by the engine that accepts them.
-        if audio.duration <= longest || audio.frames.is_some() {
-            return self.engine.transcribe(audio, hints).await;
-        }
-        let pieces = pieces(audio.samples, longest);
-        let mut answers = self.transcribe_pieces(audio.samples, &pieces, hints).await?;
-        // Callers only repeat a call whose whole transcript is empty, so single empty pieces are asked again here.
-        let is_empty = |answer: &Transcript| answer.is_empty();
-        if !answers.iter().all(is_empty) {
-            let empty: Vec<usize> = (0..pieces.len()).filter(|index| is_empty(&answers[*index])).collect();
-            let empty_pieces: Vec<_> = empty.iter().map(|index| pieces[*index].clone()).collect();
-            for (index, answer) in
-                empty.into_iter().zip(self.transcribe_pieces(audio.samples, &empty_pieces, hints).await?)
-            {
-                answers[index] = answer;
-            }
-        }
-        Ok(join(pieces.iter().map(|piece| to_ms(piece.start)).zip(answers)))
-    }
-
-    async fn ready(&self) -> Result<(), EngineError> {
-        self.engine.ready().await
-    }
+fn power(samples: &[f32]) -> f32 {
+    samples.iter().map(|sample| sample * sample).sum()
 }
 
-/// Cuts samples into pieces of at most `longest` (at least 1 s), each at the quietest 100 ms in the last fifth of the
-/// longest possible piece. Every sample is in exactly one piece. The last piece has at least a tenth of `longest`, unless
-/// it is the only one.
-pub fn pieces(samples: &[f32], longest: Duration) -> Vec<Range<usize>> {
-    let longest_ms = usize::try_from(longest.max(SHORTEST).as_millis()).unwrap_or(usize::MAX / MS);
-    let longest = longest_ms.saturating_mul(MS) / STEP * STEP;
-    let (mut pieces, mut start) = (Vec::new(), 0);
-    while samples.len() - start > longest {
-        let rest = samples.len() - start;
-        let (from, to) = (start + longest / 5 * 4, start + longest.min(rest - longest / 10));
-        let cut = quietest(samples, from / STEP, to / STEP);
-        pieces.push(start..cut);
-        start = cut;
+fn time(step: usize) -> Duration {
+    STEP * u32::try_from(step).unwrap_or(u32::MAX)
+}
+
+fn to_ms(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// The steps to cut at, for audio with this loudness in each step. Without all cuts, a piece has more than `longest` steps.
+fn cuts(loudness: &[f32], longest: usize) -> Vec<usize> {
+    let (mut cuts, mut start) = (Vec::new(), 0);
+    while loudness.len() - start > longest {
+        let rest = loudness.len() - start;
+        start = quietest(loudness, start + longest / 5 * 4, start + longest.min(rest - longest / 10));
+        cuts.push(start);
     }
-    pieces.push(start..samples.len());
-    pieces
+    cuts
 }
 
-/// The time of a sample in whole milliseconds.
-pub(crate) fn to_ms(sample: usize) -> u32 {
-    u32::try_from(sample / MS).unwrap_or(u32::MAX)
-}
-
-/// The middle of the quietest 100 ms between two steps. If several are equally quiet, the last one is taken.
-fn quietest(samples: &[f32], from: usize, to: usize) -> usize {
-    let power = |step: usize| -> f32 { samples[step * STEP..(step + 1) * STEP].iter().map(|s| s * s).sum() };
-    let powers: Vec<f32> = (from..to).map(power).collect();
-    let sums = powers.windows(QUIET_STEPS).map(|quiet| quiet.iter().sum::<f32>());
+/// The middle of the quietest 100 ms between two steps. If several are equally quiet, the last one is taken, to get fewer
+/// pieces.
+fn quietest(loudness: &[f32], from: usize, to: usize) -> usize {
+    let sums = loudness[from..to].windows(QUIET_STEPS).map(|quiet| quiet.iter().sum::<f32>());
     let (mut best, mut least) = (0, f32::INFINITY);
     for (index, sum) in sums.enumerate() {
         if sum <= least {
             (best, least) = (index, sum);
         }
     }
-    (from + best + QUIET_STEPS / 2) * STEP
-}
-
-/// Joins the transcripts of pieces, each given with the start of its piece in milliseconds. The first detected language
-/// becomes the language of the whole. Names of speakers stay as they are, although engines assign them anew in each call.
-pub fn join(answers: impl IntoIterator<Item = (u32, Transcript)>) -> Transcript {
-    let mut whole = Transcript::default();
-    for (begins_ms, answer) in answers {
-        whole.language = whole.language.or(answer.language);
-        whole.lines.extend(answer.lines.into_iter().map(|line| shifted(line, begins_ms)));
-    }
-    whole
-}
-
-fn shifted(mut line: Utterance, by_ms: u32) -> Utterance {
-    line.start_ms = line.start_ms.saturating_add(by_ms);
-    line.end_ms = line.end_ms.saturating_add(by_ms);
-    for word in line.words.iter_mut().flatten() {
-        word.start_ms = word.start_ms.saturating_add(by_ms);
-        word.end_ms = word.end_ms.saturating_add(by_ms);
-    }
-    line
+    from + best + QUIET_STEPS / 2
 }
 
 #[cfg(test)]

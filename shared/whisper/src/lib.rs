@@ -126,7 +126,7 @@ impl Engine for Whisper {
 fn primary(hint: Option<&str>, languages: &Languages) -> Option<String> {
     match languages {
         Languages::List(list) => {
-            let primary = hint?.split(['-', '_']).next()?.to_ascii_lowercase();
+            let primary = speech::primary_subtag(hint?);
             list.contains(&primary).then_some(primary)
         }
         _ => Some("en".to_owned()),

@@ -5,9 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::flac::flac;
-use super::remux::{PRE_SKIP_MICROS, remux};
+use super::remux::remux;
 use super::times::Times;
 use crate::engine::{Audio, EngineError, RetryClass, SAMPLE_RATE};
+use crate::opus::LOOK_AHEAD;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -47,10 +48,13 @@ pub(super) struct Body {
 /// Opus packets are sent as they are. Samples are encoded as FLAC, or as WAV for a server that reads nothing else.
 pub(super) async fn body(audio: Audio<'_>, wav_only: bool) -> Result<Body, EngineError> {
     let length = audio.duration;
+    if length.is_zero() {
+        return Err(EngineError::new(RetryClass::Refused, "there is no audio in the segment"));
+    }
     if let Some(frames) = audio.frames {
         let bytes = remux(frames, length).map_err(|why| EngineError::new(RetryClass::Transient, why.to_string()))?;
-        let lead = i64::try_from(frames.lead.as_micros()).unwrap_or(i64::MAX);
-        let times = Times::new(PRE_SKIP_MICROS.saturating_sub(lead), length);
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        let times = Times::new(micros(LOOK_AHEAD) - micros(frames.lead), length);
         return Ok(Body { bytes: bytes.into(), kind: Kind::Ogg, times, length });
     }
     // The cast saturates and turns NaN into 0.

@@ -1,5 +1,8 @@
-use super::testing::{self, settings};
+use testkit::provider::Reply;
+
+use super::testing::{self, settings, transcribe};
 use super::*;
+use crate::engine::{Audio, RetryClass};
 
 fn error_for(change: impl Fn(&mut CloudSettings), name: &str) -> String {
     let mut settings = settings();
@@ -52,4 +55,16 @@ fn capabilities_follow_the_settings() {
     let mut wav = settings();
     wav.http.format = "wav".into();
     assert!(!wav.engine("http").unwrap().unwrap().capabilities().opus);
+}
+
+#[tokio::test]
+async fn neither_readiness_nor_a_segment_without_audio_makes_a_call() {
+    let provider = testing::provider(|| Reply::text(500, "text/plain", "")).await;
+    let settings = CloudSettings { deepgram: testing::deepgram(&provider.url), http: testing::http(&provider.url) };
+    for name in ["deepgram", "http"] {
+        let engine = settings.engine(name).unwrap().unwrap();
+        engine.ready().await.unwrap();
+        let refused = transcribe(&*engine, Audio::new(&[]), None).await.unwrap_err();
+        assert_eq!((refused.retry, provider.asked().len()), (RetryClass::Refused, 0), "{name}");
+    }
 }

@@ -1,4 +1,4 @@
-//! The engine for servers with OpenAI's API for recordings: `POST /v1/audio/transcriptions` with the audio as a form file.
+//! OpenAI's API for recordings, which many servers have: `POST /v1/audio/transcriptions` with the audio as a form file.
 
 mod answer;
 mod languages;
@@ -10,93 +10,49 @@ use reqwest::multipart::{Form, Part};
 use url::Url;
 
 use super::address::{address, authorization};
-use super::body::{Body, body};
+use super::body::Body;
 use super::client::{Client, Failed};
-use super::pieces::{join, pieces};
+use super::engine::{CloudEngine, ProviderApi};
 use super::{HttpSettings, SettingError};
-use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, RetryClass, Transcript};
+use crate::engine::{Capabilities, EngineError, Hints, Languages, RetryClass, Transcript, primary_subtag};
 
 pub(crate) const NAME: &str = "http";
 
 const FORMATS: [&str; 2] = ["auto", "wav"];
 
-pub(super) struct Transcriptions {
-    client: Client,
+struct Transcriptions {
     model: String,
-    wav_only: bool,
-    capabilities: Capabilities,
     /// Whether only text is requested, because the server has said that it or its model does not support times.
     text_only: AtomicBool,
 }
 
-impl Transcriptions {
-    pub fn new(settings: &HttpSettings) -> Result<Self, SettingError> {
-        let url = endpoint(address("engine.http.url", &settings.url, settings.api_key.is_some())?);
-        let key = match &settings.api_key {
-            Some(key) => Some((key.clone(), authorization("engine.http.api_key", "Bearer", key)?)),
-            None => None,
-        };
-        let model = settings.model.trim().to_owned();
-        if model.is_empty() {
-            return Err(SettingError::new("engine.http.model", "is empty"));
-        }
-        if !FORMATS.contains(&settings.format.as_str()) {
-            let why = format!("must be {}, not `{}`", FORMATS.join(" or "), settings.format);
-            return Err(SettingError::new("engine.http.format", why));
-        }
-        let wav_only = settings.format == "wav";
-        let capabilities = Capabilities {
-            preferred_span: settings.max_span,
-            max_span: settings.max_span,
-            concurrency: settings.concurrency,
-            words: true,
-            speakers: false,
-            languages: Languages::Any,
-            opus: !wav_only,
-        };
-        let client = Client::new("engine.http.url", url, key)?;
-        Ok(Self { client, model, wav_only, capabilities, text_only: AtomicBool::new(false) })
+pub(super) fn engine(settings: &HttpSettings) -> Result<CloudEngine, SettingError> {
+    let url = endpoint(address("engine.http.url", &settings.url, settings.api_key.is_some())?);
+    let key = match &settings.api_key {
+        Some(key) => Some((key.clone(), authorization("engine.http.api_key", "Bearer", key)?)),
+        None => None,
+    };
+    let model = settings.model.trim().to_owned();
+    if model.is_empty() {
+        return Err(SettingError::new("engine.http.model", "is empty"));
     }
-
-    async fn piece(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
-        let body = body(audio, self.wav_only).await?;
-        let text_only = self.text_only.load(Ordering::Relaxed);
-        let response = match self.call(&body, hints, text_only).await {
-            // The server did not process the audio, so the call is repeated with a format that every server supports.
-            Err(failed) if failed.is_about_format && !text_only => {
-                tracing::info!(engine = NAME, "the server does not support times; only text is requested from now on");
-                self.text_only.store(true, Ordering::Relaxed);
-                self.call(&body, hints, true).await
-            }
-            other => other,
-        };
-        let mut transcript = response.map_err(|failed| failed.error)?.transcript(body.times);
-        self.client.mark_working();
-        transcript.language = transcript.language.or_else(|| hints.language.clone());
-        Ok(transcript)
+    if !FORMATS.contains(&settings.format.as_str()) {
+        let why = format!("must be {}, not `{}`", FORMATS.join(" or "), settings.format);
+        return Err(SettingError::new("engine.http.format", why));
     }
-
-    async fn call(&self, body: &Body, hints: &Hints, text_only: bool) -> Result<answer::TranscriptionResponse, Failed> {
-        let length = body.bytes.len() as u64;
-        let file = Part::stream_with_length(body.bytes.clone(), length).file_name(body.kind.file_name());
-        let file =
-            file.mime_str(body.kind.mime()).map_err(|why| EngineError::new(RetryClass::Transient, why.to_string()))?;
-        let mut form = Form::new().part("file", file).text("model", self.model.clone());
-        form = if text_only {
-            form.text("response_format", "json")
-        } else {
-            form.text("response_format", "verbose_json")
-                .text("timestamp_granularities[]", "word")
-                .text("timestamp_granularities[]", "segment")
-        };
-        if let Some(hint) = &hints.language {
-            // The API expects ISO 639, without a region.
-            let primary = hint.split(['-', '_']).next().unwrap_or(hint);
-            form = form.text("language", primary.to_ascii_lowercase());
-        }
-        let request = self.client.post(self.client.url().clone(), body.length).multipart(form);
-        self.client.ask(request).await
-    }
+    let wav_only = settings.format == "wav";
+    let capabilities = Capabilities {
+        preferred_span: settings.max_span,
+        max_span: settings.max_span,
+        concurrency: settings.concurrency,
+        words: true,
+        speakers: false,
+        languages: Languages::Any,
+        opus: !wav_only,
+    };
+    let client = Client::new("engine.http.url", url, key)?;
+    let api = Box::new(Transcriptions { model, text_only: AtomicBool::new(false) });
+    Ok(CloudEngine { name: NAME, capabilities, client, wav_only, api })
 }
 
 /// Completes an address without a path, or with the base path that clients of OpenAI use (`…/v1`). Other paths stay as they
@@ -115,29 +71,48 @@ fn endpoint(mut url: Url) -> Url {
 }
 
 #[async_trait]
-impl Engine for Transcriptions {
-    fn name(&self) -> &str {
-        NAME
+impl ProviderApi for Transcriptions {
+    async fn transcribe(&self, client: &Client, body: Body, hints: &Hints) -> Result<Transcript, EngineError> {
+        let text_only = self.text_only.load(Ordering::Relaxed);
+        let response = match self.call(client, &body, hints, text_only).await {
+            // The server did not process the audio, so the call is repeated with a format that every server supports.
+            Err(failed) if failed.is_about_format && !text_only => {
+                tracing::info!(engine = NAME, "the server does not support times; only text is requested from now on");
+                self.text_only.store(true, Ordering::Relaxed);
+                self.call(client, &body, hints, true).await
+            }
+            other => other,
+        };
+        Ok(response.map_err(|failed| failed.error)?.transcript(body.times))
     }
+}
 
-    fn capabilities(&self) -> Capabilities {
-        self.capabilities.clone()
-    }
-
-    async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
-        if audio.duration.is_zero() {
-            return Err(EngineError::new(RetryClass::Refused, "there is no audio in the segment"));
+impl Transcriptions {
+    async fn call(
+        &self,
+        client: &Client,
+        body: &Body,
+        hints: &Hints,
+        text_only: bool,
+    ) -> Result<answer::TranscriptionResponse, Failed> {
+        let length = body.bytes.len() as u64;
+        let file = Part::stream_with_length(body.bytes.clone(), length).file_name(body.kind.file_name());
+        let file =
+            file.mime_str(body.kind.mime()).map_err(|why| EngineError::new(RetryClass::Transient, why.to_string()))?;
+        let mut form = Form::new().part("file", file).text("model", self.model.clone());
+        form = if text_only {
+            form.text("response_format", "json")
+        } else {
+            form.text("response_format", "verbose_json")
+                .text("timestamp_granularities[]", "word")
+                .text("timestamp_granularities[]", "segment")
+        };
+        if let Some(hint) = &hints.language {
+            // The API expects ISO 639, without a region.
+            form = form.text("language", primary_subtag(hint));
         }
-        let mut whole = Transcript::default();
-        for (start, piece) in pieces(audio, self.capabilities.max_span) {
-            join(&mut whole, start, self.piece(piece, hints).await?);
-        }
-        Ok(whole)
-    }
-
-    /// The engine is ready once it is configured, as with Deepgram. A server that is down delays jobs but refuses no upload.
-    async fn ready(&self) -> Result<(), EngineError> {
-        Ok(())
+        let request = client.post(client.url().clone(), body.length).multipart(form);
+        client.ask(request).await
     }
 }
 

@@ -1,157 +1,156 @@
-use std::sync::Mutex;
-
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::{Languages, RetryClass, Word};
+use crate::cloud::testing::{opus, packets};
+use crate::engine::Frames;
+use crate::opus::{self, LOOK_AHEAD};
 
 const SECOND: usize = SAMPLE_RATE as usize;
+/// The first byte of a packet of 10, 20 and 60 ms.
+const TOC: [u8; 3] = [0x00, 0x08, 0x18];
 
-/// An engine that refuses audio above its limit and otherwise returns the length and the beginning of the audio as text.
-struct Short {
-    asked: Mutex<Vec<usize>>,
-    /// This many calls for audio with a loud beginning get an empty transcript.
-    deaf_to_loud: Mutex<usize>,
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
 }
 
-impl Short {
-    fn new(deaf_to_loud: usize) -> Arc<Self> {
-        Arc::new(Self { asked: Mutex::default(), deaf_to_loud: Mutex::new(deaf_to_loud) })
-    }
-
-    fn is_deaf_to(&self, audio: Audio<'_>) -> bool {
-        let mut left = self.deaf_to_loud.lock().unwrap();
-        let deaf = *left > 0 && audio.samples[0] > 0.5;
-        *left -= usize::from(deaf);
-        deaf
-    }
+/// When each piece but the first begins.
+fn cut_at(audio: Audio<'_>, longest: Duration) -> Vec<u32> {
+    pieces(audio, longest)[1..].iter().map(|piece| piece.start_ms).collect()
 }
 
-#[async_trait]
-impl Engine for Short {
-    fn name(&self) -> &str {
-        "short"
-    }
+/// A packet of 20 ms for each size.
+fn packets_of_20_ms(sizes: &[usize]) -> Vec<Vec<u8>> {
+    sizes.iter().map(|size| [vec![TOC[1]], vec![0; size - 1]].concat()).collect()
+}
 
-    fn capabilities(&self) -> Capabilities {
-        let span = Duration::from_secs(15);
-        let languages = Languages::Any;
-        Capabilities {
-            preferred_span: span,
-            max_span: span,
-            concurrency: 2,
-            words: true,
-            speakers: false,
-            languages,
-            opus: false,
+#[test]
+fn audio_within_the_limit_is_one_piece() {
+    let (samples, recorded) = ([0.5; SECOND], packets(0, 1_000));
+    for audio in [Audio::new(&samples), opus(&recorded)] {
+        for longest in [1_000, 5_000] {
+            let pieces = pieces(audio, ms(longest));
+            assert_eq!((pieces.len(), pieces[0].start_ms), (1, 0));
+            assert_eq!((pieces[0].audio.samples, pieces[0].audio.duration), (audio.samples, audio.duration));
         }
     }
-
-    async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
-        self.asked.lock().unwrap().push(audio.samples.len());
-        if audio.duration > self.capabilities().max_span {
-            return Err(EngineError::new(RetryClass::Refused, "too long"));
-        }
-        let language = hints.language.clone();
-        if self.is_deaf_to(audio) {
-            return Ok(Transcript { language, lines: vec![] });
-        }
-        let (start_ms, end_ms) = (100, audio.duration_ms());
-        let text = format!("{} from {}", audio.samples.len(), audio.samples[0]);
-        let words = Some(vec![Word { start_ms, end_ms, text: text.clone() }]);
-        Ok(Transcript { language, lines: vec![Utterance { start_ms, end_ms, text, speaker: None, words }] })
-    }
-
-    async fn ready(&self) -> Result<(), EngineError> {
-        Ok(())
-    }
 }
 
-/// Loud samples with a quiet stretch of 100 ms around each of the given seconds.
-fn loud_but(seconds: usize, quiet_at: &[f32]) -> Vec<f32> {
-    let mut samples = vec![0.6; seconds * SECOND];
-    for at in quiet_at {
-        let middle = (at * SECOND as f32) as usize;
-        samples[middle - 50 * MS..middle + 50 * MS].fill(0.01);
-    }
-    samples
+#[test]
+fn samples_are_cut_at_the_quietest_stretch() {
+    let mut samples = vec![0.5; 5 * SECOND];
+    samples[SECOND * 17 / 10..SECOND * 18 / 10].fill(0.01);
+    assert_eq!(cut_at(Audio::new(&samples), ms(2_000)), [1_750, 3_700]);
 }
 
-#[tokio::test]
-async fn segment_above_the_engine_limit_is_transcribed_in_full() {
-    let samples = loud_but(40, &[13.0, 27.5]);
-    let short = Short::new(0);
-    let hints = Hints { language: Some("de".into()) };
-    let whole = SplittingEngine::around(short.clone()).transcribe(Audio::new(&samples), &hints).await.unwrap();
-    assert_eq!(*short.asked.lock().unwrap(), [13 * SECOND, 14 * SECOND + SECOND / 2, 12 * SECOND + SECOND / 2]);
-    let times: Vec<_> = whole.lines.iter().map(|line| (line.start_ms, line.end_ms)).collect();
-    assert_eq!(times, [(100, 13_000), (13_100, 27_500), (27_600, 40_000)]);
-    for line in &whole.lines {
-        let word = &line.words.as_ref().unwrap()[0];
-        assert_eq!((word.start_ms, word.end_ms, &word.text), (line.start_ms, line.end_ms, &line.text));
-    }
-    assert_eq!(whole.language.as_deref(), Some("de"));
+#[test]
+fn packets_are_cut_where_they_have_the_fewest_bytes() {
+    let mut sizes = [60; 250];
+    sizes[85..90].fill(3);
+    let loud_and_quiet = packets_of_20_ms(&sizes);
+    // The first 13 ms are not part of the audio.
+    let frames = Frames { packets: &loud_and_quiet, lead: ms(13) };
+    assert_eq!(cut_at(Audio::opus(frames, ms(4_987)), ms(2_000)), [1_740, 3_690]);
 }
 
-#[tokio::test]
-async fn audio_within_the_limit_is_passed_on_unchanged() {
-    let samples = loud_but(15, &[13.0]);
-    let short = Short::new(0);
-    let whole =
-        SplittingEngine::around(short.clone()).transcribe(Audio::new(&samples), &Hints::default()).await.unwrap();
-    assert_eq!((short.asked.lock().unwrap().len(), whole.lines.len()), (1, 1));
-}
-
-#[tokio::test]
-async fn empty_piece_among_others_is_transcribed_once_more() {
-    // The first piece begins with loud samples, the second with the quiet stretch.
-    let samples = loud_but(20, &[13.0]);
-    for (deaf, lines, calls) in [(1, 2, 3), (2, 1, 3)] {
-        let short = Short::new(deaf);
-        let whole =
-            SplittingEngine::around(short.clone()).transcribe(Audio::new(&samples), &Hints::default()).await.unwrap();
-        assert_eq!((whole.lines.len(), short.asked.lock().unwrap().len()), (lines, calls));
-        assert!(whole.lines.is_sorted_by_key(|line| line.start_ms));
-    }
-}
-
-#[tokio::test]
-async fn entirely_empty_transcript_is_not_repeated() {
-    let samples = vec![0.6; 20 * SECOND];
-    let short = Short::new(usize::MAX);
-    let whole =
-        SplittingEngine::around(short.clone()).transcribe(Audio::new(&samples), &Hints::default()).await.unwrap();
-    assert!(whole.is_empty());
-    assert_eq!(short.asked.lock().unwrap().len(), 2);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-    #[test]
-    fn every_sample_is_in_one_piece_and_pieces_are_neither_too_long_nor_too_short(
-        count in 0..100_000_usize,
-        longest_ms in 0..3_000_u64,
-        loudness in proptest::collection::vec(0.0..1.0_f32, 1..50),
-    ) {
-        let samples: Vec<f32> = (0..count).map(|index| loudness[index / 500 % loudness.len()]).collect();
-        let longest = Duration::from_millis(longest_ms);
-        let pieces = pieces(&samples, longest);
-        let most = longest.max(SHORTEST).as_millis() as usize * MS;
-        let mut at = 0;
-        for piece in &pieces {
-            prop_assert_eq!(piece.start, at);
-            prop_assert!(piece.len() <= most);
-            prop_assert!(piece.start % MS == 0 && (pieces.len() == 1 || piece.len() * 10 + 10 * STEP >= most), "{:?}", piece);
-            at = piece.end;
-        }
-        prop_assert_eq!(at, count);
-    }
+#[test]
+fn equally_quiet_audio_is_cut_as_late_as_possible() {
+    let constant = packets_of_20_ms(&[60; 250]);
+    let frames = Frames { packets: &constant, lead: Duration::ZERO };
+    assert_eq!(cut_at(Audio::opus(frames, ms(5_000)), ms(2_000)), [1_950, 3_900]);
+    assert_eq!(cut_at(Audio::new(&vec![0.0; 5 * SECOND]), ms(2_000)), [1_950, 3_900]);
 }
 
 #[test]
 fn samples_that_are_not_finite_are_cut_as_well() {
     for odd in [f32::NAN, f32::INFINITY, 0.0] {
-        let pieces = pieces(&[odd; 2 * SECOND + 1], SHORTEST);
-        assert!(pieces.len() > 1 && pieces.last().unwrap().end == 2 * SECOND + 1, "{odd}");
+        let samples = [odd; 2 * SECOND + 1];
+        let pieces = pieces(Audio::new(&samples), SHORTEST);
+        let together: usize = pieces.iter().map(|piece| piece.audio.samples.len()).sum();
+        assert!(pieces.len() > 1 && together == samples.len(), "{odd}");
+    }
+}
+
+#[test]
+fn piece_begins_with_the_packets_that_its_decoder_needs() {
+    let recorded = packets(100, 2_900);
+    let audio = opus(&recorded);
+    let pieces = pieces(audio, ms(1_000));
+    assert!(pieces.len() >= 3);
+    for piece in pieces {
+        let frames = piece.audio.frames.unwrap();
+        assert!(frames.lead >= LOOK_AHEAD && frames.lead < ms(27), "{:?}", frames.lead);
+    }
+}
+
+#[test]
+fn audio_is_taken_to_end_with_its_packets() {
+    let one = [vec![TOC[1], 1, 2]];
+    for (packets, lead, left) in [(&[][..], 0, 0), (&one, 5, 15), (&one, 30, 0)] {
+        let pieces = pieces(Audio::opus(Frames { packets, lead: ms(lead) }, ms(9_000)), ms(1_000));
+        assert_eq!((pieces.len(), pieces[0].audio.duration), (1, ms(left)));
+    }
+}
+
+/// The position of a piece's first packet in the recording, found by its address in memory.
+fn position(all: &[Vec<u8>], piece: &[Vec<u8>]) -> usize {
+    all.iter().position(|packet| std::ptr::eq(packet, &piece[0])).unwrap()
+}
+
+fn end_of(packets: &[Vec<u8>]) -> Duration {
+    packets.iter().map(|packet| opus::duration(packet)).sum()
+}
+
+/// Checks what holds for the pieces of any audio, and returns when the last one ends.
+fn end_of_pieces(pieces: &[Piece<'_>], longest: Duration) -> Result<Duration, TestCaseError> {
+    let longest = longest.max(SHORTEST);
+    let mut at = Duration::ZERO;
+    for piece in pieces {
+        prop_assert_eq!(ms(piece.start_ms.into()), at);
+        at += piece.audio.duration;
+        prop_assert!(piece.audio.duration <= longest);
+        let shortest = (longest / 10).saturating_sub(STEP);
+        prop_assert!(pieces.len() == 1 || piece.audio.duration >= shortest, "{:?}", piece.audio);
+    }
+    Ok(at)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_sample_is_in_one_piece_and_pieces_are_neither_too_long_nor_too_short(
+        count in 0..100_000_usize,
+        longest in 0..3_000_u64,
+        loudness in proptest::collection::vec(0.0..1.0_f32, 1..50),
+    ) {
+        let samples: Vec<f32> = (0..count).map(|index| loudness[index / 500 % loudness.len()]).collect();
+        let audio = Audio::new(&samples);
+        let pieces = pieces(audio, ms(longest));
+        prop_assert_eq!(end_of_pieces(&pieces, ms(longest))?, audio.duration);
+        let together: Vec<&[f32]> = pieces.iter().map(|piece| piece.audio.samples).collect();
+        prop_assert!(together.concat() == samples);
+    }
+
+    #[test]
+    fn every_moment_of_packets_is_in_one_piece_and_its_packets_cover_it(
+        kinds in proptest::collection::vec((0..TOC.len(), 1..200_usize), 1..300),
+        lead in 0..20_u64,
+        trimmed in 0..9_u64,
+        longest in 0..3_000_u64,
+    ) {
+        let all: Vec<Vec<u8>> = kinds.iter().map(|&(kind, size)| [vec![TOC[kind]], vec![0; size]].concat()).collect();
+        let (lead, longest) = (ms(lead), ms(longest));
+        let duration = end_of(&all).saturating_sub(lead + ms(trimmed));
+        let pieces = pieces(Audio::opus(Frames { packets: &all, lead }, duration), longest);
+        prop_assert_eq!(end_of_pieces(&pieces, longest)?, duration);
+        for piece in pieces.iter().filter(|_| pieces.len() > 1) {
+            let frames = piece.audio.frames.unwrap();
+            let (first, start) = (position(&all, frames.packets), lead + ms(piece.start_ms.into()));
+            prop_assert_eq!(end_of(&all[..first]) + frames.lead, start);
+            prop_assert!(frames.lead >= LOOK_AHEAD.min(start) && frames.lead < LOOK_AHEAD + ms(60));
+            let end = frames.lead + piece.audio.duration;
+            // The last packet is needed, and no packet after it.
+            prop_assert!(end_of(frames.packets) >= end && end_of(&frames.packets[..frames.packets.len() - 1]) < end);
+        }
     }
 }

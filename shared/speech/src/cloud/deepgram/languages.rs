@@ -1,6 +1,6 @@
 //! The languages that Deepgram documents for its model `nova-3`.
 
-use crate::engine::Languages;
+use crate::engine::{Languages, primary_subtag};
 
 const NOVA_3: &str = "nova-3";
 
@@ -33,7 +33,7 @@ pub(super) fn known_as(hint: &str) -> String {
     let hint = hint.replace('_', "-");
     match VARIANTS.iter().find(|variant| variant.eq_ignore_ascii_case(&hint)) {
         Some(variant) => (*variant).to_owned(),
-        None => hint.split('-').next().unwrap_or(&hint).to_ascii_lowercase(),
+        None => primary_subtag(&hint),
     }
 }
 

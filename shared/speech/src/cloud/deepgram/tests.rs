@@ -1,16 +1,20 @@
 //! Requests and answers against a local provider that behaves as documented.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use testkit::Provider;
 use testkit::provider::{Asked, Reply};
 
 use super::answer::tests::documented;
 use super::*;
+use crate::SplittingEngine;
 use crate::cloud::testing::{self, KEY, Replies, SILENCE, opus, packets, provider, read, samples, transcribe};
+use crate::engine::{Audio, Engine, RetryClass};
 
-async fn engine(reply: impl Fn() -> Reply + Send + Sync + 'static) -> (Provider, Deepgram) {
+async fn engine(reply: impl Fn() -> Reply + Send + Sync + 'static) -> (Provider, CloudEngine) {
     let provider = provider(reply).await;
-    let engine = Deepgram::new(&testing::deepgram(&provider.url)).unwrap();
+    let engine = super::engine(&testing::deepgram(&provider.url)).unwrap();
     (provider, engine)
 }
 
@@ -71,7 +75,7 @@ async fn configured_address_may_have_a_path_and_options() {
     let provider = provider(|| Reply::json(200, &documented())).await;
     let mut settings = testing::deepgram(&format!("{}/proxy/listen?mip_opt_out=true", provider.url));
     settings.model = "nova-2".into();
-    let engine = Deepgram::new(&settings).unwrap();
+    let engine = super::engine(&settings).unwrap();
     transcribe(&engine, Audio::new(&SILENCE), Some("en_GB")).await.unwrap();
     let asked = provider.asked().remove(0);
     assert_eq!(asked.path, "/proxy/listen");
@@ -96,6 +100,7 @@ async fn times_count_from_the_start_of_the_audio_and_not_of_the_first_packet() {
 async fn audio_above_the_limit_is_sent_in_pieces() {
     let (provider, mut engine) = engine(|| Reply::json(200, &documented())).await;
     engine.capabilities.max_span = Duration::from_secs(1);
+    let engine = SplittingEngine::around(Arc::new(engine));
     let transcript = transcribe(&engine, Audio::new(&SILENCE), None).await.unwrap();
     assert_eq!((provider.asked().len(), transcript.lines.len()), (2, 4));
     assert!(transcript.lines[2].start_ms > 900);
@@ -180,7 +185,7 @@ async fn slow_or_unreachable_provider_is_a_transient_error() {
     let error = transcribe(&engine, Audio::new(&[0.0; 1_600]), None).await.unwrap_err();
     assert!(error.retry == RetryClass::Transient && error.detail.contains("timed out"), "{error}");
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let engine = Deepgram::new(&testing::deepgram(&format!("http://{closed}"))).unwrap();
+    let engine = super::engine(&testing::deepgram(&format!("http://{closed}"))).unwrap();
     let error = transcribe(&engine, Audio::new(&SILENCE), None).await.unwrap_err();
     assert_eq!(error.retry, RetryClass::Transient, "{error}");
 }
@@ -207,18 +212,4 @@ async fn error_without_reason_refuses_audio_only_after_a_success() {
     ask().await.unwrap();
     provider.now_answers(|_| Reply::json(400, &json!({})));
     assert_eq!(ask().await.unwrap_err().retry, RetryClass::Refused);
-}
-
-#[tokio::test]
-async fn readiness_makes_no_call() {
-    let (provider, engine) = engine(|| Reply::json(500, &json!({}))).await;
-    engine.ready().await.unwrap();
-    assert_eq!(provider.asked().len(), 0);
-}
-
-#[tokio::test]
-async fn segment_without_audio_is_not_sent() {
-    let (provider, engine) = engine(|| Reply::json(200, &documented())).await;
-    assert_eq!(transcribe(&engine, Audio::new(&[]), None).await.unwrap_err().retry, RetryClass::Refused);
-    assert_eq!(provider.asked().len(), 0);
 }

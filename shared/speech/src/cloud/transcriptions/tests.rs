@@ -1,5 +1,6 @@
 //! Requests and answers against a local server that behaves as documented.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,13 +9,15 @@ use testkit::provider::{Asked, Reply};
 
 use super::answer::tests::documented;
 use super::*;
+use crate::SplittingEngine;
 use crate::cloud::testing::{self, KEY, Replies, SILENCE, opus, packets, provider, read, samples, transcribe};
+use crate::engine::Audio;
 
-fn engine_at(url: &str) -> Transcriptions {
-    Transcriptions::new(&testing::http(url)).unwrap()
+fn engine_at(url: &str) -> CloudEngine {
+    super::engine(&testing::http(url)).unwrap()
 }
 
-async fn engine(reply: impl Fn() -> Reply + Send + Sync + 'static) -> (Provider, Transcriptions) {
+async fn engine(reply: impl Fn() -> Reply + Send + Sync + 'static) -> (Provider, CloudEngine) {
     let provider = provider(reply).await;
     let engine = engine_at(&provider.url);
     (provider, engine)
@@ -71,7 +74,7 @@ async fn samples_are_sent_as_flac_or_as_wav_if_configured() {
     let samples = samples(500, 2_000);
     for (format, name) in [("auto", "audio.flac"), ("wav", "audio.wav")] {
         settings.format = format.into();
-        let engine = Transcriptions::new(&settings).unwrap();
+        let engine = super::engine(&settings).unwrap();
         transcribe(&engine, Audio::new(&samples), None).await.unwrap();
         let asked = provider.asked().pop().unwrap();
         let file = asked.form().into_iter().find(|field| field.name == "file").unwrap();
@@ -169,16 +172,10 @@ async fn malformed_answer_is_transient_and_never_an_empty_transcript() {
 async fn audio_above_the_configured_limit_is_sent_in_pieces() {
     let (provider, mut engine) = engine(|| Reply::json(200, &documented())).await;
     engine.capabilities.max_span = Duration::from_secs(1);
+    let engine = SplittingEngine::around(Arc::new(engine));
     let cut = packets(0, 2_500);
     let transcript = transcribe(&engine, opus(&cut), None).await.unwrap();
     assert!(provider.asked().len() >= 3, "{}", provider.asked().len());
     assert_eq!(transcript.lines.len(), 2 * provider.asked().len());
     assert!(transcript.lines.windows(2).all(|pair| pair[0].start_ms <= pair[1].start_ms), "{transcript:?}");
-}
-
-#[tokio::test]
-async fn readiness_makes_no_call() {
-    let (provider, engine) = engine(|| Reply::json(500, &json!({}))).await;
-    engine.ready().await.unwrap();
-    assert_eq!(provider.asked().len(), 0);
 }
