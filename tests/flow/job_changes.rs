@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Command, JobId};
+use domain::{Command, JobId, Timestamp};
 use flow::job_changes::{CLOCKS, Follower, OVERLAP, WIDE_EVERY};
 use flow::ports::Clock;
 use testkit::Harness;
@@ -11,6 +11,11 @@ use testkit::build::{batch_as, job_id, phone, uid};
 use crate::stage::{Stage, ann, soon};
 
 const MS: Duration = Duration::from_millis(1);
+
+fn follower(stage: &Stage, last: Option<Timestamp>) -> Follower {
+    let services = &stage.services;
+    Follower::new(services.store.clone(), &*services.feed, services.clock.clone(), &ann(), last)
+}
 
 struct Watching {
     stage: Stage,
@@ -23,7 +28,7 @@ impl Watching {
         let stage = Stage::new();
         let mut harness = Harness::new(stage.store.clone());
         harness.clock = stage.clock.clone();
-        let follower = Follower::new(&stage.services, &ann(), None);
+        let follower = follower(&stage, None);
         Self { stage, harness, follower }
     }
 
@@ -113,7 +118,7 @@ async fn resumed_follower_gets_later_changes_even_if_the_clock_was_set_back() {
     let away = watching.harness.now();
     watching.stage.clock.advance(10 * OVERLAP);
     watching.accept(2).await;
-    watching.follower = Follower::new(&watching.stage.services, &ann(), Some(away));
+    watching.follower = follower(&watching.stage, Some(away));
     assert_eq!(watching.reported().await, [job_id(2)]);
     watching.stage.clock.set(away);
     watching.reported().await;
@@ -160,7 +165,7 @@ async fn no_change_is_missed_where_the_clocks_of_instances_differ_by_a_minute() 
         // time.
         let last = watching.stage.services.store.job(job_id(3)).await.unwrap().unwrap().updated_at;
         watching.accept(9).await;
-        watching.follower = Follower::new(&watching.stage.services, &ann(), Some(last));
+        watching.follower = follower(&watching.stage, Some(last));
         assert!(watching.reported().await.contains(&job_id(9)), "{name}");
     }
 }

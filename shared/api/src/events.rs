@@ -1,14 +1,15 @@
 //! Changes of the caller's jobs, as server-sent events.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::{Code, Timestamp};
 use edge::{Caller, Problem};
-use flow::Services;
 use flow::job_changes::Follower;
+use flow::ports::{Clock, Feed, JobStore};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
 use utoipa::ToSchema;
@@ -51,7 +52,9 @@ struct JobEvent {
         EventProblems)
 )]
 pub async fn events(
-    State(services): State<Services>,
+    State(store): State<Arc<dyn JobStore>>,
+    State(feed): State<Arc<dyn Feed>>,
+    State(clock): State<Arc<dyn Clock>>,
     State(stream_permits): State<StreamPermits>,
     Caller(uid): Caller,
     headers: HeaderMap,
@@ -59,10 +62,10 @@ pub async fn events(
     let last = last_event_id(&headers)?;
     // The follower is registered before anything is read, so that no change is missed. The first read comes before the
     // answer, so that an unavailable store is reported by the status.
-    let mut follower = Follower::new(&services, &uid, last);
+    let mut follower = Follower::new(store.clone(), &*feed, clock.clone(), &uid, last);
     let first = if last.is_none() { follower.unfinished().await? } else { VecDeque::new() };
     let permit = stream_permits.take(&uid);
-    let events = stream::events(&services, &stream_permits, permit, follower, first);
+    let events = stream::events(store, clock, &stream_permits, permit, follower, first);
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store"), (X_ACCEL_BUFFERING, "no")];
     Ok((headers, Body::from_stream(events)).into_response())
 }

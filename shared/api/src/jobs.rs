@@ -1,11 +1,13 @@
 //! The state of a batch: one job, or the caller's jobs.
 
+use std::sync::Arc;
+
 use axum::extract::State;
-use domain::{Code, Job, JobId, Status, Uid};
+use domain::{Code, Job, JobId, Status, Timestamp, Uid};
 use edge::{Caller, Json, Path, Problem, Query};
 use flow::Services;
 use flow::cancel_retry::JobCommandResult;
-use flow::ports::JobCursor;
+use flow::ports::{Clock, JobCursor, JobStore};
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -39,11 +41,12 @@ pub struct ByQuery {
     responses((status = 200, description = "The job.", body = JobView), StatusProblems)
 )]
 pub async fn by_path(
-    State(services): State<Services>,
+    State(store): State<Arc<dyn JobStore>>,
+    State(clock): State<Arc<dyn Clock>>,
     Caller(uid): Caller,
     Path(job_id): Path<String>,
 ) -> Result<Json<JobView>, Problem> {
-    status(&services, &uid, &job_id).await
+    status(&*store, clock.now(), &uid, &job_id).await
 }
 
 /// The same, by query
@@ -52,24 +55,25 @@ pub async fn by_path(
     responses((status = 200, description = "The job.", body = JobView), ByQueryProblems)
 )]
 pub async fn by_query(
-    State(services): State<Services>,
+    State(store): State<Arc<dyn JobStore>>,
+    State(clock): State<Arc<dyn Clock>>,
     Caller(uid): Caller,
     Query(query): Query<ByQuery>,
 ) -> Result<Json<JobView>, Problem> {
     let Some(job_id) = query.job_id else {
         return Err(Problem::new(Code::InvalidParameter, "The parameter job_id is missing."));
     };
-    status(&services, &uid, &job_id).await
+    status(&*store, clock.now(), &uid, &job_id).await
 }
 
-async fn status(services: &Services, uid: &Uid, job_id: &str) -> Result<Json<JobView>, Problem> {
-    let job = owned(services, uid, job_id).await?;
-    Ok(Json(view(services, &job).await?))
+async fn status(store: &dyn JobStore, now: Timestamp, uid: &Uid, job_id: &str) -> Result<Json<JobView>, Problem> {
+    let job = owned(store, now, uid, job_id).await?;
+    Ok(Json(view(store, &job).await?))
 }
 
 /// The view of a job that every route shows.
-pub async fn view(services: &Services, job: &Job) -> flow::Result<JobView> {
-    let ahead = if job.status == Status::Queued { services.store.jobs_ahead(job).await? } else { 0 };
+pub async fn view(store: &dyn JobStore, job: &Job) -> flow::Result<JobView> {
+    let ahead = if job.status == Status::Queued { store.jobs_ahead(job).await? } else { 0 };
     Ok(JobView::of(job, ahead))
 }
 
@@ -86,7 +90,7 @@ pub async fn cancel(
     Caller(uid): Caller,
     Path(job_id): Path<String>,
 ) -> Result<(StatusCode, Json<JobView>), Problem> {
-    let job = owned(&services, &uid, &job_id).await?;
+    let job = owned(&*services.store, services.now(), &uid, &job_id).await?;
     controlled(flow::cancel_retry::cancel(&services, job.id).await?, Code::JobFinished)
 }
 
@@ -103,7 +107,7 @@ pub async fn retry(
     Caller(uid): Caller,
     Path(job_id): Path<String>,
 ) -> Result<(StatusCode, Json<JobView>), Problem> {
-    let job = owned(&services, &uid, &job_id).await?;
+    let job = owned(&*services.store, services.now(), &uid, &job_id).await?;
     controlled(flow::cancel_retry::retry(&services, job.id).await?, Code::NotRetryable)
 }
 
@@ -126,14 +130,14 @@ pub fn unknown_job() -> Problem {
 }
 
 /// The caller's own job with this id, if it exists and has not expired.
-pub async fn owned(services: &Services, uid: &Uid, job_id: &str) -> Result<Job, Problem> {
+pub async fn owned(store: &dyn JobStore, now: Timestamp, uid: &Uid, job_id: &str) -> Result<Job, Problem> {
     // A text that is no id names no job.
     let id: JobId = job_id.parse().map_err(|_| unknown_job())?;
-    let job = services.store.job(id).await?.ok_or_else(unknown_job)?;
+    let job = store.job(id).await?.ok_or_else(unknown_job)?;
     if job.uid != *uid {
         return Err(Problem::new(Code::NotYourJob, "The job belongs to another user."));
     }
-    if job.expires_at.is_some_and(|at| services.now().has_reached(at)) {
+    if job.expires_at.is_some_and(|at| now.has_reached(at)) {
         return Err(unknown_job());
     }
     Ok(job)
@@ -160,7 +164,8 @@ struct Listing {
     responses((status = 200, description = "A page of jobs.", body = JobList), ListProblems)
 )]
 pub async fn list(
-    State(services): State<Services>,
+    State(store): State<Arc<dyn JobStore>>,
+    State(clock): State<Arc<dyn Clock>>,
     Caller(uid): Caller,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Json<JobList>, Problem> {
@@ -175,14 +180,14 @@ pub async fn list(
     }
     statuses.sort_unstable_by_key(|status| status.as_str());
     statuses.dedup();
-    let mut jobs = services.store.jobs(&uid, &statuses, after, limit + 1, services.now()).await?;
+    let mut jobs = store.jobs(&uid, &statuses, after, limit + 1, clock.now()).await?;
     let more = jobs.len() > limit;
     jobs.truncate(limit);
     let last = jobs.last().filter(|_| more);
     let next = last.map(|job| cursor::of_job(JobCursor { created_at: job.created_at, id: job.id }));
     let mut bodies = Vec::with_capacity(jobs.len());
     for job in &jobs {
-        bodies.push(view(&services, job).await?);
+        bodies.push(view(&*store, job).await?);
     }
     Ok(Json(JobList { jobs: bodies, next_cursor: next }))
 }

@@ -1,10 +1,12 @@
 //! The caller's limits: what may be uploaded, and the state of fair use.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use domain::Timestamp;
 use edge::{Caller, Json, Problem};
-use flow::Services;
-use flow::ports::{DailyBudget, Stage, Standing, Window};
+use flow::Settings;
+use flow::ports::{Admission, DailyBudget, Stage, Standing, Window};
 use flow::settings::UploadLimits;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -92,9 +94,13 @@ impl DailyBudgetView {
     get, path = "/v2/limits", operation_id = "get_limits", tag = "usage",
     responses((status = 200, description = "The caller's limits.", body = LimitsView), LimitsProblems)
 )]
-pub async fn limits(State(services): State<Services>, Caller(uid): Caller) -> Result<Json<LimitsView>, Problem> {
-    let standing = services.admission.standing(&uid).await?;
-    Ok(Json(LimitsView::of(standing, &services.settings.upload)))
+pub async fn limits(
+    State(admission): State<Arc<dyn Admission>>,
+    State(settings): State<Arc<Settings>>,
+    Caller(uid): Caller,
+) -> Result<Json<LimitsView>, Problem> {
+    let standing = admission.standing(&uid).await?;
+    Ok(Json(LimitsView::of(standing, &settings.upload)))
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use domain::{Code, JobId};
 use edge::{FileProblem, Json, Path, Problem};
-use flow::ports::{Arriving, PartWriter, Progress, ReceivesUploads};
+use flow::Kind;
+use flow::ports::{Arriving, JobStore, PartWriter, Progress, ReceivesUploads};
 use flow::session::Found;
-use flow::{Kind, Services};
 use http::header::RANGE;
 use http::{HeaderValue, StatusCode};
 
@@ -23,7 +23,7 @@ edge::problems!(PutProblems: ; UploadNotFound, UploadExpired, InvalidRange, Dige
 
 #[derive(Clone)]
 pub struct Receiver {
-    pub services: Services,
+    pub store: Arc<dyn JobStore>,
     pub uploads: Arc<dyn ReceivesUploads>,
 }
 
@@ -48,12 +48,12 @@ pub struct Receiver {
     )
 )]
 pub async fn put(
-    State(Receiver { services, uploads }): State<Receiver>,
+    State(Receiver { store, uploads }): State<Receiver>,
     Path(upload): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (job, index, secret) = parse(&upload).ok_or_else(unknown)?;
-    let (name, blob, expected) = match flow::session::find(&services, job, index, secret).await? {
+    let (name, blob, expected) = match flow::session::find(&*store, job, index, secret).await? {
         Found::Nothing => return Err(unknown()),
         Found::Over => {
             return Err(Problem::new(Code::UploadExpired, "The upload was not completed in time, or was cancelled."));

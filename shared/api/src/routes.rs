@@ -2,25 +2,26 @@
 
 use std::sync::{Arc, LazyLock};
 
-use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::response::IntoResponse;
-use axum::routing::get;
-use axum::{Extension, Router};
+use axum::routing::{MethodRouter, get, post, put};
 use edge::TaskSecret;
 use flow::Services;
-use flow::ports::{Clock, DeviceStore, Identity, LibraryStore, ReceivesUploads};
+use flow::ports::{Identity, ReceivesUploads};
 use http::header::CONTENT_TYPE;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::routes;
 
-use crate::compat::CompatState;
+use crate::compat::{CompatState, accept, status, wait};
 use crate::events::StreamPermits;
-use crate::listed::listed;
 use crate::parts::Receiver;
-use crate::sessions::Sessions;
+use crate::route::{Route, described, route, router};
+use crate::state::ApiState;
 use crate::view::session::Addresses;
-use crate::{compat, conversations, devices, events, jobs, limits, parts, sessions, upload, usage};
+use crate::{conversations, devices, events, jobs, limits, parts, sessions, upload, usage};
 
 /// The dependencies of the upload function.
 pub struct Deps {
@@ -37,114 +38,82 @@ pub struct Deps {
     pub public_url: Option<String>,
 }
 
-/// The state of the handlers; each takes the part that it needs.
-#[derive(Clone)]
-struct Api {
-    services: Services,
-    stream_permits: StreamPermits,
-}
-
-/// What a user reads and deletes.
-impl FromRef<Api> for Arc<dyn LibraryStore> {
-    fn from_ref(api: &Api) -> Self {
-        Arc::clone(&api.services.store) as Self
-    }
-}
-
-impl FromRef<Api> for Arc<dyn DeviceStore> {
-    fn from_ref(api: &Api) -> Self {
-        Arc::clone(&api.services.store) as Self
-    }
-}
-
-impl FromRef<Api> for Arc<dyn Clock> {
-    fn from_ref(api: &Api) -> Self {
-        Arc::clone(&api.services.clock)
-    }
-}
-
-impl FromRef<Api> for Services {
-    fn from_ref(api: &Api) -> Self {
-        api.services.clone()
-    }
-}
-
-impl FromRef<Api> for StreamPermits {
-    fn from_ref(api: &Api) -> Self {
-        api.stream_permits.clone()
-    }
-}
-
 pub fn routes(deps: Deps) -> Router {
     let Deps { services, identity, secret: _, shutdown, receives, public_url } = deps;
-    let addresses = if receives.is_some() { Addresses::Here { public_url } } else { Addresses::Elsewhere };
-    let sessions = of_sessions().with_state(Sessions { services: services.clone(), addresses });
-    let compat = Extension(CompatState::of(&services.settings, shutdown.clone()));
-    let stream_permits = StreamPermits::new(services.settings.streams.clone(), shutdown);
-    let with_token = with_token().layer(compat).with_state(Api { services: services.clone(), stream_permits });
-    let routes = edge::authenticated(with_token.merge(sessions), identity)
+    let receiver = receives.map(|uploads| Receiver { store: Arc::clone(&services.store) as _, uploads });
+    let state = ApiState {
+        addresses: if receiver.is_some() { Addresses::Here { public_url } } else { Addresses::Elsewhere },
+        compat: CompatState::of(&services.settings, shutdown.clone()),
+        stream_permits: StreamPermits::new(services.settings.streams.clone(), shutdown),
+        services,
+    };
+    let routes = edge::authenticated(router(with_token()).with_state(state), identity)
         // This layer lies outside of the token check: a deprecated route says so to everybody.
-        .route_layer(from_fn(compat::wait::say_deprecated))
-        .route(DOCUMENT, get(serve_document));
-    match receives {
-        Some(uploads) => routes.merge(of_parts().with_state(Receiver { services, uploads })),
+        .route_layer(from_fn(wait::say_deprecated))
+        .merge(router(of_document()));
+    match receiver {
+        Some(receiver) => routes.merge(router(of_parts()).with_state(receiver)),
         None => routes,
     }
 }
 
-listed! {
-    /// Routes of upload sessions, which require a token.
-    of_sessions, described_sessions: Sessions;
-    { open of sessions }
-    { complete of sessions }
+/// Routes that require a token. Uploads run to completion even if the client hangs up after its last byte, so that nothing
+/// is left between the stored blob and its job.
+#[expect(deprecated, reason = "what is deprecated for clients is served all the same")]
+fn with_token() -> Vec<Route<ApiState>> {
+    let whole = |handlers| unlimited(handlers).layer(from_fn(edge::run_to_completion));
+    vec![
+        route("/v2/sync/upload", whole(post(upload::upload)), || routes!(upload::upload)),
+        route("/v2/sync/jobs", get(jobs::list), || routes!(jobs::list)),
+        route("/v2/sync/jobs/{job_id}", get(jobs::by_path).delete(jobs::cancel), || {
+            routes!(jobs::by_path, jobs::cancel)
+        }),
+        route("/v2/sync/jobs/{job_id}/retry", post(jobs::retry), || routes!(jobs::retry)),
+        route("/v2/sync/status", get(jobs::by_query), || routes!(jobs::by_query)),
+        route("/v2/sync/events", get(events::events), || routes!(events::events)),
+        route("/v2/devices/{device_id}", put(devices::register).delete(devices::forget), || {
+            routes!(devices::register, devices::forget)
+        }),
+        route("/v2/conversations", get(conversations::list), || routes!(conversations::list)),
+        route("/v2/conversations/{conversation_id}", get(conversations::one).delete(conversations::delete), || {
+            routes!(conversations::one, conversations::delete)
+        }),
+        route("/v2/usage", get(usage::usage), || routes!(usage::usage)),
+        route("/v2/limits", get(limits::limits), || routes!(limits::limits)),
+        route("/v2/sync-local-files", whole(post(accept::accept)), || routes!(accept::accept)),
+        route("/v2/sync-local-files/{job_id}", get(status::status), || routes!(status::status)),
+        route("/v1/sync-local-files", unlimited(post(wait::accept_and_wait)), || routes!(wait::accept_and_wait)),
+        route("/v2/sync/uploads", post(sessions::open), || routes!(sessions::open)),
+        route("/v2/sync/uploads/{job_id}/complete", post(sessions::complete), || routes!(sessions::complete)),
+    ]
 }
 
-listed! {
-    /// The route that receives the bytes of upload sessions. Its address is the credential.
-    of_parts, described_parts: Receiver;
-    { put of parts } [DefaultBodyLimit::disable()]
+/// The route that receives the bytes of upload sessions. Its address is the credential.
+fn of_parts() -> Vec<Route<Receiver>> {
+    vec![route("/v2/sync/uploads/parts/{upload}", unlimited(put(parts::put)), || routes!(parts::put))]
 }
 
-listed! {
-    /// Routes that require a token. axum's body limits are disabled where an upload has limits and messages of its own.
-    /// Uploads run to completion even if the client hangs up after its last byte, so that nothing is left between the
-    /// stored blob and its job.
-    #[expect(deprecated, reason = "what is deprecated for clients is served all the same")]
-    with_token, described_with_token: Api;
-    { upload of upload } [DefaultBodyLimit::disable(), from_fn(edge::run_to_completion)]
-    { list of jobs }
-    { by_path of jobs, cancel of jobs }
-    { retry of jobs }
-    { by_query of jobs }
-    { events of events }
-    { register of devices, forget of devices }
-    { list of conversations }
-    { one of conversations, delete of conversations }
-    { usage of usage }
-    { limits of limits }
-    { accept of compat::accept } [DefaultBodyLimit::disable(), from_fn(edge::run_to_completion)]
-    { status of compat::status }
-    { accept_and_wait of compat::wait } [DefaultBodyLimit::disable()]
+/// The document that describes all routes. It needs no token.
+fn of_document() -> Vec<Route<()>> {
+    vec![route("/openapi.json", get(serve_document), || routes!(serve_document))]
 }
 
-const DOCUMENT: &str = "/openapi.json";
+/// Without axum's limit of a body: an upload has limits and messages of its own.
+fn unlimited<S: Clone + 'static>(handlers: MethodRouter<S>) -> MethodRouter<S> {
+    handlers.layer(DefaultBodyLimit::disable())
+}
 
 edge::problems!(OpenProblems: ;);
 
 /// This document
 #[utoipa::path(
-    get, path = DOCUMENT, operation_id = "get_document", tag = "operations", security(()),
+    get, path = "/openapi.json", operation_id = "get_document", tag = "operations", security(()),
     responses((status = 200, description = "OpenAPI 3.1.", body = Object, content_type = "application/json"), OpenProblems)
 )]
 async fn serve_document() -> impl IntoResponse {
-    // The document is made at the first request: that takes longer than the rest of the start.
     static TEXT: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
     ([(CONTENT_TYPE, "application/json")], TEXT.as_str())
 }
-
-#[derive(utoipa::OpenApi)]
-#[openapi(paths(serve_document))]
-struct Document;
 
 /// The public API as an OpenAPI 3.1 document. `docs/openapi.json` is its checked-in copy.
 pub fn document() -> OpenApi {
@@ -155,16 +124,27 @@ pub fn document() -> OpenApi {
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
         .build();
     let mut document = OpenApiBuilder::new().info(info).build();
-    document.merge(described_with_token());
-    document.merge(described_sessions());
-    document.merge(described_parts());
+    document.merge(described(with_token()));
+    document.merge(described(of_parts()));
     document.merge(edge::health::document());
     document.merge(edge::metrics::document());
     document.merge(edge::error_pages::document());
-    document.merge(<Document as utoipa::OpenApi>::openapi());
+    document.merge(described(of_document()));
     edge::openapi::finish(document)
 }
 
 const DESCRIPTION: &str = "Recordings that were made without a network become transcripts, afterwards. Upload, then ask \
     what became of it. Errors are `application/problem+json`: judge by `code` and by the files named, never by the \
     status alone; `type` leads to the page of the code. Times are RFC 3339 in UTC.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_served_as_it_is_described() {
+        with_token().iter().for_each(Route::assert_is_served_as_described);
+        of_parts().iter().for_each(Route::assert_is_served_as_described);
+        of_document().iter().for_each(Route::assert_is_served_as_described);
+    }
+}

@@ -27,12 +27,6 @@ edge::problems!(
 );
 edge::problems!(CompleteProblems: WITH_TOKEN; JobNotFound, NotYourJob, UploadIncomplete, JobFinished, UploadExpired);
 
-#[derive(Clone)]
-pub struct Sessions {
-    pub services: Services,
-    pub addresses: Addresses,
-}
-
 #[derive(Deserialize, ToSchema)]
 pub struct UploadRequest {
     #[schema(min_items = 1)]
@@ -96,7 +90,8 @@ fn parse_crc32c(text: &str) -> Option<u32> {
     )
 )]
 pub async fn open(
-    State(Sessions { services, addresses }): State<Sessions>,
+    State(services): State<Services>,
+    State(addresses): State<Addresses>,
     Caller(uid): Caller,
     context: RequestContext,
     Json(request): Json<UploadRequest>,
@@ -148,11 +143,11 @@ fn offers(files: Vec<OfferedFile>) -> Result<Vec<Offer>, Problem> {
     )
 )]
 pub async fn complete(
-    State(Sessions { services, .. }): State<Sessions>,
+    State(services): State<Services>,
     Caller(uid): Caller,
     Path(job_id): Path<String>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    let session = owned(&services, &uid, &job_id).await?;
+    let session = owned(&*services.store, services.now(), &uid, &job_id).await?;
     match flow::session::complete(&services, &session).await? {
         Completed::Accepted { job, deduplicated } => Ok((StatusCode::ACCEPTED, Json(Accepted::of(&job, deduplicated)))),
         Completed::Incomplete(missing) => Err(incomplete(missing)),

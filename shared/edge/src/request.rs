@@ -1,6 +1,6 @@
 //! The middleware around every request: request id and trace, limits, catching of panics, one log line, metrics.
 
-use std::panic::AssertUnwindSafe;
+use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,9 +9,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use domain::Code;
 use flow::ports::Random;
-use futures_util::FutureExt;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Uri, Version};
+use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use crate::cors::Cors;
@@ -43,7 +43,10 @@ pub fn wrap(router: Router, random: Arc<dyn Random>) -> Router {
 
 /// Like [`wrap`], with limits and CORS of the caller's choice.
 pub fn wrap_with(router: Router, random: Arc<dyn Random>, requests: Requests) -> Router {
-    router.layer(middleware::from_fn_with_state(Arc::new(Edge { random, requests }), handle))
+    // Each layer lies around those before it: a panic becomes an answer that `handle` finishes like any other.
+    router
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(Arc::new(Edge { random, requests }), handle))
 }
 
 struct Edge {
@@ -120,19 +123,17 @@ async fn answer(requests: &Requests, request: Request, next: Next) -> Response {
     if last_call.has_come() {
         return shutting_down();
     }
-    // `AssertUnwindSafe` holds: after a panic nothing that belongs to the handler is used again.
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let answered = tokio::select! {
+    tokio::select! {
         biased;
-        answered = answered => answered,
+        answer = next.run(request) => answer,
         // The handler is dropped here, as it is when its client hangs up.
-        () = last_call.comes() => return shutting_down(),
-    };
-    match answered {
-        Ok(answer) => answer,
-        // The problem has no cause: the panic hook has already logged it within the span of this request.
-        Err(_) => Problem::new(Code::InternalError, OUR_FAULT).into_response(),
+        () = last_call.comes() => shutting_down(),
     }
+}
+
+/// The answer after a panic. The problem has no cause: the panic hook has already logged it within the span of the request.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Problem::new(Code::InternalError, OUR_FAULT).into_response()
 }
 
 /// The client gets an answer instead of a broken connection: it learns that it may try again, and when.

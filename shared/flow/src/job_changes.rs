@@ -1,13 +1,13 @@
 //! Following the changes of a user's jobs. Every change is reported at least once, with the state of the job at that time.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Job, Status, Timestamp, Uid};
 
 use crate::error::Result;
-use crate::ports::{ChangeCursor, Watch};
-use crate::services::Services;
+use crate::ports::{ChangeCursor, Clock, Feed, JobStore, Watch};
 
 /// The time of a change is taken before the change is written, so that it may become visible after a later one. Each query
 /// therefore goes back by as much as a write may take.
@@ -26,7 +26,8 @@ const PAGE: usize = 10;
 const REMEMBERED: usize = 4000;
 
 pub struct Follower {
-    services: Services,
+    store: Arc<dyn JobStore>,
+    clock: Arc<dyn Clock>,
     uid: Uid,
     watch: Watch,
     /// Every change before this time, by any clock, was reported.
@@ -53,14 +54,21 @@ struct Query {
 }
 
 impl Follower {
-    /// Follows the changes after `last`, the last change that the client has seen. For a client without one, [`unfinished`]
-    /// reports every unfinished job first.
-    pub fn new(services: &Services, uid: &Uid, last: Option<Timestamp>) -> Self {
-        let (watch, now) = (services.feed.watch(uid), services.now());
+    /// Follows the changes after `last`, the last change that the client has seen. For a client without one,
+    /// [`Self::unfinished`] reports every unfinished job first.
+    pub fn new(
+        store: Arc<dyn JobStore>,
+        feed: &dyn Feed,
+        clock: Arc<dyn Clock>,
+        uid: &Uid,
+        last: Option<Timestamp>,
+    ) -> Self {
+        let (watch, now) = (feed.watch(uid), clock.now());
         // A change after `last` may have an earlier time, by another clock.
         let since = last.map_or(now, |last| last.min(now)) - OVERLAP - CLOCKS;
         Self {
-            services: services.clone(),
+            store,
+            clock,
             uid: uid.clone(),
             watch,
             settled: since,
@@ -74,9 +82,11 @@ impl Follower {
 
     /// The newest unfinished jobs in the order of their last change. They count as reported.
     pub async fn unfinished(&mut self) -> Result<VecDeque<Job>> {
-        let mut jobs = unfinished(&self.services, &self.uid).await?;
+        let unfinished: Vec<_> = Status::ALL.into_iter().filter(|status| !status.is_terminal()).collect();
+        let mut jobs = self.store.jobs(&self.uid, &unfinished, None, UNFINISHED, self.clock.now()).await?;
+        jobs.sort_by_key(ChangeCursor::of);
         jobs.retain(|job| self.is_new(job));
-        Ok(jobs)
+        Ok(jobs.into())
     }
 
     /// Waits until something may have changed.
@@ -86,9 +96,9 @@ impl Follower {
 
     /// Reads one page: the changes that were not reported yet, and whether there may be more.
     pub async fn look(&mut self) -> Result<(VecDeque<Job>, bool)> {
-        let now = self.services.now();
+        let now = self.clock.now();
         let look = self.look.unwrap_or_else(|| self.begin(now));
-        let page = self.services.store.changed_jobs(&self.uid, look.since, look.after, PAGE, now).await?;
+        let page = self.store.changed_jobs(&self.uid, look.since, look.after, PAGE, now).await?;
         self.look = page.get(PAGE - 1).map(|last| Query { after: Some(ChangeCursor::of(last)), ..look });
         let news = page.into_iter().filter(|job| self.is_new(job)).collect();
         if self.look.is_none() {
@@ -99,7 +109,7 @@ impl Follower {
 
     /// How far back the next query will go.
     pub fn looked_back(&self) -> Duration {
-        let now = self.services.now();
+        let now = self.clock.now();
         self.begin(now).since.until(now)
     }
 
@@ -135,12 +145,4 @@ impl Follower {
             self.reported.retain(|change| change.updated_at >= self.settled);
         }
     }
-}
-
-/// A user's newest unfinished jobs in the order of their last change.
-pub async fn unfinished(services: &Services, uid: &Uid) -> Result<VecDeque<Job>> {
-    let unfinished: Vec<_> = Status::ALL.into_iter().filter(|status| !status.is_terminal()).collect();
-    let mut jobs = services.store.jobs(uid, &unfinished, None, UNFINISHED, services.now()).await?;
-    jobs.sort_by_key(ChangeCursor::of);
-    Ok(jobs.into())
 }

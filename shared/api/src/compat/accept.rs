@@ -1,6 +1,5 @@
 //! `POST /v2/sync-local-files`: like an upload, but a small batch is searched for speech before it is answered.
 
-use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use domain::Uid;
@@ -33,7 +32,7 @@ edge::problems!(
 )]
 pub async fn accept(
     State(services): State<Services>,
-    Extension(compat): Extension<CompatState>,
+    State(compat): State<CompatState>,
     Caller(uid): Caller,
     context: RequestContext,
     Query(params): Query<Params>,

@@ -1,8 +1,10 @@
 //! `GET /v2/sync-local-files/{job_id}`: a job as shipped clients read it.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use edge::{Caller, Json, Path, Problem};
-use flow::Services;
+use flow::ports::{Clock, JobStore};
 
 use super::for_shipped_clients;
 use super::view::ShippedJob;
@@ -19,10 +21,11 @@ edge::problems!(StatusProblems: WITH_TOKEN; JobNotFound, NotYourJob);
     responses((status = 200, description = "The job.", body = ShippedJob), StatusProblems)
 )]
 pub async fn status(
-    State(services): State<Services>,
+    State(store): State<Arc<dyn JobStore>>,
+    State(clock): State<Arc<dyn Clock>>,
     Caller(uid): Caller,
     Path(job_id): Path<String>,
 ) -> Result<Json<ShippedJob>, Problem> {
-    let job = jobs::owned(&services, &uid, &job_id).await.map_err(for_shipped_clients)?;
+    let job = jobs::owned(&*store, clock.now(), &uid, &job_id).await.map_err(for_shipped_clients)?;
     Ok(Json(ShippedJob::of(&job)))
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::Extension;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -46,7 +45,7 @@ edge::problems!(
 #[deprecated]
 pub async fn accept_and_wait(
     State(services): State<Services>,
-    Extension(compat): Extension<CompatState>,
+    State(compat): State<CompatState>,
     Caller(uid): Caller,
     context: RequestContext,
     Query(params): Query<Params>,

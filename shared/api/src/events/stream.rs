@@ -1,12 +1,13 @@
 //! One stream of events: the initial jobs, then every change, and heartbeats in between.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{Job, Timestamp};
-use flow::Services;
 use flow::job_changes::Follower;
+use flow::ports::{Clock, JobStore};
 use futures_util::future::BoxFuture;
 use futures_util::{Stream, stream};
 use tokio_util::sync::CancellationToken;
@@ -27,27 +28,29 @@ const PACE: Duration = Duration::from_millis(100);
 /// Makes the stream. The jobs in `first` are sent before anything else. Without a permit the stream ends as soon as all
 /// changes up to now are sent.
 pub fn events(
-    services: &Services,
+    store: Arc<dyn JobStore>,
+    clock: Arc<dyn Clock>,
     stream_permits: &StreamPermits,
     permit: Option<StreamPermit>,
     follower: Follower,
     first: VecDeque<Job>,
 ) -> impl Stream<Item = flow::Result<Bytes>> + Send + use<> {
-    let (clock, lasts) = (services.clock.clone(), stream_permits.stream_lasts());
+    let (until_deadline, lasts) = (Arc::clone(&clock), stream_permits.stream_lasts());
     let ends = StreamEnd {
-        deadline: Box::pin(async move { clock.sleep(lasts).await }),
+        deadline: Box::pin(async move { until_deadline.sleep(lasts).await }),
         token: permit.as_ref().map_or_else(|| stream_permits.shutdown(), |permit| permit.ends.clone()),
     };
     let stays_open = permit.is_some();
     let events = EventStream {
-        services: services.clone(),
+        last_sent_at: clock.now(),
+        store,
+        clock,
         follower,
         pending: first,
         retry_sent: false,
         behind: true,
         has_read: false,
         stays_open,
-        last_sent_at: services.now(),
     };
     stream::unfold((ends, events, permit), |(mut ends, mut events, permit)| async move {
         let frame = tokio::select! {
@@ -74,7 +77,8 @@ impl StreamEnd {
 }
 
 struct EventStream {
-    services: Services,
+    store: Arc<dyn JobStore>,
+    clock: Arc<dyn Clock>,
     follower: Follower,
     /// Jobs that are still to be sent.
     pending: VecDeque<Job>,
@@ -105,7 +109,7 @@ impl EventStream {
     async fn next_event(&mut self) -> flow::Result<Option<Bytes>> {
         loop {
             if let Some(job) = self.pending.pop_front() {
-                let frame = frame(&self.services, &job).await?;
+                let frame = frame(&*self.store, &job).await?;
                 return Ok(Some(self.send(frame)));
             }
             if self.behind {
@@ -121,7 +125,7 @@ impl EventStream {
 
     async fn read_changes(&mut self) -> flow::Result<()> {
         if std::mem::replace(&mut self.has_read, true) {
-            self.services.clock.sleep(PACE).await;
+            self.clock.sleep(PACE).await;
         }
         (self.pending, self.behind) = self.follower.look().await?;
         Ok(())
@@ -129,25 +133,25 @@ impl EventStream {
 
     /// Waits for a change; false when a heartbeat is due first.
     async fn changed_before_heartbeat(&mut self) -> bool {
-        let silence = self.last_sent_at.until(self.services.now());
+        let silence = self.last_sent_at.until(self.clock.now());
         tokio::select! {
             () = self.follower.woken() => {
                 self.behind = true;
                 true
             }
-            () = self.services.clock.sleep(HEARTBEAT.saturating_sub(silence)) => false,
+            () = self.clock.sleep(HEARTBEAT.saturating_sub(silence)) => false,
         }
     }
 
     fn send(&mut self, text: impl Into<Bytes>) -> Bytes {
-        self.last_sent_at = self.services.now();
+        self.last_sent_at = self.clock.now();
         text.into()
     }
 }
 
 /// The event of a job: its data is what the job's own route shows, its id the time of the last change.
-async fn frame(services: &Services, job: &Job) -> flow::Result<String> {
-    let view = jobs::view(services, job).await?;
+async fn frame(store: &dyn JobStore, job: &Job) -> flow::Result<String> {
+    let view = jobs::view(store, job).await?;
     let invalid = |why| flow::Error::new(flow::Kind::Invalid, "events.frame", job.id).because(why);
     // The JSON is one line: line ends within texts are escaped.
     let data = serde_json::to_string(&view).map_err(invalid)?;

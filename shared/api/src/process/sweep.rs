@@ -4,11 +4,10 @@ use axum::body::Body;
 use axum::extract::State;
 use domain::Code;
 use edge::{Json, Problem};
+use flow::Services;
 use flow::sweep::{DEFAULT_LIMIT, Swept};
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use super::Deps;
 
 const MAX_BODY_BYTES: usize = 4096;
 const MAX_LIMIT: usize = 100_000;
@@ -18,10 +17,10 @@ struct Request {
     limit: Option<usize>,
 }
 
-pub async fn sweep(State(deps): State<Deps>, body: Body) -> Result<Json<Value>, Problem> {
+pub async fn sweep(State(services): State<Services>, body: Body) -> Result<Json<Value>, Problem> {
     let limit = limit(body).await?;
     let Swept { enqueued, recovered, finished_effects, expired, blobs_deleted, forgotten, corrected } =
-        flow::sweep::sweep(&deps.services, limit).await?;
+        flow::sweep::sweep(&services, limit).await?;
     Ok(Json(json!({
         "enqueued": enqueued,
         "recovered": recovered,

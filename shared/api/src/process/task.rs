@@ -1,5 +1,6 @@
 //! `POST /v2/sync/process`: runs one delivered task and answers the queue.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -7,18 +8,20 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::{Code, Status, Timestamp};
 use edge::{Json, Problem};
-use flow::ports::TaskBody;
-use flow::process::{Outcome, Skip};
+use flow::ports::{Clock, TaskBody};
+use flow::process::{Outcome, Skip, Worker};
 use serde_json::json;
-
-use super::Deps;
 
 /// The size of a task's body: a task consists of ids and a number.
 const MAX_BODY_BYTES: usize = 4096;
 /// The wait after which the queue asks a saturated instance again.
 const BUSY_RETRY: Duration = Duration::from_secs(5);
 
-pub async fn process(State(deps): State<Deps>, body: Body) -> Result<Response, Problem> {
+pub async fn process(
+    State(worker): State<Arc<Worker>>,
+    State(clock): State<Arc<dyn Clock>>,
+    body: Body,
+) -> Result<Response, Problem> {
     let Ok(bytes) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
         return Ok(malformed("its body is too long"));
     };
@@ -27,12 +30,11 @@ pub async fn process(State(deps): State<Deps>, body: Body) -> Result<Response, P
         // A redelivery would not help: the answer is 200, and the log has an error.
         Err(why) => return Ok(malformed(&why.to_string())),
     };
-    let outcome = deps
-        .worker
+    let outcome = worker
         .run(&task)
         .await
         .map_err(|error| Problem::new(Code::StoreUnavailable, "The job store cannot be reached.").because(error))?;
-    answer(outcome, deps.services.now())
+    answer(outcome, clock.now())
 }
 
 fn malformed(why: &str) -> Response {

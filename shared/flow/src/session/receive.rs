@@ -5,8 +5,7 @@ use subtle::ConstantTimeEq;
 
 use super::expected;
 use crate::error::Result;
-use crate::ports::{BlobName, Expected};
-use crate::services::Services;
+use crate::ports::{BlobName, Expected, JobStore};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -26,8 +25,8 @@ pub enum Found {
 }
 
 /// Finds a file of a session whose address has this secret.
-pub async fn find(services: &Services, job: JobId, index: usize, secret: &str) -> Result<Found> {
-    let Some(job) = services.store.job(job).await? else { return Ok(Found::Nothing) };
+pub async fn find(store: &dyn JobStore, job: JobId, index: usize, secret: &str) -> Result<Found> {
+    let Some(job) = store.job(job).await? else { return Ok(Found::Nothing) };
     let Some(file) = job.files.get(index) else { return Ok(Found::Nothing) };
     let Some(url) = file.upload.as_ref().and_then(|upload| upload.url.as_ref()) else { return Ok(Found::Nothing) };
     if !bool::from(url.expose().as_bytes().ct_eq(secret.as_bytes())) {
