@@ -97,7 +97,7 @@ async fn unanswered_storage_call_times_out() {
     assert_line(
         &line,
         "WARN",
-        &["blobs.finish has an unknown outcome", "bucket `afterword-audio`: no answer within 2 s"],
+        &["blobs.finish has an unknown outcome", "bucket `afterword-audio`: no answer within 5 s"],
     );
     cloud.storage.heal();
     client.assert_empty().await;
@@ -105,7 +105,7 @@ async fn unanswered_storage_call_times_out() {
     let job = client.accepted(&[Recording::short(T0)]).await;
     let watch = Stopwatch::start();
     let line = logged_of_job(&process, NOT_NOW, &job).await;
-    assert_line(&line, "WARN", &["blobs.read", "no answer within 2 s", &job]);
+    assert_line(&line, "WARN", &["blobs.read", "no answer within 5 s", &job]);
     process.log.wait_step("put_back", &job).await;
     assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
     cloud.storage.heal();

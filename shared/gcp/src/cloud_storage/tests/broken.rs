@@ -134,8 +134,10 @@ async fn unanswered_write_ends_within_time_limit() {
     let at = fixture_with(impatient()).await;
     at.cloud.order(Op::Insert, Fault::Stall, 20);
     let error = at.write(b"sound").await.unwrap_err();
-    assert_eq!((error.kind, at.cloud.count(Op::Insert)), (Kind::Unknown, 3));
+    assert_eq!(error.kind, Kind::Unknown);
     assert!(error.to_string().contains("no answer within 0.2 s"), "{error}");
+    // On a busy machine a try may end before the service has counted it.
+    assert!((2..=3).contains(&at.cloud.count(Op::Insert)), "{} tries", at.cloud.count(Op::Insert));
     assert_eq!(at.stored(), None);
 }
 
