@@ -97,5 +97,4 @@ pub fn purge(db: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
 }
 
 #[cfg(test)]
-#[path = "tests/table.rs"]
 mod tests;

@@ -180,5 +180,4 @@ impl Upcoming {
 }
 
 #[cfg(test)]
-#[path = "tests/upcoming.rs"]
 mod tests;
