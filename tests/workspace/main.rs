@@ -7,8 +7,8 @@ mod dependencies;
 mod documents;
 mod errors;
 mod makefile;
+mod modules;
 mod names;
-
 mod openapi;
 mod setup;
 mod third_party;
