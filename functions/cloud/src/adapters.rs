@@ -122,7 +122,7 @@ fn storage_settings(options: &Options) -> gcp::cloud_storage::Settings {
     settings.endpoint = options.environment.storage.clone();
     settings.grpc_endpoint = options.environment.storage_grpc.clone();
     settings.policy.attempt = settings.policy.attempt.min(options.longest_call());
-    settings.policy.total = settings.policy.total.min(options.longest_call());
+    settings.policy.retry.total = settings.policy.retry.total.min(options.longest_call());
     settings
 }
 

@@ -11,8 +11,6 @@ use crate::ports::Clock;
 pub struct RetryPolicy {
     /// The most tries, including the first.
     pub tries: u32,
-    /// The time limit of one try: a request with its answer, or the next bytes of a read.
-    pub attempt: Duration,
     /// The time limit of all tries together, including the pauses.
     pub total: Duration,
     /// The pause before the second try; it doubles with each further one.
@@ -20,10 +18,10 @@ pub struct RetryPolicy {
     pub longest_pause: Duration,
 }
 
-/// For calls of ports whose adapter does not retry itself. All of it together stays far below a lease.
+/// For calls of ports whose adapter does not retry itself. The adapter limits the time of each try. All of it together
+/// stays far below a lease.
 const IN_PLACE: RetryPolicy = RetryPolicy {
     tries: 3,
-    attempt: Duration::from_secs(10),
     total: Duration::from_secs(20),
     first_pause: Duration::from_millis(50),
     longest_pause: Duration::from_secs(2),

@@ -33,7 +33,7 @@ pub use uploads::GcsUploads;
 
 use fault::Call;
 
-pub use crate::retry_policy::RetryPolicy;
+pub use crate::retry_policy::{CallPolicy, RetryPolicy};
 
 use crate::reconnect::Reconnect;
 use crate::retry_policy::Retrying;
@@ -53,7 +53,7 @@ pub struct Settings {
     pub endpoint: Option<String>,
     /// The address for gRPC; `None` means the same as for JSON REST.
     pub grpc_endpoint: Option<String>,
-    pub policy: RetryPolicy,
+    pub policy: CallPolicy,
 }
 
 impl Settings {
@@ -63,18 +63,17 @@ impl Settings {
     }
 }
 
-fn policy() -> RetryPolicy {
-    RetryPolicy {
+fn policy() -> CallPolicy {
+    let retry = RetryPolicy {
         tries: 5,
-        // The time limit of one try. A chunk is 1 MiB: a connection that is slower than this is as good as
-        // dead.
-        attempt: Duration::from_secs(20),
         total: Duration::from_secs(60),
         // Google asks for an exponential back-off that starts near one second; most 503 responses are over
         // sooner.
         first_pause: Duration::from_millis(250),
         longest_pause: Duration::from_secs(8),
-    }
+    };
+    // A chunk is 1 MiB: a connection that is slower than this is as good as dead.
+    CallPolicy { attempt: Duration::from_secs(20), retry }
 }
 
 /// Describes the bucket in error messages and remedies.

@@ -8,6 +8,14 @@ pub use flow::retry::RetryPolicy;
 use flow::retry::with_doubt;
 use flow::{Error, Kind, Result};
 
+/// How long and how often a call of a service is tried.
+#[derive(Clone, Debug)]
+pub struct CallPolicy {
+    /// The time limit of one try: a request with its answer, or the next bytes of a read.
+    pub attempt: Duration,
+    pub retry: RetryPolicy,
+}
+
 /// Builds the error of an operation whose time limit was reached. The operation knows whether it may
 /// have taken effect.
 pub trait TimedOut {
@@ -15,7 +23,7 @@ pub trait TimedOut {
 }
 
 pub struct Retrying<'a> {
-    pub policy: &'a RetryPolicy,
+    pub policy: &'a CallPolicy,
     pub clock: &'a dyn Clock,
     pub random: &'a dyn Random,
 }
@@ -37,7 +45,7 @@ impl Retrying<'_> {
                     Err(error) => error,
                 };
                 unsure |= error.kind == Kind::Unknown;
-                match self.policy.pause(tried, &error, self.random.unit()) {
+                match self.policy.retry.pause(tried, &error, self.random.unit()) {
                     Some(pause) => {
                         tracing::debug!(%error, tried, "trying again");
                         *last_cause.lock().unwrap_or_else(PoisonError::into_inner) = error.source;
@@ -50,13 +58,15 @@ impl Retrying<'_> {
         // The last error tells more than the fact that the time limit was reached.
         let late = || {
             let (late, last_cause) =
-                (call.late(self.policy.total), last_cause.lock().unwrap_or_else(PoisonError::into_inner).take());
+                (call.late(self.policy.retry.total), last_cause.lock().unwrap_or_else(PoisonError::into_inner).take());
             match last_cause {
                 Some(last_cause) => late.because(last_cause),
                 None => late,
             }
         };
-        tokio::time::timeout(self.policy.total, Box::pin(all)).await.unwrap_or_else(|_| Err(late().after_retries()))
+        tokio::time::timeout(self.policy.retry.total, Box::pin(all))
+            .await
+            .unwrap_or_else(|_| Err(late().after_retries()))
     }
 
     /// Makes one try within its time limit.

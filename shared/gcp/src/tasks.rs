@@ -26,7 +26,7 @@ pub use settings::{CloudTasksSettings, TaskOidc};
 use crate::diagnosis::Service;
 use crate::invalid_setting::InvalidSetting;
 use crate::reconnect::Reconnect;
-use crate::retry_policy::{RetryPolicy, Retrying, TimedOut};
+use crate::retry_policy::{CallPolicy, RetryPolicy, Retrying, TimedOut};
 
 const PRODUCTION: &str = "https://cloudtasks.googleapis.com";
 
@@ -38,7 +38,7 @@ pub struct CloudTasks {
     settings: CloudTasksSettings,
     service: Service,
     creating: Creating,
-    policy: RetryPolicy,
+    policy: CallPolicy,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     /// Created with the first call, so that a function starts without Google.
@@ -53,13 +53,13 @@ impl CloudTasks {
     ) -> std::result::Result<Self, InvalidSetting> {
         settings.check()?;
         let creating = Creating::new(&settings);
-        let policy = RetryPolicy {
+        let retry = RetryPolicy {
             tries: TRIES,
-            attempt: settings.attempt,
             total: settings.deadline,
             first_pause: FIRST_PAUSE,
             longest_pause: settings.deadline,
         };
+        let policy = CallPolicy { attempt: settings.attempt, retry };
         Ok(Self {
             service: service(&settings),
             settings,

@@ -150,7 +150,7 @@ impl Reading {
         self.breaks += 1;
         self.broke_at = self.at;
         let retrying = self.storage.tries();
-        let pause = retrying.policy.pause(self.breaks, &error, retrying.random.unit());
+        let pause = retrying.policy.retry.pause(self.breaks, &error, retrying.random.unit());
         let Some(pause) = pause else { return Err(error.after_retries()) };
         self.storage.clock.sleep(pause).await;
         self.response = open(&self.storage, &self.name, self.at, self.generation).await?;

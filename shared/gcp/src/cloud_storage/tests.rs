@@ -52,15 +52,16 @@ async fn fixture() -> Fixture {
 }
 
 /// A policy that gives up soon, for tests in which a request hangs.
-fn impatient() -> RetryPolicy {
-    RetryPolicy { tries: 3, attempt: Duration::from_millis(200), total: Duration::from_secs(5), ..policy() }
+fn impatient() -> CallPolicy {
+    let retry = RetryPolicy { tries: 3, total: Duration::from_secs(5), ..policy().retry };
+    CallPolicy { attempt: Duration::from_millis(200), retry }
 }
 
-async fn fixture_with(policy: RetryPolicy) -> Fixture {
+async fn fixture_with(policy: CallPolicy) -> Fixture {
     at(CloudStorage::start(BUCKET).await, policy)
 }
 
-fn at(cloud: CloudStorage, policy: RetryPolicy) -> Fixture {
+fn at(cloud: CloudStorage, policy: CallPolicy) -> Fixture {
     cloud.set_time(UNIX_EPOCH + Duration::from_millis(T0.millis().unsigned_abs()));
     let (storage, clock) = storage(Settings { policy, ..settings(&cloud) });
     if cloud.is_elsewhere() {

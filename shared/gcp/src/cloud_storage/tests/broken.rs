@@ -143,7 +143,9 @@ async fn unanswered_write_ends_within_time_limit() {
 
 #[tokio::test]
 async fn all_tries_share_one_deadline() {
-    let at = fixture_with(RetryPolicy { tries: 100, total: Duration::from_millis(500), ..impatient() }).await;
+    let CallPolicy { attempt, retry } = impatient();
+    let retry = RetryPolicy { tries: 100, total: Duration::from_millis(500), ..retry };
+    let at = fixture_with(CallPolicy { attempt, retry }).await;
     at.cloud.order(Op::Insert, Fault::Stall, 200);
     let error = at.write(b"sound").await.unwrap_err();
     assert_eq!(error.kind, Kind::Unknown);

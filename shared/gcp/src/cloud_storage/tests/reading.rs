@@ -9,7 +9,7 @@ async fn with_sound() -> (Fixture, Vec<u8>) {
     with_sound_and(policy()).await
 }
 
-async fn with_sound_and(policy: RetryPolicy) -> (Fixture, Vec<u8>) {
+async fn with_sound_and(policy: CallPolicy) -> (Fixture, Vec<u8>) {
     let at = fixture_with(policy).await;
     let bytes = sound(900_001);
     at.cloud.put(name().as_str(), bytes.clone());
