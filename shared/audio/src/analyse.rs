@@ -9,9 +9,9 @@ use crate::detect::Region;
 use crate::error::AudioError;
 use crate::input::Input;
 use crate::listening::Listening;
-use crate::moments::RestartPoints;
 use crate::progress::{Progress, Resume, pack_found, place_analysing};
-use crate::samples::{MomentStart, Next, Samples};
+use crate::restart_points::RestartPoints;
+use crate::samples::{Next, ReachedPoint, Samples};
 use crate::segment::{SegmentRules, Span};
 use crate::stats::ReadStats;
 use crate::stretches::levels;
@@ -86,10 +86,10 @@ pub fn analyse<'r>(
     analyse_resumable((survey, &RestartPoints::default()), format, input, rules, detector, on)
 }
 
-/// Like [`analyse`], with the moments that the survey passed. It continues where an earlier delivery stopped and
+/// Like [`analyse`], with the restart points that the survey passed. It continues where an earlier delivery stopped and
 /// reports its progress. The input begins at the byte that [`Progress::byte`](crate::Progress::byte) returns.
 pub fn analyse_resumable<'r>(
-    (survey, moments): (Survey, &RestartPoints),
+    (survey, points): (Survey, &RestartPoints),
     format: &Format,
     input: impl Into<Input<'r>>,
     rules: &SegmentRules,
@@ -99,8 +99,8 @@ pub fn analyse_resumable<'r>(
     if !survey.audible {
         return Ok(Analysis::inaudible(survey));
     }
-    let from = on.from.filter(|from| from.found().is_some()).and_then(Progress::moment);
-    let samples = Samples::opened_at(from, format, input)?.with_moments(moments.clone());
+    let from = on.from.filter(|from| from.found().is_some()).and_then(Progress::restart_point);
+    let samples = Samples::opened_at(from, format, input)?.with_restart_points(points.clone());
     analyse_samples(survey, samples, rules, detector, on)
 }
 
@@ -112,32 +112,32 @@ pub(crate) fn analyse_samples(
     on: Resume<'_>,
 ) -> Result<Analysis, AudioError> {
     let (mut samples, mut listening) = (samples.conditioned(), Listening::new(*rules, survey.mix, detector));
-    // What lies before the moment at which this run continues has been closed and reported already.
+    // What lies before the restart point at which this run continues has been closed and reported already.
     let mut closed = None;
-    let found = on.from.and_then(|from| Some((from.moment().copied()?, from.found()?)));
-    if let Some((moment, found)) = found {
-        samples.resume_at(&moment, ReadStats::default())?;
+    let found = on.from.and_then(|from| Some((from.restart_point().copied()?, from.found()?)));
+    if let Some((point, found)) = found {
+        samples.resume_at(&point, ReadStats::default())?;
         listening = listening.resuming_from(found.clone());
-        closed = Some(moment.number);
-    } else if !samples.moments().is_empty() {
+        closed = Some(point.number);
+    } else if !samples.restart_points().is_empty() {
         // The first pass is over; this checkpoint saves a later delivery from repeating it.
-        (on.tell)(place_analysing(None), pack_found(None, samples.moments(), &survey, listening.found()));
+        (on.tell)(place_analysing(None), pack_found(None, samples.restart_points(), &survey, listening.found()));
     }
-    let (grid, moments) = (samples.grid(), samples.moments().clone());
+    let (grid, points) = (samples.grid(), samples.restart_points().clone());
     while let Some(next) = samples.next()? {
         match next {
             Next::Samples(piece) => listening.push(piece),
-            Next::Moment(MomentStart { number, sample, warm }) if grid.is_for_listeners(number) => {
+            Next::RestartPoint(ReachedPoint { number, sample, warm }) if grid.is_for_listeners(number) => {
                 if closed != Some(number) {
                     listening.close_part(sample);
                     (on.tell)(
                         place_analysing(Some(number)),
-                        pack_found(Some(number), &moments, &survey, listening.found()),
+                        pack_found(Some(number), &points, &survey, listening.found()),
                     );
                 }
                 listening.begin(sample, warm);
             }
-            Next::Moment(_) => {}
+            Next::RestartPoint(_) => {}
         }
     }
     Analysis::of(survey, listening)

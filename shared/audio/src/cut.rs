@@ -8,8 +8,8 @@ use crate::error::AudioError;
 use crate::grid::Grid;
 use crate::input::Input;
 use crate::mix::MixedSamples;
-use crate::moments::RestartPoints;
 use crate::resample::RATE;
+use crate::restart_points::RestartPoints;
 use crate::samples::Samples;
 use crate::segment::Span;
 
@@ -31,9 +31,9 @@ pub fn cut<'r>(
     cut_samples(MixedSamples::new(Samples::new(format, input)?, levels), spans, sink)
 }
 
-/// Like [`cut`], but decoding begins at the last known moment before the first span; `input` begins at that moment's
-/// byte ([`RestartPoints::byte_for`]). Between spans that lie far apart, decoding jumps to the next known moment. `report` is
-/// called with the moments when new ones were passed.
+/// Like [`cut`], but decoding begins at the last known restart point before the first span; `input` begins at that
+/// restart point's byte ([`RestartPoints::byte_for`]). Between spans that lie far apart, decoding jumps to the next
+/// known restart point. `report` is called with the restart points when new ones were passed.
 pub fn cut_resumable<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
@@ -44,7 +44,7 @@ pub fn cut_resumable<'r>(
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
     let from = spans.first().and_then(|first| known.last_until_sample(sample_at(first.start_ms), Grid::default()));
-    let samples = Samples::opened_at(from, format, input)?.with_moments(known.clone());
+    let samples = Samples::opened_at(from, format, input)?.with_restart_points(known.clone());
     cut_samples_onward(MixedSamples::new(samples, levels), spans, report, sink)
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn cut_samples_onward(
     let open = Open::new(first);
     // The number of the first sample of the next piece.
     let at = jump(&mut samples, 0, &open)?;
-    cut_reporting_moments(samples, at, open, left, report, sink)
+    cut_reporting_restart_points(samples, at, open, left, report, sink)
 }
 
 /// `at` is the number of the first sample that comes, and then of each piece. The open span may hold some samples
@@ -82,10 +82,10 @@ pub(crate) fn cut_from(
     left: impl Iterator<Item = Span>,
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
-    cut_reporting_moments(samples, at, open, left, &mut |_| {}, sink)
+    cut_reporting_restart_points(samples, at, open, left, &mut |_| {}, sink)
 }
 
-fn cut_reporting_moments(
+fn cut_reporting_restart_points(
     mut samples: MixedSamples<'_>,
     mut at: u64,
     mut open: Open,
@@ -93,7 +93,7 @@ fn cut_reporting_moments(
     report: &mut dyn FnMut(&RestartPoints),
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
-    let mut known = samples.moments().len();
+    let mut known = samples.restart_points().len();
     while let Some(piece) = samples.next_piece()? {
         while open.take(at, piece) {
             let full = match left.next() {
@@ -109,9 +109,9 @@ fn cut_reporting_moments(
             }
         }
         at += piece.len() as u64;
-        if samples.moments().len() > known {
-            known = samples.moments().len();
-            report(samples.moments());
+        if samples.restart_points().len() > known {
+            known = samples.restart_points().len();
+            report(samples.restart_points());
         }
         at = jump(&mut samples, at, &open)?;
     }
@@ -122,13 +122,14 @@ fn cut_reporting_moments(
     Ok(())
 }
 
-/// Jumps to the last known moment before a span, if that lies ahead. Returns the sample at which reading continues.
+/// Jumps to the last known restart point before a span, if that lies ahead. Returns the sample at which reading
+/// continues.
 fn jump(samples: &mut MixedSamples<'_>, at: u64, open: &Open) -> Result<u64, AudioError> {
     let grid = samples.grid();
-    let moment = samples.moments().last_until_sample(sample_at(open.span.start_ms), grid).copied();
-    match moment.map(|moment| (moment, grid.at(moment.number))) {
-        Some((moment, ahead)) if ahead > at => {
-            samples.resume_at(&moment)?;
+    let point = samples.restart_points().last_until_sample(sample_at(open.span.start_ms), grid).copied();
+    match point.map(|point| (point, grid.at(point.number))) {
+        Some((point, ahead)) if ahead > at => {
+            samples.resume_at(&point)?;
             Ok(ahead)
         }
         _ => Ok(at),

@@ -15,7 +15,7 @@ pub enum AudioError {
     /// The position that an earlier delivery saved does not exist in this file, so the recording has to be heard from
     /// its start.
     #[error("the saved position does not exist in the recording")]
-    NoSuchMoment,
+    NoSuchRestartPoint,
     /// The file was given as a stream, but its index may be anywhere in it, so it needs random access.
     #[error("the file needs random access, and cannot be read as a stream")]
     NeedsRanges,

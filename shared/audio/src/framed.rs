@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::channels::Tracks;
 use crate::error::AudioError;
 use crate::frames::{Damage, Frames};
-use crate::moments::Moment;
 use crate::packed::{Packer, Unpacker};
+use crate::restart_points::RestartPoint;
 use crate::rolling::{Lead, Rolling};
 use crate::sound;
 use crate::steps::{RestartPoint, Step, Steps};
@@ -54,12 +54,12 @@ impl Steps for Framed<'_> {
         }))
     }
 
-    fn resume_at(&mut self, moment: &Moment, out: &mut Tracks) -> Result<bool, AudioError> {
+    fn resume_at(&mut self, point: &RestartPoint, out: &mut Tracks) -> Result<bool, AudioError> {
         self.decoder.forget();
-        while self.decoder.given() < moment.steps {
+        while self.decoder.given() < point.steps {
             let place = self.frames.place();
             let Some(frame) = self.frames.next_frame()? else { return Ok(false) };
-            if self.decoder.given() < moment.first {
+            if self.decoder.given() < point.first {
                 self.decoder.pass(1);
             } else {
                 self.decoder.lead(frame, place);

@@ -2,8 +2,8 @@
 //! no files and reads no clock.
 //!
 //! [`survey`] finds which channels of a recording hold sound. [`analyse`] finds its segments and the gain for each
-//! stretch of time; [`survey_and_analyse`] does both in one pass if the recording has one channel. [`cut`] then fetches the
-//! samples of the segments, or [`cut_packets`] the Opus packets that cover them. So a recording with one channel is
+//! stretch of time; [`survey_and_analyse`] does both in one pass if the recording has one channel. [`cut`] then fetches
+//! the samples of the segments, or [`cut_packets`] the Opus packets that cover them. So a recording with one channel is
 //! decoded twice, one with several channels three times, and a short one once, because its samples are kept. All
 //! functions stream: a recording of any length takes less than 64 MiB, most of it for the kept samples of a short
 //! recording or the loudness track of a very long one.
@@ -32,7 +32,6 @@ mod leveller;
 mod listening;
 mod mix;
 mod mix_listeners;
-mod moments;
 mod mulaw;
 mod opus;
 mod outline;
@@ -42,6 +41,7 @@ mod pcm;
 mod phase_shift;
 mod progress;
 mod resample;
+mod restart_points;
 mod rolling;
 mod sample;
 mod samples;
@@ -66,10 +66,10 @@ pub use frame_decoder::{Decoded, FrameDecoder};
 pub use frames::{Damage, Frames, MAX_FRAME_BYTES};
 pub use input::{Input, Ranges};
 pub use kept::Kept;
-pub use moments::RestartPoints;
 pub use packets::{Cut, Packets, cut_packets, has_packets};
 pub use progress::{Progress, Resume};
 pub use resample::RATE;
+pub use restart_points::RestartPoints;
 pub use sample::{SAMPLE, SAMPLE_FORMAT, sample_samples};
 pub use samples::MAX_DURATION;
 pub use segment::{SegmentRules, Span, segments};

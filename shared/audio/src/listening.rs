@@ -1,9 +1,9 @@
-//! Finds where there is speech, part by part. At each moment the detector restarts, and what was found before it
+//! Finds where there is speech, part by part. At each restart point the detector restarts, and what was found before it
 //! becomes final.
 //!
-//! A part ends where it can be split: in the pause around the moment, or, if speech continues across the moment, where
-//! it is quietest in the two seconds before. So a part needs nothing of the part before it but the time at which that
-//! ended.
+//! A part ends where it can be split: in the pause around the restart point, or, if speech continues across the restart
+//! point, where it is quietest in the two seconds before. So a part needs nothing of the part before it but the time at
+//! which that ended.
 
 use domain::levels::{Mix, Stretch};
 
@@ -17,7 +17,7 @@ use crate::segment::{PADDING_MS, QUIET_MS, SegmentRules, Span, segments_within, 
 use crate::stretches::Voices;
 use crate::track::Track;
 
-/// Speech that continues across a moment is cut within this time before it.
+/// Speech that continues across a restart point is cut within this time before it.
 const CUT_WITHIN_MS: u32 = 2_000;
 const SAMPLES_A_MS: u64 = RATE as u64 / 1000;
 
@@ -28,15 +28,15 @@ pub(crate) struct SpeechSegment {
     pub speech_ms: u32,
 }
 
-/// The results for everything before a moment.
+/// The results for everything before a restart point.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Found {
     pub segments: Vec<SpeechSegment>,
     /// The gain and mix of each stretch, in order.
     pub stretches: Vec<Stretch>,
-    /// The end of the part before the moment; the next part does not reach back across it.
+    /// The end of the part before the restart point; the next part does not reach back across it.
     pub part_ends_ms: u32,
-    /// If speech continues across the moment, the time from which it belongs to the next part.
+    /// If speech continues across the restart point, the time from which it belongs to the next part.
     pub open_ms: Option<u32>,
     /// The regions of the parts that this run listened to.
     #[cfg(test)]
@@ -49,7 +49,7 @@ pub(crate) struct Listening<'d> {
     mix: Mix,
     listeners: MixListeners<'d>,
     track: Track,
-    /// The moment at which the part begins, and the time from which it was listened to.
+    /// The restart point at which the part begins, and the time from which it was listened to.
     begins_ms: u32,
     listens_from_ms: u32,
     found: Found,
@@ -61,13 +61,13 @@ impl<'d> Listening<'d> {
         Self { rules, mix, listeners, track, begins_ms: 0, listens_from_ms: 0, found }
     }
 
-    /// Continues from a moment with the results for everything before it. The next call has to be
-    /// [`begin`](Self::begin) with that moment.
+    /// Continues from a restart point with the results for everything before it. The next call has to be
+    /// [`begin`](Self::begin) with that restart point.
     pub fn resuming_from(self, found: Found) -> Self {
         Self { found, ..self }
     }
 
-    /// The results for everything before the last moment.
+    /// The results for everything before the last restart point.
     pub fn found(&self) -> &Found {
         &self.found
     }
@@ -76,17 +76,17 @@ impl<'d> Listening<'d> {
         self.listeners.push(piece, &mut self.track);
     }
 
-    /// Ends the part at this moment.
-    pub fn close_part(&mut self, moment: u64) {
-        self.end_part(ms(moment), false);
+    /// Ends the part at this restart point.
+    pub fn close_part(&mut self, point: u64) {
+        self.end_part(ms(point), false);
     }
 
-    /// Begins a part at this moment. `warm` holds the samples just before it.
-    pub fn begin(&mut self, moment: u64, warm: Piece<'_>) {
+    /// Begins a part at this restart point. `warm` holds the samples just before it.
+    pub fn begin(&mut self, point: u64, warm: Piece<'_>) {
         // Levels belong to whole blocks.
         let warm = warm.last(warm.len().min(WARM) / BLOCK * BLOCK);
-        self.begins_ms = ms(moment);
-        self.listens_from_ms = ms(moment - warm.len() as u64);
+        self.begins_ms = ms(point);
+        self.listens_from_ms = ms(point - warm.len() as u64);
         self.track = Track::beginning_at(self.listens_from_ms);
         self.listeners.push(warm, &mut self.track);
     }
@@ -142,8 +142,8 @@ impl<'d> Listening<'d> {
             let start_ms = (from + region.start_ms).max(self.found.part_ends_ms);
             let end_ms = (from + region.end_ms).min(end_ms);
             match regions.last_mut() {
-                // A region that ends before the moment was judged in the part before, by a detector that heard all of
-                // it.
+                // A region that ends before the restart point was judged in the part before, by a detector that heard
+                // all of it.
                 _ if end_ms <= self.begins_ms => {}
                 Some(last) if start_ms < last.end_ms + MIN_PAUSE_MS => last.end_ms = last.end_ms.max(end_ms),
                 _ => regions.push(Region { start_ms, end_ms }),
@@ -152,8 +152,8 @@ impl<'d> Listening<'d> {
         regions
     }
 
-    /// Handles speech that continues across the moment: a short region is left to the next part, a longer one is cut
-    /// where it is quietest. Returns the end of this part.
+    /// Handles speech that continues across the restart point: a short region is left to the next part, a longer one is
+    /// cut where it is quietest. Returns the end of this part.
     fn leave_open(&mut self, regions: &mut Vec<Region>, last: Region, end_ms: u32) -> u32 {
         let from_ms = end_ms.saturating_sub(CUT_WITHIN_MS);
         let cut = match self.track.quietest(from_ms, end_ms, QUIET_MS) {

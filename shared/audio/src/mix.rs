@@ -12,9 +12,9 @@ use domain::levels::{Mix, Stretch};
 use crate::channels::Piece;
 use crate::error::AudioError;
 use crate::grid::Grid;
-use crate::moments::{Moment, RestartPoints};
 use crate::phase_shift::PhaseShift;
 use crate::resample::RATE;
+use crate::restart_points::{RestartPoint, RestartPoints};
 use crate::samples::{Next, Samples};
 use crate::stats::ReadStats;
 
@@ -155,7 +155,7 @@ pub(crate) struct MixedSamples<'r> {
     levels: Levels,
     mixer: Mixer,
     out: Vec<f32>,
-    /// How many of the next samples lie before the last moment and are dropped.
+    /// How many of the next samples lie before the last restart point and are dropped.
     before: usize,
     over: bool,
 }
@@ -166,19 +166,19 @@ impl<'r> MixedSamples<'r> {
         Self { samples, levels, mixer, out: Vec::new(), before: 0, over: false }
     }
 
-    /// Jumps to a known moment that lies ahead.
-    pub fn resume_at(&mut self, moment: &Moment) -> Result<(), AudioError> {
-        // What the mixer still holds lies before the moment, so it is dropped.
+    /// Jumps to a known restart point that lies ahead.
+    pub fn resume_at(&mut self, point: &RestartPoint) -> Result<(), AudioError> {
+        // What the mixer still holds lies before the restart point, so it is dropped.
         self.mixer = Mixer::new(&Levels::default());
-        self.samples.resume_at(moment, ReadStats::default())
+        self.samples.resume_at(point, ReadStats::default())
     }
 
     pub fn grid(&self) -> Grid {
         self.samples.grid()
     }
 
-    pub fn moments(&self) -> &RestartPoints {
-        self.samples.moments()
+    pub fn restart_points(&self) -> &RestartPoints {
+        self.samples.restart_points()
     }
 
     /// Returns the next samples, possibly none; `None` at the end.
@@ -192,8 +192,9 @@ impl<'r> MixedSamples<'r> {
                 self.mixer.push(piece, &mut self.out);
                 self.drop_lead();
             }
-            Some(Next::Moment(begun)) => {
-                // The part before the moment ends here; the next one begins with the samples that lead to the moment.
+            Some(Next::RestartPoint(begun)) => {
+                // The part before the restart point ends here; the next one begins with the samples that lead to the
+                // restart point.
                 self.mixer.finish(&mut self.out);
                 let warm = begun.warm.len();
                 self.mixer = Mixer::beginning_at(&self.levels, begun.sample - warm as u64);

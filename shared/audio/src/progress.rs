@@ -1,13 +1,13 @@
-//! The checkpoint of listening to a recording: what a later delivery needs to continue at the last moment, in few
-//! bytes.
+//! The checkpoint of listening to a recording: what a later delivery needs to continue at the last restart point, in
+//! few bytes.
 
 use domain::levels::{Mix, Stretch};
 
 use crate::choice::Counts;
 use crate::listening::{Found, SpeechSegment};
-use crate::moments::{Moment, RestartPoints};
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
+use crate::restart_points::{RestartPoint, RestartPoints};
 use crate::segment::Span;
 use crate::stats::ReadStats;
 use crate::surveyed::Survey;
@@ -15,8 +15,8 @@ use crate::surveyed::Survey;
 /// A checkpoint; see the module.
 #[derive(Clone)]
 pub struct Progress {
-    moments: RestartPoints,
-    /// The moment at which listening continues; `None` for the start of its pass.
+    points: RestartPoints,
+    /// The restart point at which listening continues; `None` for the start of its pass.
     number: Option<u32>,
     stage: Stage,
 }
@@ -28,7 +28,7 @@ enum Stage {
     Listened,
 }
 
-/// The state of the first pass at a moment.
+/// The state of the first pass at a restart point.
 #[derive(Clone)]
 pub(crate) struct Surveying {
     /// The state of the source, as it packed itself.
@@ -56,13 +56,13 @@ impl Progress {
     /// is not used. Whoever changes what is heard, or how checkpoints are packed, has to raise it.
     pub const RULES: u32 = 2;
 
-    /// The checkpoint behind the last pass: nothing is left to listen to, and cutting begins at these moments.
-    pub fn listened(moments: RestartPoints) -> Self {
-        Self { moments, number: None, stage: Stage::Listened }
+    /// The checkpoint behind the last pass: nothing is left to listen to, and cutting begins at these restart points.
+    pub fn listened(points: RestartPoints) -> Self {
+        Self { points, number: None, stage: Stage::Listened }
     }
 
-    pub fn moments(&self) -> &RestartPoints {
-        &self.moments
+    pub fn restart_points(&self) -> &RestartPoints {
+        &self.points
     }
 
     /// A number that grows along the recording, over both passes.
@@ -78,14 +78,14 @@ impl Progress {
     pub fn byte(&self) -> u64 {
         match self.stage {
             Stage::Listened => 0,
-            _ => self.moment().map_or(0, |moment| moment.byte),
+            _ => self.restart_point().map_or(0, |point| point.byte),
         }
     }
 
-    /// The result of the first pass and the moments that it passed, if the first pass has ended.
+    /// The result of the first pass and the restart points that it passed, if the first pass has ended.
     pub fn survey(&self) -> Option<(Survey, RestartPoints)> {
         match &self.stage {
-            Stage::Analysing(found) => Some((found.0.clone(), self.moments.clone())),
+            Stage::Analysing(found) => Some((found.0.clone(), self.points.clone())),
             _ => None,
         }
     }
@@ -94,9 +94,9 @@ impl Progress {
         self.number
     }
 
-    /// The moment at which listening continues, unless that is the start of its pass.
-    pub(crate) fn moment(&self) -> Option<&Moment> {
-        self.moments.find(self.number?)
+    /// The restart point at which listening continues, unless that is the start of its pass.
+    pub(crate) fn restart_point(&self) -> Option<&RestartPoint> {
+        self.points.find(self.number?)
     }
 
     pub(crate) fn surveying(&self) -> Option<&Surveying> {
@@ -109,9 +109,9 @@ impl Progress {
 
     pub fn pack(&self) -> Vec<u8> {
         match &self.stage {
-            Stage::Surveying(surveying) => surveying.pack(self.number, &self.moments),
-            Stage::Analysing(found) => pack_found(self.number, &self.moments, &found.0, &found.1),
-            Stage::Listened => start_packing(LISTENED, None, &self.moments).bytes,
+            Stage::Surveying(surveying) => surveying.pack(self.number, &self.points),
+            Stage::Analysing(found) => pack_found(self.number, &self.points, &found.0, &found.1),
+            Stage::Listened => start_packing(LISTENED, None, &self.points).bytes,
         }
     }
 
@@ -123,7 +123,7 @@ impl Progress {
             return None;
         }
         let (stage, number) = (from.take_as::<u8>()?, from.take_as::<u32>()?.checked_sub(1));
-        let moments = RestartPoints::unpack(&mut from)?;
+        let points = RestartPoints::unpack(&mut from)?;
         let stage = match stage {
             SURVEYING => Stage::Surveying(Box::new(Surveying::unpack(&mut from)?)),
             ANALYSING => Stage::Analysing(Box::new((unpack_survey(&mut from)?, unpack_found(&mut from)?))),
@@ -131,10 +131,10 @@ impl Progress {
             _ => return None,
         };
         let known = match number {
-            Some(number) => moments.find(number).is_some(),
+            Some(number) => points.find(number).is_some(),
             None => !matches!(stage, Stage::Surveying(_)),
         };
-        (from.is_empty() && known).then_some(Self { moments, number, stage })
+        (from.is_empty() && known).then_some(Self { points, number, stage })
     }
 }
 
@@ -142,7 +142,7 @@ fn place(stage: u8, number: Option<u32>) -> u32 {
     u32::from(stage) << 16 | number.map_or(0, |number| number + 1).min(u32::from(u16::MAX))
 }
 
-/// The number fits into 16 bits: a recording of two days has 2,900 moments.
+/// The number fits into 16 bits: a recording of two days has 2,900 restart points.
 pub(crate) fn place_surveying(number: u32) -> u32 {
     place(SURVEYING, Some(number))
 }
@@ -151,18 +151,18 @@ pub(crate) fn place_analysing(number: Option<u32>) -> u32 {
     place(ANALYSING, number)
 }
 
-fn start_packing(stage: u8, number: Option<u32>, moments: &RestartPoints) -> Packer {
+fn start_packing(stage: u8, number: Option<u32>, points: &RestartPoints) -> Packer {
     let mut packer = Packer::default();
     packer.put(Progress::RULES);
     packer.put(stage);
     packer.put(number.map_or(0, |number| number + 1));
-    moments.pack(&mut packer);
+    points.pack(&mut packer);
     packer
 }
 
 impl Surveying {
-    pub fn pack(&self, number: Option<u32>, moments: &RestartPoints) -> Vec<u8> {
-        let mut to = start_packing(SURVEYING, number, moments);
+    pub fn pack(&self, number: Option<u32>, points: &RestartPoints) -> Vec<u8> {
+        let mut to = start_packing(SURVEYING, number, points);
         to.put_bytes(&self.source);
         self.stats.pack(&mut to);
         self.counts.pack(&mut to);
@@ -182,8 +182,8 @@ impl Surveying {
     }
 }
 
-pub(crate) fn pack_found(number: Option<u32>, moments: &RestartPoints, survey: &Survey, found: &Found) -> Vec<u8> {
-    let mut to = start_packing(ANALYSING, number, moments);
+pub(crate) fn pack_found(number: Option<u32>, points: &RestartPoints, survey: &Survey, found: &Found) -> Vec<u8> {
+    let mut to = start_packing(ANALYSING, number, points);
     to.put(survey.duration_ms);
     to.put(survey.dropped_bytes);
     to.put(survey.concealed_ms);

@@ -35,13 +35,13 @@ struct Packet {
     samples: usize,
 }
 
-/// The packets that lead to a moment.
+/// The packets that lead to a restart point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lead {
     /// The number of the first packet, and its position in the file.
     pub first: u64,
     pub place: u64,
-    /// The number of packets so far, including the last one that leads to the moment.
+    /// The number of packets so far, including the last one that leads to the restart point.
     pub given: u64,
 }
 

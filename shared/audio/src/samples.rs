@@ -18,9 +18,9 @@ use crate::frames::{Damage, Frames};
 use crate::grid::Grid;
 use crate::input::Input;
 use crate::kept::Replay;
-use crate::moments::{Moment, RestartPoints};
 use crate::packed::{Packer, Unpacker};
 use crate::resample::{RATE, Resampler, first_from};
+use crate::restart_points::{RestartPoint, RestartPoints};
 use crate::rolling::Rolling;
 use crate::sound;
 use crate::stats::ReadStats;
@@ -58,13 +58,13 @@ impl ChannelPath {
     }
 }
 
-/// A moment, returned before the samples behind it.
+/// A restart point, returned before the samples behind it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct MomentStart<'s> {
+pub(crate) struct ReachedPoint<'s> {
     pub number: u32,
-    /// The first sample behind the moment.
+    /// The first sample behind the restart point.
     pub sample: u64,
-    /// The samples just before the moment, as a run hears them that restarts here.
+    /// The samples just before the restart point, as a run hears them that restarts here.
     pub warm: Piece<'s>,
 }
 
@@ -73,10 +73,10 @@ pub(crate) struct MomentStart<'s> {
 pub(crate) enum Next<'s> {
     /// The next samples, possibly none.
     Samples(Piece<'s>),
-    Moment(MomentStart<'s>),
+    RestartPoint(ReachedPoint<'s>),
 }
 
-struct PassedMoment {
+struct PassedPoint {
     number: u32,
     reported: bool,
     warm: Tracks,
@@ -98,15 +98,15 @@ pub(crate) struct Samples<'r> {
     stats: ReadStats,
     channel_loss: ChannelLoss,
     grid: Grid,
-    /// The number of the next moment.
+    /// The number of the next restart point.
     next: u32,
-    moments: RestartPoints,
+    points: RestartPoints,
     /// Samples at 16 kHz before the recording had its present rate, and samples since then, at that rate.
     base: u64,
     native: u64,
     decoded_so_far: Counter,
-    /// The moment that has just passed, and the samples around it.
-    behind: Option<PassedMoment>,
+    /// The restart point that has just passed, and the samples around it.
+    behind: Option<PassedPoint>,
     /// The limit: [`MAX_DURATION`], or less in tests, which cannot wait for two days of audio.
     pub most: u64,
 }
@@ -116,9 +116,9 @@ impl<'r> Samples<'r> {
         Self::opened_at(None, format, input)
     }
 
-    /// Like [`new`](Self::new), but the input begins at the byte of a moment.
+    /// Like [`new`](Self::new), but the input begins at the byte of a restart point.
     pub fn opened_at(
-        moment: Option<&Moment>,
+        point: Option<&RestartPoint>,
         format: &Format,
         input: impl Into<Input<'r>>,
     ) -> Result<Self, AudioError> {
@@ -126,17 +126,17 @@ impl<'r> Samples<'r> {
             (_, Input::Kept(kept)) => Ok(Self { replayed: true, ..Self::of(Box::new(Replay::of(kept))) }),
             (Format::Frames(frames), input) => {
                 let decoder = Rolling::new(decoder(frames)?, Grid::default().longest_lead());
-                Ok(Self::framed(moment, decoder, input.stream()))
+                Ok(Self::framed(point, decoder, input.stream()))
             }
             (Format::Sound(_), input) => Ok(Self::of(sound::open(input)?)),
         }
     }
 
-    fn framed(moment: Option<&Moment>, mut decoder: Rolling, read: impl Read + 'r) -> Self {
+    fn framed(point: Option<&RestartPoint>, mut decoder: Rolling, read: impl Read + 'r) -> Self {
         let mut frames = Frames::new(read);
-        if let Some(moment) = moment {
-            frames.resume_at(moment.byte, moment.first);
-            decoder.pass(moment.first);
+        if let Some(point) = point {
+            frames.resume_at(point.byte, point.first);
+            decoder.pass(point.first);
         }
         Self::of(Box::new(Framed::new(frames, decoder)))
     }
@@ -146,7 +146,7 @@ impl<'r> Samples<'r> {
         Self::framed(None, Rolling::new(decoder, Duration::ZERO), read)
     }
 
-    /// Uses a grid with moments that a test can wait for.
+    /// Uses a grid with restart points that a test can wait for.
     #[cfg(test)]
     pub fn on(mut self, grid: Grid) -> Self {
         self.grid = grid;
@@ -169,7 +169,7 @@ impl<'r> Samples<'r> {
             channel_loss: ChannelLoss::default(),
             grid: Grid::default(),
             next: 0,
-            moments: RestartPoints::default(),
+            points: RestartPoints::default(),
             base: 0,
             native: 0,
             decoded_so_far: Counter::default(),
@@ -191,7 +191,7 @@ impl<'r> Samples<'r> {
         self
     }
 
-    /// Returns the next samples, possibly none, without reporting moments; `None` at the end.
+    /// Returns the next samples, possibly none, without reporting restart points; `None` at the end.
     pub fn next_piece(&mut self) -> Result<Option<Piece<'_>>, AudioError> {
         if self.behind.as_ref().is_some_and(|behind| !behind.reported) {
             self.mark_reported();
@@ -202,13 +202,13 @@ impl<'r> Samples<'r> {
         Ok(Some(self.out.piece()))
     }
 
-    /// Returns the next samples, or the moment behind which they lie; `None` at the end.
+    /// Returns the next samples, or the restart point behind which they lie; `None` at the end.
     pub fn next(&mut self) -> Result<Option<Next<'_>>, AudioError> {
         if self.behind.as_ref().is_some_and(|behind| !behind.reported) {
             self.mark_reported();
             return Ok(self.behind.as_ref().map(|behind| {
                 let (number, sample) = (behind.number, self.grid.at(behind.number));
-                Next::Moment(MomentStart { number, sample, warm: behind.warm.piece() })
+                Next::RestartPoint(ReachedPoint { number, sample, warm: behind.warm.piece() })
             }));
         }
         Ok(if self.read()? { Some(Next::Samples(self.out.piece())) } else { None })
@@ -252,8 +252,8 @@ impl<'r> Samples<'r> {
         }
     }
 
-    /// Restarts decoding at a moment that lies within the samples just read. The samples behind the moment come from
-    /// the restarted decoder.
+    /// Restarts decoding at a restart point that lies within the samples just read. The samples behind the restart
+    /// point come from the restarted decoder.
     fn restart(&mut self, number: u32) -> Result<(), AudioError> {
         self.next = number + 1;
         // A run that restarts here knows nothing of what came before.
@@ -265,9 +265,9 @@ impl<'r> Samples<'r> {
             return Ok(());
         };
         let (base, native, rate, stereo) = (self.base, self.native, self.rate, self.right.is_some());
-        let moment = Moment { number, first, steps, byte, held, given, wide, base, native, rate, stereo };
-        if self.lead_to(&moment, lead_samples) {
-            self.moments.remember(moment);
+        let point = RestartPoint { number, first, steps, byte, held, given, wide, base, native, rate, stereo };
+        if self.lead_to(&point, lead_samples) {
+            self.points.remember(point);
             let left = (self.grid.at(number) - self.stats.samples) as usize;
             self.out.left.truncate(left);
             self.out.right.iter_mut().for_each(|right| right.truncate(left));
@@ -275,20 +275,20 @@ impl<'r> Samples<'r> {
         Ok(())
     }
 
-    /// Jumps to a known moment that lies ahead. `stats` holds the counts up to the moment.
-    pub fn resume_at(&mut self, moment: &Moment, stats: ReadStats) -> Result<(), AudioError> {
-        if moment.stereo && self.right.is_none() {
+    /// Jumps to a known restart point that lies ahead. `stats` holds the counts up to the restart point.
+    pub fn resume_at(&mut self, point: &RestartPoint, stats: ReadStats) -> Result<(), AudioError> {
+        if point.stereo && self.right.is_none() {
             self.right = Some(self.left.clone());
             (self.decoded.right, self.out.right) = (Some(Vec::new()), Some(Vec::new()));
         }
         let mut lead_samples = self.empty();
-        if !self.steps.resume_at(moment, &mut lead_samples)? || self.steps.rate() != moment.rate {
-            return Err(AudioError::NoSuchMoment);
+        if !self.steps.resume_at(point, &mut lead_samples)? || self.steps.rate() != point.rate {
+            return Err(AudioError::NoSuchRestartPoint);
         }
-        (self.base, self.native, self.rate, self.next) = (moment.base, moment.native, moment.rate, moment.number + 1);
+        (self.base, self.native, self.rate, self.next) = (point.base, point.native, point.rate, point.number + 1);
         self.stats = stats;
-        self.stats.samples = self.grid.at(moment.number);
-        if self.lead_to(moment, lead_samples) { Ok(()) } else { Err(AudioError::NoSuchMoment) }
+        self.stats.samples = self.grid.at(point.number);
+        if self.lead_to(point, lead_samples) { Ok(()) } else { Err(AudioError::NoSuchRestartPoint) }
     }
 
     /// Returns empty tracks with as many channels as the recording has had.
@@ -296,16 +296,16 @@ impl<'r> Samples<'r> {
         Tracks { left: Vec::new(), right: self.right.as_ref().map(|_| Vec::new()) }
     }
 
-    /// Sets up new paths and passes the samples that lead to a moment through them. Returns false if they do not reach
-    /// the moment.
-    fn lead_to(&mut self, moment: &Moment, mut lead_samples: Tracks) -> bool {
+    /// Sets up new paths and passes the samples that lead to a restart point through them. Returns false if they do not
+    /// reach the restart point.
+    fn lead_to(&mut self, point: &RestartPoint, mut lead_samples: Tracks) -> bool {
         if lead_samples.right.is_some() != self.right.is_some() {
             // Only the lead has a second channel, which the recording has not had so far.
             return false;
         }
         self.decoded_so_far.add(lead_samples.left.len(), self.rate);
         lead_samples.keep_last(usize::try_from(self.native).unwrap_or(usize::MAX));
-        let (start, at) = (self.native - lead_samples.left.len() as u64, self.grid.at(moment.number));
+        let (start, at) = (self.native - lead_samples.left.len() as u64, self.grid.at(point.number));
         let first = self.base + first_from(self.rate, start);
         let mut left = ChannelPath::beginning_at(self.rate, start, &self.left);
         let mut right = self.right.as_ref().map(|path| ChannelPath::beginning_at(self.rate, start, path));
@@ -322,7 +322,7 @@ impl<'r> Samples<'r> {
         }
         (self.left, self.right) = (left, right);
         let rest = out.split_off(before);
-        self.behind = Some(PassedMoment { number: moment.number, reported: false, warm: out, rest });
+        self.behind = Some(PassedPoint { number: point.number, reported: false, warm: out, rest });
         true
     }
 
@@ -379,14 +379,14 @@ impl<'r> Samples<'r> {
         self.grid
     }
 
-    /// The moments that were passed.
-    pub fn moments(&self) -> &RestartPoints {
-        &self.moments
+    /// The restart points that were passed.
+    pub fn restart_points(&self) -> &RestartPoints {
+        &self.points
     }
 
-    /// Adds moments that are known from before.
-    pub fn with_moments(mut self, moments: RestartPoints) -> Self {
-        self.moments = moments;
+    /// Adds restart points that are known from before.
+    pub fn with_restart_points(mut self, points: RestartPoints) -> Self {
+        self.points = points;
         self
     }
 }

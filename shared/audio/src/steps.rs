@@ -6,8 +6,8 @@ use crate::channels::Tracks;
 use crate::error::AudioError;
 use crate::frame_decoder::{Decoded, FrameDecoder};
 use crate::frames::Damage;
-use crate::moments::Moment;
 use crate::packed::{Packer, Unpacker};
+use crate::restart_points::RestartPoint;
 
 /// The result of a step through a recording, besides its samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,29 +35,29 @@ pub(crate) trait Steps {
     /// The damage found; complete once the steps have ended.
     fn damage(&self) -> Damage;
 
-    /// Restarts at a moment that has passed: from here on the source decodes as if it had received only the packets of
-    /// the last `_lead`. Appends the samples of these packets, up to the current position, as [`step`](Self::step)
-    /// would. Returns `None` if nothing was changed and decoding cannot restart here.
+    /// Restarts at a restart point that has passed: from here on the source decodes as if it had received only the
+    /// packets of the last `_lead`. Appends the samples of these packets, up to the current position, as
+    /// [`step`](Self::step) would. Returns `None` if nothing was changed and decoding cannot restart here.
     fn restart(&mut self, _lead: Duration, _out: &mut Tracks) -> Result<Option<RestartPoint>, AudioError> {
         Ok(None)
     }
 
-    /// Goes to such a moment without decoding what lies before its lead. Returns false if the file has no such
+    /// Goes to such a restart point without decoding what lies before its lead. Returns false if the file has no such
     /// position.
-    fn resume_at(&mut self, _moment: &Moment, _out: &mut Tracks) -> Result<bool, AudioError> {
+    fn resume_at(&mut self, _point: &RestartPoint, _out: &mut Tracks) -> Result<bool, AudioError> {
         Ok(false)
     }
 
     /// Saves, for a run that continues here, what was met and will be reported only by a later step or at the end.
     fn pack(&self, _to: &mut Packer) {}
 
-    /// Restores what [`pack`](Self::pack) saved, once the source is at that moment. `None` means damage.
+    /// Restores what [`pack`](Self::pack) saved, once the source is at that restart point. `None` means damage.
     fn unpack(&mut self, _from: &mut Unpacker) -> Option<()> {
         Some(())
     }
 }
 
-/// What a source knows about a restart; the fields are those of [`Moment`].
+/// What a source knows about a restart; the fields are those of [`RestartPoint`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RestartPoint {
     pub first: u64,

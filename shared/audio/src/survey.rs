@@ -14,11 +14,11 @@ use crate::error::AudioError;
 use crate::input::Input;
 use crate::kept::{Keeping, Kept};
 use crate::listening::Listening;
-use crate::moments::RestartPoints;
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
 use crate::progress::{Progress, Resume, Surveying, place_surveying};
-use crate::samples::{MomentStart, Next, Samples};
+use crate::restart_points::RestartPoints;
+use crate::samples::{Next, ReachedPoint, Samples};
 use crate::segment::SegmentRules;
 use crate::surveyed::Survey;
 
@@ -33,7 +33,7 @@ pub struct Surveyed {
     /// The samples of a short recording, for later passes.
     pub kept: Option<Kept>,
     /// Where decoding of a long recording can restart.
-    pub moments: RestartPoints,
+    pub points: RestartPoints,
     /// The analysis, if the recording has one channel and was listened to. Then there is nothing left for a second
     /// pass.
     pub analysis: Option<Analysis>,
@@ -71,7 +71,7 @@ pub fn survey_and_analyse<'r>(
     listener: Listener<'_>,
     on: Resume<'_>,
 ) -> Result<Surveyed, AudioError> {
-    let from = on.from.filter(|from| from.surveying().is_some()).and_then(Progress::moment);
+    let from = on.from.filter(|from| from.surveying().is_some()).and_then(Progress::restart_point);
     survey_samples_onward(Samples::opened_at(from, format, input)?.within(most), Some(listener), on)
 }
 
@@ -89,13 +89,13 @@ pub(crate) fn survey_samples_onward(
     let mut samples = samples.conditioned();
     let mut listening = listener.map(|by| Listening::new(by.rules, Mix::Mid, by.detector));
     let (mut outline, mut chooser, mut keeping) = (Outline::default(), MixChooser::default(), Keeping::default());
-    // What lies before the moment at which this run continues has been reported already.
+    // What lies before the restart point at which this run continues has been reported already.
     let mut reported = None;
     if let Some((from, before)) = on.from.and_then(|from| Some((from, from.surveying()?))) {
-        let moment = from.moment().ok_or(AudioError::NoSuchMoment)?;
-        samples = samples.with_moments(from.moments().clone());
-        samples.resume_at(moment, before.stats)?;
-        samples.unpack(&mut Unpacker::of(&before.source)).ok_or(AudioError::NoSuchMoment)?;
+        let point = from.restart_point().ok_or(AudioError::NoSuchRestartPoint)?;
+        samples = samples.with_restart_points(from.restart_points().clone());
+        samples.resume_at(point, before.stats)?;
+        samples.unpack(&mut Unpacker::of(&before.source)).ok_or(AudioError::NoSuchRestartPoint)?;
         (outline, chooser) = (before.outline.clone(), MixChooser::with_counts(before.counts));
         (keeping, reported) = (Keeping::nothing(), from.number());
         listening = listening.zip(before.found.clone()).map(|(listening, found)| listening.resuming_from(found));
@@ -112,7 +112,7 @@ pub(crate) fn survey_samples_onward(
                 outline.push(piece);
                 keeping.push(piece);
             }
-            Next::Moment(MomentStart { number, sample, warm }) if grid.is_for_listeners(number) => {
+            Next::RestartPoint(ReachedPoint { number, sample, warm }) if grid.is_for_listeners(number) => {
                 let is_new = reported != Some(number);
                 if let Some(listening) = &mut listening {
                     if is_new {
@@ -129,11 +129,11 @@ pub(crate) fn survey_samples_onward(
                     samples.pack(&mut source);
                     let found = listening.as_ref().map(|listening| listening.found().clone());
                     let so_far = Surveying { source: source.bytes, stats: samples.stats(), counts, outline, found };
-                    (on.tell)(place_surveying(number), so_far.pack(Some(number), samples.moments()));
+                    (on.tell)(place_surveying(number), so_far.pack(Some(number), samples.restart_points()));
                     outline = so_far.outline;
                 }
             }
-            Next::Moment(_) => {}
+            Next::RestartPoint(_) => {}
         }
     }
     let (stats, damage, choice) = (samples.stats(), samples.damage(), chooser.finish());
@@ -154,5 +154,5 @@ pub(crate) fn survey_samples_onward(
         Some(listening) => Some(Analysis::of(survey.clone(), listening)?),
         None => None,
     };
-    Ok(Surveyed { survey, kept: keeping.finish(), moments: samples.moments().clone(), analysis })
+    Ok(Surveyed { survey, kept: keeping.finish(), points: samples.restart_points().clone(), analysis })
 }

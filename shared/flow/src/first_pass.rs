@@ -52,7 +52,7 @@ pub struct ListenedFile {
     /// What was kept in memory for the second pass.
     pub retained: Retained,
     /// Positions at which decoding can begin.
-    pub moments: RestartPoints,
+    pub points: RestartPoints,
 }
 
 /// What is kept in memory of a file after it was read.
@@ -73,7 +73,8 @@ pub enum Source {
 }
 
 impl Retained {
-    /// Opens the file at this byte; kept samples always start at their beginning. Reading ends when the guard is dropped.
+    /// Opens the file at this byte; kept samples always start at their beginning. Reading ends when the guard is
+    /// dropped.
     pub async fn open_at(&self, staged: &StagedBlob<'_>, byte: u64) -> Result<(Source, Option<DropGuard>)> {
         Ok(match self {
             Self::Samples(kept) => (Source::Samples(Arc::clone(kept)), None),
@@ -120,8 +121,8 @@ impl ListenedFile {
     }
 }
 
-/// Reads a blob to its end and compares it with the announced digest. Returns what was kept of it, or `None` if the bytes
-/// differ. Dropping the future ends the reading on the other thread too; `permit` is held until that has ended.
+/// Reads a blob to its end and compares it with the announced digest. Returns what was kept of it, or `None` if the
+/// bytes differ. Dropping the future ends the reading on the other thread too; `permit` is held until that has ended.
 pub async fn verify(
     staged: &StagedBlob<'_>,
     announced: Sha256Hex,
@@ -134,8 +135,8 @@ pub async fn verify(
     Ok((sha256 == announced).then(|| few.map_or(Retained::Nothing, Retained::Bytes)))
 }
 
-/// Runs the first pass over verified bytes. Dropping the future ends the reading on the other thread too; `permit` is held
-/// until that has ended.
+/// Runs the first pass over verified bytes. Dropping the future ends the reading on the other thread too; `permit` is
+/// held until that has ended.
 pub async fn listen(
     staged: &StagedBlob<'_>,
     from: Retained,
@@ -145,7 +146,7 @@ pub async fn listen(
     let from_start = Pass { from: None, ..pass.clone() };
     match listen_on(staged, from.clone(), pass, permit).await? {
         // The checkpoint was damaged or of other bytes. The pass starts from the beginning.
-        (Listened::Unreadable(AudioError::NoSuchMoment), permit) => {
+        (Listened::Unreadable(AudioError::NoSuchRestartPoint), permit) => {
             Ok(listen_on(staged, from, from_start, permit).await?.0)
         }
         (listened, _) => Ok(listened),
@@ -159,16 +160,16 @@ async fn listen_on<P: Send + 'static>(
     permit: P,
 ) -> Result<(Listened, P)> {
     let (format, size) = (staged.format, staged.size);
-    let (survey, retained, moments, permit) = match pass.from.as_ref().and_then(Progress::survey) {
+    let (survey, retained, points, permit) = match pass.from.as_ref().and_then(Progress::survey) {
         // An earlier delivery had already read the file once; only the second reading is left.
-        Some((survey, moments)) => (survey, from, moments, permit),
+        Some((survey, points)) => (survey, from, points, permit),
         None => {
             let byte = pass.from.as_ref().map_or(0, Progress::byte);
             let (source, _feeding) = from.open_at(staged, byte).await?;
             let survey_pass = pass.clone();
             let (surveyed, permit) =
                 on_blocking_thread(move || (survey(&format, size, &survey_pass, source), permit)).await?;
-            let (Surveyed { survey, kept, moments, analysis }, few) = match surveyed? {
+            let (Surveyed { survey, kept, points, analysis }, few) = match surveyed? {
                 Ok(surveyed) => surveyed,
                 Err(why) => return Ok((Listened::Unreadable(why), permit)),
             };
@@ -179,13 +180,13 @@ async fn listen_on<P: Send + 'static>(
                 (None, None, from) => from,
             };
             if let Some(analysis) = analysis {
-                return Ok((Listened::Readable(Box::new(ListenedFile { analysis, retained, moments })), permit));
+                return Ok((Listened::Readable(Box::new(ListenedFile { analysis, retained, points })), permit));
             }
-            (survey, retained, moments, permit)
+            (survey, retained, points, permit)
         }
     };
     if !survey.audible {
-        let file = ListenedFile { analysis: Analysis::inaudible(survey), retained, moments };
+        let file = ListenedFile { analysis: Analysis::inaudible(survey), retained, points };
         return Ok((Listened::Readable(Box::new(file)), permit));
     }
     let byte = pass.from.as_ref().filter(|from| from.survey().is_some()).map_or(0, Progress::byte);
@@ -194,12 +195,12 @@ async fn listen_on<P: Send + 'static>(
         let mut detector = pass.detection.detector();
         let (input, mut tell) = (source.input(&format), pass.tell());
         let on = audio::Resume { from: pass.from.as_ref(), tell: &mut tell };
-        let analysed = audio::analyse_resumable((survey, &moments), &format, input, &pass.rules, &mut *detector, on);
-        (analysed, moments, permit)
+        let analysed = audio::analyse_resumable((survey, &points), &format, input, &pass.rules, &mut *detector, on);
+        (analysed, points, permit)
     };
-    let (analysed, moments, permit) = on_blocking_thread(analyse).await?;
+    let (analysed, points, permit) = on_blocking_thread(analyse).await?;
     let listened = match readable(analysed)? {
-        Ok(analysis) => Listened::Readable(Box::new(ListenedFile { analysis, retained, moments })),
+        Ok(analysis) => Listened::Readable(Box::new(ListenedFile { analysis, retained, points })),
         Err(why) => Listened::Unreadable(why),
     };
     Ok((listened, permit))

@@ -1,5 +1,5 @@
-//! A run that is interrupted, at any moment and any number of times, finds the same as an uninterrupted run: every
-//! checkpoint leads to the same result and to the very same later checkpoints.
+//! A run that is interrupted, at any restart point and any number of times, finds the same as an uninterrupted run:
+//! every checkpoint leads to the same result and to the very same later checkpoints.
 
 use std::time::Duration;
 
@@ -25,9 +25,9 @@ fn rules() -> SegmentRules {
 }
 
 fn samples<'r>(format: &Format, bytes: &'r mut &[u8], from: Option<&Progress>) -> Samples<'r> {
-    let moment = from.and_then(Progress::moment);
-    *bytes = &bytes[moment.map_or(0, |moment| moment.byte as usize)..];
-    Samples::opened_at(moment, format, bytes).unwrap().on(grid())
+    let point = from.and_then(Progress::restart_point);
+    *bytes = &bytes[point.map_or(0, |point| point.byte as usize)..];
+    Samples::opened_at(point, format, bytes).unwrap().on(grid())
 }
 
 fn surveyed(format: &Format, mut bytes: &[u8], from: Option<&Progress>) -> (Survey, RestartPoints, Checkpoints) {
@@ -35,8 +35,8 @@ fn surveyed(format: &Format, mut bytes: &[u8], from: Option<&Progress>) -> (Surv
     let mut tell = |place, packed| checkpoints.push((place, packed));
     let samples = samples(format, &mut bytes, from);
     let on = Resume { from, tell: &mut tell };
-    let Surveyed { survey, moments, .. } = survey_samples_onward(samples, None, on).unwrap();
-    (survey, moments, checkpoints)
+    let Surveyed { survey, points, .. } = survey_samples_onward(samples, None, on).unwrap();
+    (survey, points, checkpoints)
 }
 
 /// Surveys the recording and listens to it in the same pass.
@@ -76,7 +76,7 @@ fn assert_same_in_first_pass(name: &str, bytes: &[u8], detection: &Detection, ex
 }
 
 fn analysed(
-    (survey, moments): (Survey, &RestartPoints),
+    (survey, points): (Survey, &RestartPoints),
     format: &Format,
     mut bytes: &[u8],
     detection: &Detection,
@@ -84,7 +84,7 @@ fn analysed(
 ) -> (Analysis, Checkpoints) {
     let mut checkpoints = Checkpoints::new();
     let mut tell = |place, packed| checkpoints.push((place, packed));
-    let samples = samples(format, &mut bytes, from).with_moments(moments.clone());
+    let samples = samples(format, &mut bytes, from).with_restart_points(points.clone());
     let on = Resume { from, tell: &mut tell };
     let analysis = analyse_samples(survey, samples, &rules(), &mut *detection.detector(), on).unwrap();
     (analysis, checkpoints)
@@ -97,14 +97,14 @@ fn without_regions(analysis: Analysis) -> Analysis {
 
 fn assert_resumes_identically(name: &str, bytes: &[u8], detection: &Detection) -> Analysis {
     let format = format(name);
-    let (survey, moments, checkpoints) = surveyed(&format, bytes, None);
+    let (survey, points, checkpoints) = surveyed(&format, bytes, None);
     assert!(checkpoints.len() > 1, "{name}: {} checkpoints", checkpoints.len());
     for (index, (place, packed)) in checkpoints.iter().enumerate() {
         let from = Progress::unpack(packed).unwrap();
         assert_eq!((from.place(), &from.pack()), (*place, packed), "{name}");
         let (again, known, later) = surveyed(&format, bytes, Some(&from));
         assert!(again == survey, "{name}: another survey from checkpoint {index}");
-        assert_eq!(known, moments, "{name}: from checkpoint {index}");
+        assert_eq!(known, points, "{name}: from checkpoint {index}");
         assert!(later == checkpoints[index + 1..], "{name}: other checkpoints from {index}");
     }
     if !survey.audible {
@@ -112,13 +112,13 @@ fn assert_resumes_identically(name: &str, bytes: &[u8], detection: &Detection) -
         assert_same_in_first_pass(name, bytes, detection, &analysis);
         return analysis;
     }
-    let (analysis, found) = analysed((survey, &moments), &format, bytes, detection, None);
+    let (analysis, found) = analysed((survey, &points), &format, bytes, detection, None);
     assert_eq!(found.len(), checkpoints.len() + 1, "one more where the second pass begins");
     for (index, (place, packed)) in found.iter().enumerate() {
         let from = Progress::unpack(packed).unwrap();
         assert_eq!((from.place(), &from.pack()), (*place, packed), "{name}");
-        let (survey, moments) = from.survey().unwrap();
-        let (again, later) = analysed((survey, &moments), &format, bytes, detection, Some(&from));
+        let (survey, points) = from.survey().unwrap();
+        let (again, later) = analysed((survey, &points), &format, bytes, detection, Some(&from));
         assert_eq!(without_regions(again), without_regions(analysis.clone()), "{name}: from checkpoint {index}");
         // A run that begins the second pass repeats the checkpoint for its start.
         assert!(later[usize::from(index == 0)..] == found[index + 1..], "{name}: later checkpoints from {index}");
@@ -160,9 +160,9 @@ fn damage_before_checkpoint_still_prevents_silent_verdict_after_it() {
     assert_eq!((damaged.verdict(), damaged.survey.dropped_bytes), (Verdict::Invalid, 2));
 }
 
-/// Speech that continues across every moment is cut there; none of it is left out or heard twice.
+/// Speech that continues across every restart point is cut there; none of it is left out or heard twice.
 #[test]
-fn speech_across_moments_is_cut_without_loss_or_repetition() {
+fn speech_across_restart_points_is_cut_without_loss_or_repetition() {
     // Syllables of 340 ms, 60 ms apart.
     let loud = |at: usize| if at % 6_400 < 5_440 { 0.3 } else { 0.0 };
     let tone: Vec<f32> = (0..16_000 * 21).map(|at| if at % 9 < 4 { loud(at) } else { -loud(at) }).collect();

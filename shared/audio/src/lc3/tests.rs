@@ -97,12 +97,12 @@ fn several_lc3_frames_in_one_file_frame_decode_as_if_separate() {
 fn frame_of_other_length_is_refused_and_concealed_for_its_own_length() {
     let mut lc3 = Lc3::new(16_000, 1).unwrap();
     let mut out = decoded(&mut lc3, &tone(16_000, 500.0)[..20]);
-    for (length, moments) in [(0, 1), (1, 1), (29, 1), (31, 1), (59, 1), (61, 2), (95, 3)] {
+    for (length, points) in [(0, 1), (1, 1), (29, 1), (31, 1), (59, 1), (61, 2), (95, 3)] {
         let (before, frame) = (out.len(), vec![7; length]);
         assert_eq!(lc3.decode(&frame, &mut out), Decoded::Refused, "{length}");
         assert_eq!(out.len(), before, "a refused frame leaves nothing");
         lc3.conceal(&frame, &mut out);
-        assert_eq!(out.len() - before, moments * 160, "{length}");
+        assert_eq!(out.len() - before, points * 160, "{length}");
     }
     assert_eq!(Lc3::new(16_000, 2).unwrap().decode(&[7; 30], &mut out), Decoded::Refused, "a channel is missing");
 }

@@ -219,11 +219,11 @@ proptest! {
             let mut out = Vec::new();
             decode(&mut *by_decoder, &frame, &mut out);
             let packet = lengths.decodable(&frame);
-            let moments = out.len() / by_decoder.channels();
-            prop_assert_eq!(lengths.last(), moments as u64);
+            let points = out.len() / by_decoder.channels();
+            prop_assert_eq!(lengths.last(), points as u64);
             let (mut alone, mut again) = (Opus::lasting(320).unwrap(), Vec::new());
             decode(&mut alone, &packet, &mut again);
-            prop_assert_eq!(again.len() / alone.channels(), moments);
+            prop_assert_eq!(again.len() / alone.channels(), points);
         }
     }
 }

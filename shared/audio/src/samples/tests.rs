@@ -1,4 +1,4 @@
-//! A run that continues at a moment gets the same samples, to the last bit, as a run that came from the start.
+//! A run that continues at a restart point gets the same samples, to the last bit, as a run that came from the start.
 
 use std::io::Cursor;
 
@@ -7,16 +7,16 @@ use proptest::prelude::*;
 use super::*;
 use crate::testing::{file, format, noise, recording, s16, sound, sound_format};
 
-/// The first moment is at 2 s, the others follow every second; every other one is for listeners.
+/// The first restart point is at 2 s, the others follow every second; every other one is for listeners.
 fn grid() -> Grid {
     Grid::of(32_000, 16_000, 2)
 }
 
-/// The result of reading through a recording: its samples, and the moments with the state at each.
+/// The result of reading through a recording: its samples, and the restart points with the state at each.
 struct ReadResult {
     samples: Vec<f32>,
     begun: Vec<(u32, usize, Vec<f32>)>,
-    moments: RestartPoints,
+    points: RestartPoints,
     stats: Vec<ReadStats>,
     source: Vec<Vec<u8>>,
     end: (ReadStats, Damage),
@@ -34,15 +34,15 @@ fn run(mut samples: Samples<'_>) -> ReadResult {
         match samples.next().unwrap() {
             None => break,
             Some(Next::Samples(piece)) => all.append(&mut flat(piece)),
-            Some(Next::Moment(moment)) => {
-                begun.push((moment.number, all.len(), flat(moment.warm)));
+            Some(Next::RestartPoint(point)) => {
+                begun.push((point.number, all.len(), flat(point.warm)));
                 stats.push(so_far);
                 source.push(packed.bytes);
             }
         }
     }
     let end = (samples.stats(), samples.damage());
-    ReadResult { samples: all, begun, moments: samples.moments().clone(), stats, source, end }
+    ReadResult { samples: all, begun, points: samples.restart_points().clone(), stats, source, end }
 }
 
 fn read_through(format: &Format, bytes: &[u8]) -> ReadResult {
@@ -54,22 +54,22 @@ fn named(name: &str) -> Format {
     format(name)
 }
 
-/// Continues at each moment, with the bytes that begin there, and compares the rest.
+/// Continues at each restart point, with the bytes that begin there, and compares the rest.
 fn assert_resumes_identically(format: &Format, bytes: &[u8]) {
     let whole = read_through(format, bytes);
-    assert!(whole.begun.len() > 2, "{format:?}: {} moments", whole.begun.len());
-    for (index, moment) in whole.moments.all().iter().enumerate() {
-        let mut rest = Cursor::new(&bytes[usize::try_from(moment.byte).unwrap()..]);
+    assert!(whole.begun.len() > 2, "{format:?}: {} points", whole.begun.len());
+    for (index, point) in whole.points.all().iter().enumerate() {
+        let mut rest = Cursor::new(&bytes[usize::try_from(point.byte).unwrap()..]);
         let input = Input::ranges(&mut rest);
-        let mut samples = Samples::opened_at(Some(moment), format, input).unwrap().on(grid()).conditioned();
-        samples.resume_at(moment, whole.stats[index]).unwrap();
+        let mut samples = Samples::opened_at(Some(point), format, input).unwrap().on(grid()).conditioned();
+        samples.resume_at(point, whole.stats[index]).unwrap();
         samples.unpack(&mut Unpacker::of(&whole.source[index])).unwrap();
-        let on = run(samples.with_moments(whole.moments.clone()));
+        let on = run(samples.with_restart_points(whole.points.clone()));
         let (number, from, warm) = &whole.begun[index];
-        assert!(on.begun[0].0 == *number && on.begun[0].2 == *warm, "{format:?}: other samples before moment {number}");
-        assert!(on.samples == whole.samples[*from..], "{format:?}: other samples behind moment {number}");
+        assert!(on.begun[0].0 == *number && on.begun[0].2 == *warm, "{format:?}: other samples before point {number}");
+        assert!(on.samples == whole.samples[*from..], "{format:?}: other samples behind point {number}");
         assert!(on.begun[1..].iter().zip(&whole.begun[index + 1..]).all(|(a, b)| (a.0, &a.2) == (b.0, &b.2)));
-        assert_eq!((on.end, on.moments), (whole.end, whole.moments.clone()), "{format:?} from {number}");
+        assert_eq!((on.end, on.points), (whole.end, whole.points.clone()), "{format:?} from {number}");
     }
 }
 
@@ -79,7 +79,7 @@ fn repeated(clip: &str, seconds: usize) -> Vec<u8> {
 }
 
 #[test]
-fn run_continuing_at_moment_gets_same_samples_as_run_from_start() {
+fn run_continuing_at_restart_point_gets_same_samples_as_run_from_start() {
     assert_resumes_identically(&named("pcm16_16000_1"), &file(&s16(&noise(120_000, 0.5)), 320));
     assert_resumes_identically(&named("pcm16_44100_2"), &file(&s16(&noise(600_000, 0.5)), 1_764));
     assert_resumes_identically(&named("mulaw8_8000_1"), &file(&vec![0x35; 60_000], 160));
@@ -116,9 +116,9 @@ fn run_continuing_in_sound_file_gets_same_samples() {
 }
 
 #[test]
-fn damage_before_moment_is_remembered_by_continuing_run() {
+fn damage_before_restart_point_is_remembered_by_continuing_run() {
     let mut bytes = repeated("ss0880_opus_fs320_16000_1_fs320", 8);
-    // Invalid frames before the first moment, and one that is cut off.
+    // Invalid frames before the first restart point, and one that is cut off.
     let junk = file(&[0xFF; 60], 20);
     let mut at = 0;
     while at < 4_000 {
@@ -132,7 +132,7 @@ fn damage_before_moment_is_remembered_by_continuing_run() {
 }
 
 #[test]
-fn no_sample_is_lost_at_a_moment() {
+fn no_sample_is_lost_at_a_restart_point() {
     let samples = noise(100_000, 0.5);
     let bytes = file(&s16(&samples), 320);
     let plain = Samples::new(&named("pcm16_16000_1"), &mut &bytes[..]).map(|samples| run(samples.on(grid())));

@@ -9,8 +9,8 @@ use crate::channels::{Tracks, widened};
 use crate::error::AudioError;
 use crate::frames::Damage;
 use crate::grid::Grid;
-use crate::moments::Moment;
 use crate::packed::{Packer, Unpacker};
+use crate::restart_points::RestartPoint;
 use crate::rolling::{Lead, Rolling};
 use crate::steps::{RestartPoint, Step, Steps};
 
@@ -241,11 +241,11 @@ impl Steps for Packets<'_> {
         Ok(led.map(of))
     }
 
-    /// A container is read from its start; only decoding begins at the moment.
-    fn resume_at(&mut self, moment: &Moment, out: &mut Tracks) -> Result<bool, AudioError> {
+    /// A container is read from its start; only decoding begins at the restart point.
+    fn resume_at(&mut self, point: &RestartPoint, out: &mut Tracks) -> Result<bool, AudioError> {
         self.decoder.forget();
         self.held.clear();
-        while self.decoder.given() < moment.steps {
+        while self.decoder.given() < point.steps {
             if let Some(stream) = self.next.take() {
                 self.begin(stream)?;
             }
@@ -255,7 +255,7 @@ impl Steps for Packets<'_> {
                 Some(Part::Packet { until, .. }) => {
                     self.until = until;
                     self.bytes += self.data.len() as u64;
-                    if self.decoder.given() < moment.first {
+                    if self.decoder.given() < point.first {
                         self.decoder.pass(1);
                     } else {
                         self.decoder.lead(&self.data, 0);
@@ -263,9 +263,9 @@ impl Steps for Packets<'_> {
                 }
             }
         }
-        (self.skip, self.given) = (0, moment.given);
-        self.channels = moment.wide.max(1) as usize;
-        let Ok(held) = usize::try_from(moment.held) else { return Ok(false) };
+        (self.skip, self.given) = (0, point.given);
+        self.channels = point.wide.max(1) as usize;
+        let Ok(held) = usize::try_from(point.held) else { return Ok(false) };
         Ok(self.restart_decoder(None, held, out).is_some())
     }
 

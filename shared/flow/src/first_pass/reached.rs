@@ -30,9 +30,9 @@ impl LatestProgress {
     }
 
     /// Records that the recording is planned. The second pass can begin at any of these positions.
-    pub fn listened(&self, moments: &RestartPoints) {
-        if !moments.is_empty() {
-            let listened = audio::Progress::listened(moments.clone());
+    pub fn listened(&self, points: &RestartPoints) {
+        if !points.is_empty() {
+            let listened = audio::Progress::listened(points.clone());
             self.at(listened.place(), listened.pack());
         }
     }

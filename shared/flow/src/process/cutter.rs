@@ -25,20 +25,20 @@ pub struct Cutter {
     pub packets: bool,
     pub wanted: Vec<Segment>,
     /// Positions at which decoding can begin. The source is at the last of them before the first wanted segment.
-    pub moments: RestartPoints,
+    pub points: RestartPoints,
     /// Receives further such positions.
     pub latest: LatestProgress,
 }
 
-/// Sends the segments in their order. At most one waits, and meanwhile none is cut, so that memory holds the segments in
-/// flight and one more. While one waits, the `permit` for decoding is released to others.
+/// Sends the segments in their order. At most one waits, and meanwhile none is cut, so that memory holds the segments
+/// in flight and one more. While one waits, the `permit` for decoding is released to others.
 pub fn cut_in_background(
     cutter: Cutter,
     mut permit: DecodePermit,
 ) -> (mpsc::Receiver<Cut>, JoinHandle<Result<(), Error>>) {
     let (send, cuts) = mpsc::channel(1);
     let runtime = Handle::current();
-    let Cutter { format, mut source, levels, packets, wanted, moments, latest } = cutter;
+    let Cutter { format, mut source, levels, packets, wanted, points, latest } = cutter;
     let cutter = tokio::task::spawn_blocking(move || {
         let spans: Vec<Span> = wanted.iter().map(|s| Span { start_ms: s.start_ms, end_ms: s.end_ms }).collect();
         let last = spans.last().copied();
@@ -52,8 +52,8 @@ pub fn cut_in_background(
             true => audio::cut_packets(&format, input, &levels, &spans, &mut sink),
             false => {
                 let mut sink = |span, samples| sink(span, audio::Cut::Samples(samples));
-                let mut tell = |moments: &RestartPoints| latest.listened(moments);
-                audio::cut_resumable(&format, input, &levels, &spans, moments, &mut tell, &mut sink)
+                let mut tell = |points: &RestartPoints| latest.listened(points);
+                audio::cut_resumable(&format, input, &levels, &spans, points, &mut tell, &mut sink)
             }
         };
         match done {
@@ -100,9 +100,9 @@ mod tests {
         let frame = [&320_u32.to_le_bytes()[..], &[1; 320]].concat();
         let (bytes, _) = BlobReader::memory(Bytes::from(frame.repeat(500)));
         let wanted = (0..10).map(|n| Segment::open(n * 500, n * 500 + 500, 500)).collect();
-        let (moments, latest, levels) = (RestartPoints::default(), LatestProgress::default(), Levels::default());
+        let (points, latest, levels) = (RestartPoints::default(), LatestProgress::default(), Levels::default());
         let source = Source::Bytes(bytes);
-        Cutter { format: name.format, source, levels, packets: false, wanted, moments, latest }
+        Cutter { format: name.format, source, levels, packets: false, wanted, points, latest }
     }
 
     async fn soon<T>(what: impl Future<Output = T>) -> T {

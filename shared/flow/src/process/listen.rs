@@ -1,4 +1,5 @@
-//! The first pass over a staged file of a job: is it complete, what is in it, where is speech. The plan is made from it.
+//! The first pass over a staged file of a job: is it complete, what is in it, where is speech. The plan is made from
+//! it.
 
 use audio::{RestartPoints, Survey, Verdict};
 use domain::planning::{FilePlan, Heard};
@@ -33,11 +34,11 @@ pub async fn file(delivery: &Delivery<'_>, index: usize) -> Result<(), FileError
     let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*services.clock));
     let staged = StagedBlob { blobs: &services.blobs, blob, size: file.size, format, clock };
     let reached = checkpoint_of(delivery, index).await?;
-    let mut moments = reached.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
+    let mut points = reached.as_ref().map(audio::Progress::restart_points).cloned().unwrap_or_default();
     let (plan, kept) = match recording {
         None => match listen(delivery, index, &staged, reached).await? {
             Ok((plan, retained, known)) => {
-                moments = known;
+                points = known;
                 let levels = plan.levels.clone();
                 (plan, Some((retained, levels)))
             }
@@ -55,11 +56,12 @@ pub async fn file(delivery: &Delivery<'_>, index: usize) -> Result<(), FileError
         return Ok(());
     }
     if kept.is_some() {
-        delivery.latest(index).listened(&moments);
+        delivery.latest(index).listened(&points);
     }
-    // If another job planned the recording first and found other facts, its plan cannot be cut at the levels of this one.
+    // If another job planned the recording first and found other facts, its plan cannot be cut at the levels of this
+    // one.
     let kept = kept.filter(|_| recording.facts == plan.facts);
-    speech(delivery, file, recording, index, AudioToCut { staged: &staged, kept, moments }).await
+    speech(delivery, file, recording, index, AudioToCut { staged: &staged, kept, points }).await
 }
 
 async fn invalid(delivery: &Delivery<'_>, index: usize, failure: Failure) -> Result<(), FileError> {
@@ -75,8 +77,8 @@ async fn write_plan(delivery: &Delivery<'_>, plan: &FilePlan) -> Result<(JobFile
     Ok((file, recording))
 }
 
-/// Returns the plan, what was kept of the file, and the positions at which decoding can begin. `Ok(Err(_))` means that the
-/// file cannot be processed at all.
+/// Returns the plan, what was kept of the file, and the positions at which decoding can begin. `Ok(Err(_))` means that
+/// the file cannot be processed at all.
 async fn listen(
     delivery: &Delivery<'_>,
     index: usize,
@@ -98,7 +100,7 @@ async fn listen(
         }
         Err(error) => return Err(FileError::File(error)),
         Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why.to_string())),
-        Ok(Listened::Readable(file)) => Ok((plan(delivery.fence, index, &file), file.retained, file.moments)),
+        Ok(Listened::Readable(file)) => Ok((plan(delivery.fence, index, &file), file.retained, file.points)),
     })
 }
 

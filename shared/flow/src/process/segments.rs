@@ -18,8 +18,8 @@ use crate::error::{Error, Kind};
 use crate::first_pass::Retained;
 use crate::retry::with_retries;
 
-/// The most audio of one file that is sent to the engine at a time, unless a single segment is longer: 38 MB of samples, so
-/// that a file takes less than 64 MiB together with the segment that is being cut.
+/// The most audio of one file that is sent to the engine at a time, unless a single segment is longer: 38 MB of
+/// samples, so that a file takes less than 64 MiB together with the segment that is being cut.
 const MAX_IN_FLIGHT_MS: u32 = 600_000;
 
 /// The state of one file during the second pass.
@@ -42,7 +42,7 @@ pub struct AudioToCut<'a> {
     /// What was kept of the file, and its levels, if this delivery made the plan itself.
     pub kept: Option<(Retained, Levels)>,
     /// The known positions at which decoding can begin.
-    pub moments: RestartPoints,
+    pub points: RestartPoints,
 }
 
 /// Transcribes and places every open segment of a planned file, as far as the engine answers. A recording that this
@@ -52,7 +52,7 @@ pub async fn speech(
     file: JobFile,
     recording: Recording,
     index: usize,
-    AudioToCut { staged, kept, moments }: AudioToCut<'_>,
+    AudioToCut { staged, kept, points }: AudioToCut<'_>,
 ) -> Result<(), FileError> {
     let (ready, empty) = (Vec::new(), Vec::new());
     let mut file = File { file, recording, index, ready, empty, engine_failure: None, delivery };
@@ -82,12 +82,12 @@ pub async fn speech(
         // Kept samples are of no use if packets are cut.
         let from = if packets && matches!(from, Retained::Samples(_)) { Retained::Nothing } else { from };
         // Packets are read from the start, because reading them decodes nothing.
-        let byte = if packets { 0 } else { wanted.first().map_or(0, |first| moments.byte_for(first.start_ms)) };
+        let byte = if packets { 0 } else { wanted.first().map_or(0, |first| points.byte_for(first.start_ms)) };
         match from.open_at(staged, byte).await {
             // `_feeding` ends the reading on the other thread when this delivery is dropped.
             Ok((source, _feeding)) => {
                 let (format, latest) = (staged.format, delivery.latest(index));
-                file.transcribe(Cutter { format, source, levels, packets, wanted, moments, latest }).await?;
+                file.transcribe(Cutter { format, source, levels, packets, wanted, points, latest }).await?;
             }
             Err(error) if error.kind == Kind::NotFound => {
                 file.fail(Failure::of(Code::StagedAudioMissing)).await?;
@@ -157,7 +157,8 @@ impl File<'_> {
             let takes = in_flight.is_empty() || in_flight.len() < room && next.last().is_some_and(fits);
             let mut answered = Vec::new();
             tokio::select! {
-                // The engine is not called again if it does not answer another file; answers that have arrived are kept.
+                // The engine is not called again if it does not answer another file; answers that have arrived are
+                // kept.
                 () = delivery.calls.is_down.cancelled() => {
                     return self.handle(arrived_answers(&mut in_flight, MAX_GROUP)).await;
                 }

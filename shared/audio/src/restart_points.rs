@@ -1,17 +1,18 @@
-//! The moments of a recording (see [`grid`](crate::grid)) and what is needed to restart decoding at each of them.
+//! The restart points of a recording (see [`grid`](crate::grid)) and what is needed to restart decoding at each of
+//! them.
 
 use crate::grid::Grid;
 use crate::packed::{Packer, Unpacker};
 use crate::resample::RATE;
 
-/// A moment. A step of a source is a packet, or whatever the source returns at a time.
+/// A restart point. A step of a source is a packet, or whatever the source returns at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub(crate) struct RestartPoint {
     /// The number in the [`Grid`](crate::grid::Grid).
     pub number: u32,
-    /// The first step that has to be decoded to reach the moment.
+    /// The first step that has to be decoded to reach the restart point.
     pub first: u64,
-    /// The number of steps up to the moment, including those that lead to it.
+    /// The number of steps up to the restart point, including those that lead to it.
     pub steps: u64,
     /// The position in the file at which the first step begins; 0 if the file has to be read from its start.
     pub byte: u64,
@@ -29,85 +30,85 @@ pub(crate) struct Moment {
     pub stereo: bool,
 }
 
-/// The known moments of a recording, in order.
+/// The known restart points of a recording, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestartPoints {
-    moments: Vec<Moment>,
+    points: Vec<RestartPoint>,
 }
 
 impl RestartPoints {
     #[cfg(test)]
-    pub(crate) fn all(&self) -> &[Moment] {
-        &self.moments
+    pub(crate) fn all(&self) -> &[RestartPoint] {
+        &self.points
     }
 
     pub fn is_empty(&self) -> bool {
-        self.moments.is_empty()
+        self.points.is_empty()
     }
 
-    /// The number of known moments.
+    /// The number of known restart points.
     pub fn len(&self) -> usize {
-        self.moments.len()
+        self.points.len()
     }
 
-    /// Remembers a moment, unless it is known already.
-    pub(crate) fn remember(&mut self, moment: Moment) {
-        if self.moments.last().is_none_or(|last| last.number < moment.number) {
-            self.moments.push(moment);
+    /// Remembers a restart point, unless it is known already.
+    pub(crate) fn remember(&mut self, point: RestartPoint) {
+        if self.points.last().is_none_or(|last| last.number < point.number) {
+            self.points.push(point);
         }
     }
 
-    pub(crate) fn find(&self, number: u32) -> Option<&Moment> {
-        let at = self.moments.binary_search_by_key(&number, |moment| moment.number).ok()?;
-        self.moments.get(at)
+    pub(crate) fn find(&self, number: u32) -> Option<&RestartPoint> {
+        let at = self.points.binary_search_by_key(&number, |point| point.number).ok()?;
+        self.points.get(at)
     }
 
     /// Returns the position from which a file has to be read to cut what begins at this millisecond; 0 for its start.
     pub fn byte_for(&self, start_ms: u32) -> u64 {
         let sample = u64::from(start_ms) * u64::from(RATE / 1000);
-        self.last_until_sample(sample, Grid::default()).map_or(0, |moment| moment.byte)
+        self.last_until_sample(sample, Grid::default()).map_or(0, |point| point.byte)
     }
 
-    /// Returns the last known moment at or before this sample.
-    pub(crate) fn last_until_sample(&self, sample: u64, grid: Grid) -> Option<&Moment> {
+    /// Returns the last known restart point at or before this sample.
+    pub(crate) fn last_until_sample(&self, sample: u64, grid: Grid) -> Option<&RestartPoint> {
         self.last_until(grid.last_until(sample)?)
     }
 
-    /// Returns the last known moment up to this number.
-    pub(crate) fn last_until(&self, number: u32) -> Option<&Moment> {
-        let behind = self.moments.partition_point(|moment| moment.number <= number);
-        self.moments[..behind].last()
+    /// Returns the last known restart point up to this number.
+    pub(crate) fn last_until(&self, number: u32) -> Option<&RestartPoint> {
+        let behind = self.points.partition_point(|point| point.number <= number);
+        self.points[..behind].last()
     }
 
     pub(crate) fn pack(&self, to: &mut Packer) {
-        to.put(self.moments.len() as u64);
-        let mut before = Moment::default();
-        for moment in &self.moments {
-            let changed = (moment.base, moment.rate) != (before.base, before.rate);
-            let number = u64::from(moment.number - before.number);
-            let holds = (moment.held, moment.wide, moment.given) != (0, 0, before.given);
-            to.put(number << 3 | u64::from(holds) << 2 | u64::from(moment.stereo) << 1 | u64::from(changed));
+        to.put(self.points.len() as u64);
+        let mut before = RestartPoint::default();
+        for point in &self.points {
+            let changed = (point.base, point.rate) != (before.base, before.rate);
+            let number = u64::from(point.number - before.number);
+            let holds = (point.held, point.wide, point.given) != (0, 0, before.given);
+            to.put(number << 3 | u64::from(holds) << 2 | u64::from(point.stereo) << 1 | u64::from(changed));
             if changed {
-                to.put(moment.base);
-                to.put(moment.rate);
+                to.put(point.base);
+                to.put(point.rate);
             }
-            to.put_signed(moment.native.wrapping_sub(if changed { 0 } else { before.native }).cast_signed());
-            to.put(moment.steps - before.steps);
-            to.put(moment.steps - moment.first);
-            to.put_signed(moment.byte.wrapping_sub(before.byte).cast_signed());
+            to.put_signed(point.native.wrapping_sub(if changed { 0 } else { before.native }).cast_signed());
+            to.put(point.steps - before.steps);
+            to.put(point.steps - point.first);
+            to.put_signed(point.byte.wrapping_sub(before.byte).cast_signed());
             if holds {
-                to.put(moment.held);
-                to.put(moment.wide);
-                to.put_signed(moment.given.wrapping_sub(before.given).cast_signed());
+                to.put(point.held);
+                to.put(point.wide);
+                to.put_signed(point.given.wrapping_sub(before.given).cast_signed());
             }
-            before = *moment;
+            before = *point;
         }
     }
 
     pub(crate) fn unpack(from: &mut Unpacker) -> Option<Self> {
         let count = from.take_count()?;
-        let mut moments = Vec::with_capacity(count);
-        let mut before = Moment::default();
+        let mut points = Vec::with_capacity(count);
+        let mut before = RestartPoint::default();
         for index in 0..count {
             let head = from.take()?;
             let number = u32::try_from(head >> 3).ok()?;
@@ -115,7 +116,7 @@ impl RestartPoints {
             let (base, rate) = if changed { (from.take()?, from.take_as()?) } else { (before.base, before.rate) };
             let native = if changed { 0 } else { before.native }.wrapping_add_signed(from.take_signed()?);
             let steps = before.steps.checked_add(from.take()?)?;
-            let mut moment = Moment {
+            let mut point = RestartPoint {
                 number: before.number.checked_add(number).filter(|_| index == 0 || number > 0)?,
                 first: steps.checked_sub(from.take()?)?,
                 steps,
@@ -129,14 +130,14 @@ impl RestartPoints {
                 stereo: head & 2 == 2,
             };
             if head & 4 == 4 {
-                moment.held = from.take()?;
-                moment.wide = from.take_as()?;
-                moment.given = before.given.wrapping_add_signed(from.take_signed()?);
+                point.held = from.take()?;
+                point.wide = from.take_as()?;
+                point.given = before.given.wrapping_add_signed(from.take_signed()?);
             }
-            moments.push(moment);
-            before = moment;
+            points.push(point);
+            before = point;
         }
-        Some(Self { moments })
+        Some(Self { points })
     }
 }
 
@@ -144,14 +145,14 @@ impl RestartPoints {
 mod tests {
     use super::*;
 
-    fn moments() -> RestartPoints {
-        let mut moments = RestartPoints::default();
+    fn points() -> RestartPoints {
+        let mut points = RestartPoints::default();
         for number in [0, 1, 2, 5] {
             let (base, rate) = if number < 2 { (0, 48_000) } else { (9_620_000, 16_000) };
             let steps = 30_000 + 3_000 * u64::from(number);
             let native = if number < 2 { 28_800_100 } else { 50_000 } + 960_000 * u64::from(number);
             let first = steps - 100;
-            moments.remember(Moment {
+            points.remember(RestartPoint {
                 number,
                 first,
                 steps,
@@ -165,15 +166,15 @@ mod tests {
                 stereo: number > 1,
             });
         }
-        moments
+        points
     }
 
     #[test]
-    fn packed_moments_read_back_and_damage_is_detected() {
-        let (moments, mut packer) = (moments(), Packer::default());
-        moments.pack(&mut packer);
+    fn packed_restart_points_read_back_and_damage_is_detected() {
+        let (points, mut packer) = (points(), Packer::default());
+        points.pack(&mut packer);
         let mut unpacker = Unpacker::of(&packer.bytes);
-        assert_eq!(RestartPoints::unpack(&mut unpacker), Some(moments));
+        assert_eq!(RestartPoints::unpack(&mut unpacker), Some(points));
         assert!(unpacker.is_empty());
         for cut in 0..packer.bytes.len() {
             assert_eq!(RestartPoints::unpack(&mut Unpacker::of(&packer.bytes[..cut])), None, "{cut}");
@@ -181,30 +182,30 @@ mod tests {
     }
 
     #[test]
-    fn moments_of_a_day_take_a_few_kilobytes() {
-        let (mut moments, mut packer) = (RestartPoints::default(), Packer::default());
+    fn restart_points_of_a_day_take_a_few_kilobytes() {
+        let (mut points, mut packer) = (RestartPoints::default(), Packer::default());
         for number in 0..1_440 {
             let steps = 30_000 + 3_000 * u64::from(number);
             let (first, native) = (steps - 50, steps * 320);
-            moments.remember(Moment {
+            points.remember(RestartPoint {
                 number,
                 first,
                 steps,
                 byte: first * 43,
                 native,
                 rate: 16_000,
-                ..Moment::default()
+                ..RestartPoint::default()
             });
         }
-        moments.pack(&mut packer);
+        points.pack(&mut packer);
         assert!(packer.bytes.len() < 18_000, "{} bytes", packer.bytes.len());
     }
 
     #[test]
-    fn last_known_moment_before_a_number_is_found() {
-        let moments = moments();
-        assert_eq!(moments.last_until(4).map(|moment| moment.number), Some(2));
-        assert_eq!(moments.find(5).map(|moment| moment.number), Some(5));
-        assert_eq!((moments.find(4), RestartPoints::default().last_until(9)), (None, None));
+    fn last_known_restart_point_before_a_number_is_found() {
+        let points = points();
+        assert_eq!(points.last_until(4).map(|point| point.number), Some(2));
+        assert_eq!(points.find(5).map(|point| point.number), Some(5));
+        assert_eq!((points.find(4), RestartPoints::default().last_until(9)), (None, None));
     }
 }
