@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek};
 
-use crate::kept::Kept;
+use crate::kept_samples::KeptSamples;
 
 /// Bytes that can be read from any position.
 pub trait Ranges: Read + Seek {}
@@ -15,7 +15,7 @@ pub enum Input<'r> {
     Stream(&'r mut dyn Read),
     Ranges(&'r mut dyn Ranges),
     /// Samples that were decoded before; no bytes are read.
-    Kept(&'r Kept),
+    Kept(&'r KeptSamples),
 }
 
 impl<'r, R: Read> From<&'r mut R> for Input<'r> {
@@ -24,8 +24,8 @@ impl<'r, R: Read> From<&'r mut R> for Input<'r> {
     }
 }
 
-impl<'r> From<&'r Kept> for Input<'r> {
-    fn from(kept: &'r Kept) -> Self {
+impl<'r> From<&'r KeptSamples> for Input<'r> {
+    fn from(kept: &'r KeptSamples) -> Self {
         Self::Kept(kept)
     }
 }

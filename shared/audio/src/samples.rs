@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use domain::Format;
 
+use crate::channel_loss::ChannelLoss;
 use crate::channels::{Piece, Tracks, count_unusable};
 use crate::condition::Condition;
-use crate::crowd::ChannelLoss;
 use crate::decode::decoder;
 use crate::decoded::Counter;
 use crate::error::AudioError;
@@ -17,7 +17,7 @@ use crate::framed::Framed;
 use crate::frames::{Damage, Frames};
 use crate::grid::Grid;
 use crate::input::Input;
-use crate::kept::Replay;
+use crate::kept_samples::Replay;
 use crate::packed::{Packer, Unpacker};
 use crate::resample::{RATE, Resampler, first_from};
 use crate::restart_points::{RestartPoint, RestartPoints};

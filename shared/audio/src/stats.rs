@@ -6,7 +6,7 @@ use crate::steps::Step;
 const NANOS: u64 = 1_000_000_000;
 /// The longest time of unheard samples that is tolerated: a fifth of a second, which is too short for speech.
 const MOST_UNHEARD_NS: u64 = NANOS / 5;
-/// The length of a block of [`ChannelLoss`](crate::crowd::ChannelLoss).
+/// The length of a block of [`ChannelLoss`](crate::channel_loss::ChannelLoss).
 const LOSS_BLOCK_NS: u64 = NANOS / 10;
 
 /// The counts. They are complete once all samples were read.

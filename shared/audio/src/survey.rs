@@ -12,7 +12,7 @@ use crate::choice::MixChooser;
 use crate::detect::{Detector, samples_to_ms};
 use crate::error::AudioError;
 use crate::input::Input;
-use crate::kept::{Keeping, Kept};
+use crate::kept_samples::{Keeping, KeptSamples};
 use crate::listening::Listening;
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
@@ -31,7 +31,7 @@ const MOST_DROPPED: u64 = 1 << 53;
 pub struct Surveyed {
     pub survey: Survey,
     /// The samples of a short recording, for later passes.
-    pub kept: Option<Kept>,
+    pub kept: Option<KeptSamples>,
     /// Where decoding of a long recording can restart.
     pub points: RestartPoints,
     /// The analysis, if the recording has one channel and was listened to. Then there is nothing left for a second
@@ -40,14 +40,14 @@ pub struct Surveyed {
 }
 
 /// The detector that listens in the first pass, and the rules for its segments.
-pub struct Listener<'d> {
+pub struct FirstPassListener<'d> {
     pub rules: SegmentRules,
     pub detector: &'d mut dyn Detector,
 }
 
 /// Reads a recording once, in bounded memory. The samples of a short one are kept for later passes. A frame with bytes
 /// that do not make a whole sample counts as damage beyond a packet, because a wrong codec in the name looks like that.
-pub fn survey<'r>(format: &Format, input: impl Into<Input<'r>>) -> Result<(Survey, Option<Kept>), AudioError> {
+pub fn survey<'r>(format: &Format, input: impl Into<Input<'r>>) -> Result<(Survey, Option<KeptSamples>), AudioError> {
     survey_samples(Samples::new(format, input)?)
 }
 
@@ -57,7 +57,7 @@ pub fn survey_within<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
     most: Duration,
-) -> Result<(Survey, Option<Kept>), AudioError> {
+) -> Result<(Survey, Option<KeptSamples>), AudioError> {
     survey_samples(Samples::new(format, input)?.within(most))
 }
 
@@ -68,14 +68,14 @@ pub fn survey_and_analyse<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
     most: Duration,
-    listener: Listener<'_>,
+    listener: FirstPassListener<'_>,
     on: Resume<'_>,
 ) -> Result<Surveyed, AudioError> {
     let from = on.from.filter(|from| from.surveying().is_some()).and_then(Progress::restart_point);
     survey_samples_onward(Samples::opened_at(from, format, input)?.within(most), Some(listener), on)
 }
 
-pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>), AudioError> {
+pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<KeptSamples>), AudioError> {
     let nobody = Resume { from: None, tell: &mut |_, _| {} };
     let Surveyed { survey, kept, .. } = survey_samples_onward(samples, None, nobody)?;
     Ok((survey, kept))
@@ -83,7 +83,7 @@ pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>),
 
 pub(crate) fn survey_samples_onward(
     samples: Samples,
-    listener: Option<Listener<'_>>,
+    listener: Option<FirstPassListener<'_>>,
     on: Resume<'_>,
 ) -> Result<Surveyed, AudioError> {
     let mut samples = samples.conditioned();

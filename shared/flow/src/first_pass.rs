@@ -9,7 +9,9 @@ use std::time::Duration;
 
 mod reached;
 
-use audio::{Analysis, AudioError, Detection, Input, Kept, Progress, RestartPoints, SegmentRules, Surveyed, Verdict};
+use audio::{
+    Analysis, AudioError, Detection, Input, KeptSamples, Progress, RestartPoints, SegmentRules, Surveyed, Verdict,
+};
 use bytes::Bytes;
 use domain::recording::AudioFacts;
 use domain::{Format, Gain, Levels, Sha256Hex};
@@ -59,7 +61,7 @@ pub struct ListenedFile {
 #[derive(Clone)]
 pub enum Retained {
     /// The decoded samples of a short file.
-    Samples(Arc<Kept>),
+    Samples(Arc<KeptSamples>),
     /// The bytes of a small file.
     Bytes(Bytes),
     /// Nothing: the file has to be fetched from the blob store again.
@@ -68,7 +70,7 @@ pub enum Retained {
 
 /// The source that a decoding thread reads.
 pub enum Source {
-    Samples(Arc<Kept>),
+    Samples(Arc<KeptSamples>),
     Bytes(BlobReader),
 }
 
@@ -219,7 +221,7 @@ fn survey(format: &Format, size: u64, pass: &Pass, source: Source) -> Result<Rea
     let survey = |input: Input<'_>| {
         let on = audio::Resume { from: pass.from.as_ref(), tell: &mut pass.tell() };
         let mut detector = pass.detection.detector();
-        let listener = audio::Listener { rules: pass.rules, detector: &mut *detector };
+        let listener = audio::FirstPassListener { rules: pass.rules, detector: &mut *detector };
         readable(audio::survey_and_analyse(format, input, within, listener, on))
     };
     let mut source = match source {

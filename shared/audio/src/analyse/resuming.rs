@@ -10,7 +10,7 @@ use super::*;
 use crate::detect::Detection;
 use crate::grid::Grid;
 use crate::progress::Progress;
-use crate::survey::{Listener, Surveyed, survey_samples_onward};
+use crate::survey::{FirstPassListener, Surveyed, survey_samples_onward};
 use crate::testing::{file, fixture_samples, format, noise, quieter, recording, s16, silero_model};
 
 type Checkpoints = Vec<(u32, Vec<u8>)>;
@@ -49,7 +49,7 @@ fn listened(
     let (mut checkpoints, mut detector) = (Checkpoints::new(), detection.detector());
     let mut tell = |place, packed| checkpoints.push((place, packed));
     let samples = samples(format, &mut bytes, from);
-    let listener = Listener { rules: rules(), detector: &mut *detector };
+    let listener = FirstPassListener { rules: rules(), detector: &mut *detector };
     let on = Resume { from, tell: &mut tell };
     let Surveyed { analysis, .. } = survey_samples_onward(samples, Some(listener), on).unwrap();
     (analysis, checkpoints)

@@ -16,7 +16,7 @@ const PIECE: usize = 65_536;
 
 /// The samples of a recording, kept with 16 bits each: half the memory, and exactly what most recordings consist of.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct KeptSamples {
     left: Pieces,
     /// The second channel, if there is one; it is as long as the first.
     right: Option<Pieces>,
@@ -45,7 +45,7 @@ impl Pieces {
 }
 
 #[cfg(test)]
-impl Kept {
+impl KeptSamples {
     #[cfg(test)]
     fn samples(&self) -> usize {
         self.left.samples() * if self.right.is_some() { 2 } else { 1 }
@@ -54,12 +54,12 @@ impl Kept {
 
 /// Keeps samples, or nothing once there are too many.
 pub(crate) struct Keeping {
-    kept: Option<Kept>,
+    kept: Option<KeptSamples>,
 }
 
 impl Default for Keeping {
     fn default() -> Self {
-        Self { kept: Some(Kept::default()) }
+        Self { kept: Some(KeptSamples::default()) }
     }
 }
 
@@ -82,19 +82,19 @@ impl Keeping {
         kept.left.push(piece.left);
     }
 
-    pub fn finish(self) -> Option<Kept> {
+    pub fn finish(self) -> Option<KeptSamples> {
         self.kept
     }
 }
 
 /// Plays back the kept samples.
 pub(crate) struct Replay<'k> {
-    kept: &'k Kept,
+    kept: &'k KeptSamples,
     next: usize,
 }
 
 impl<'k> Replay<'k> {
-    pub fn of(kept: &'k Kept) -> Self {
+    pub fn of(kept: &'k KeptSamples) -> Self {
         Self { kept, next: 0 }
     }
 }
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
     use crate::testing::noise;
 
-    fn replayed(kept: &Kept) -> Vec<f32> {
+    fn replayed(kept: &KeptSamples) -> Vec<f32> {
         let (mut replay, mut all) = (Replay::of(kept), Vec::new());
         while replay.step(&mut all).unwrap().is_some() {}
         all
