@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use testkit::Provider;
-use testkit::provider::{Asked, Reply};
+use testkit::provider::{ReceivedRequest, Reply};
 use tests::recordings::T0;
 use tests::wait::{PATIENCE, now_secs};
 use tests::{Recording, Setup};
@@ -24,7 +24,7 @@ fn opus() -> Recording {
 }
 
 /// An answer with two speakers.
-fn heard(_: &Asked) -> Reply {
+fn heard(_: &ReceivedRequest) -> Reply {
     let word = |word: &str, start: f64, end: f64, speaker: u32, punctuated: &str| json!({"word": word, "start": start, "end": end, "confidence": 0.9, "speaker": speaker, "punctuated_word": punctuated});
     let words = [word("he", 0.5, 0.7, 0, "He"), word("was", 0.7, 0.9, 0, "was."), word("yes", 1.2, 1.5, 1, "Yes.")];
     answer(&json!({
@@ -39,7 +39,7 @@ fn heard(_: &Asked) -> Reply {
     }))
 }
 
-fn nothing(_: &Asked) -> Reply {
+fn nothing(_: &ReceivedRequest) -> Reply {
     let nothing = json!([{"alternatives": [{"transcript": "", "confidence": 0.0, "words": []}]}]);
     answer(&json!({"channels": nothing, "utterances": []}))
 }
@@ -48,15 +48,19 @@ fn answer(results: &Value) -> Reply {
     Reply::json(200, &json!({"metadata": {"request_id": "1", "duration": 60.0, "channels": 1}, "results": results}))
 }
 
-fn complaint(status: u16, code: &'static str, message: &'static str) -> impl Fn(&Asked) -> Reply + Send + Sync {
+fn complaint(
+    status: u16,
+    code: &'static str,
+    message: &'static str,
+) -> impl Fn(&ReceivedRequest) -> Reply + Send + Sync {
     move |_| Reply::json(status, &json!({"err_code": code, "err_msg": message, "request_id": "1"}))
 }
 
 /// The number of calls for the recording, and for the built-in sample, which is not Opus.
 fn calls(provider: &Provider) -> (usize, usize) {
-    let asked = provider.asked();
-    let ours = asked.iter().filter(|asked| asked.header("content-type") == "audio/ogg").count();
-    (ours, asked.len() - ours)
+    let request = provider.requests();
+    let ours = request.iter().filter(|request| request.header("content-type") == "audio/ogg").count();
+    (ours, request.len() - ours)
 }
 
 fn waits(job: &Value) -> bool {
@@ -102,9 +106,9 @@ async fn opus_is_sent_unchanged_and_other_codecs_as_flac() {
     let recording = opus();
     server.client().done(&[recording.clone(), Recording::speech(T0 + 3_600)]).await;
     // The files of a job are transcribed in parallel.
-    let mut asked = provider.asked();
-    asked.sort_by_key(|call| call.header("content-type").to_owned());
-    let [flac, ogg] = &asked[..] else { panic!("{} calls", asked.len()) };
+    let mut request = provider.requests();
+    request.sort_by_key(|call| call.header("content-type").to_owned());
+    let [flac, ogg] = &request[..] else { panic!("{} calls", request.len()) };
     let options = ["model", "smart_format", "punctuate", "diarize", "utterances", "detect_language"];
     assert_eq!(ogg.query.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), options);
     assert_eq!((ogg.path.as_str(), ogg.header("authorization")), ("/v1/listen", format!("Token {KEY}").as_str()));
@@ -127,13 +131,13 @@ async fn language_of_an_upload_is_sent_to_the_engine() {
     let client = server.client();
     let answer = client.upload_to("?language=de-AT", &[opus()]).await.ok();
     client.terminal(answer["job_id"].as_str().unwrap()).await;
-    let asked = provider.asked().remove(0);
-    assert_eq!(asked.query.last().unwrap(), &("language".to_owned(), "de".to_owned()));
+    let request = provider.requests().remove(0);
+    assert_eq!(request.query.last().unwrap(), &("language".to_owned(), "de".to_owned()));
 }
 
 #[tokio::test]
 async fn provider_is_not_called_before_its_retry_after() {
-    let busy = |after: &'static str| move |_: &Asked| Reply::json(429, &json!({})).with("retry-after", after);
+    let busy = |after: &'static str| move |_: &ReceivedRequest| Reply::json(429, &json!({})).with("retry-after", after);
     let provider = Provider::start(busy("3600")).await;
     let server = setup(&provider).start().await;
     let client = server.client();
@@ -144,18 +148,18 @@ async fn provider_is_not_called_before_its_retry_after() {
     assert!((3_500..=3_601).contains(&(until.millis() / 1_000 - now_secs())), "{job}");
     assert_eq!(calls(&provider), (1, 0), "the provider was called again");
 
-    provider.now_answers(busy("1"));
+    provider.set_answers(busy("1"));
     let other = client.accepted(&[Recording::speech(T0 + 3_600)]).await;
     client.until(&other, "waits for the engine", waits).await;
-    provider.now_answers(heard);
+    provider.set_answers(heard);
     assert_eq!(client.terminal(&other).await["status"], "completed");
 }
 
 #[tokio::test]
 async fn wrong_key_is_logged_as_an_alert_and_the_job_waits() {
-    let provider = Provider::start(|asked: &Asked| match asked.header("authorization") {
-        "Token the-right-key" => heard(asked),
-        _ => complaint(401, "INVALID_AUTH", "Invalid credentials.")(asked),
+    let provider = Provider::start(|request: &ReceivedRequest| match request.header("authorization") {
+        "Token the-right-key" => heard(request),
+        _ => complaint(401, "INVALID_AUTH", "Invalid credentials.")(request),
     })
     .await;
     let setup = setup(&provider);
@@ -179,14 +183,14 @@ async fn wrong_key_is_logged_as_an_alert_and_the_job_waits() {
 
 #[tokio::test]
 async fn malformed_answer_is_retried() {
-    let provider = Provider::start(|_: &Asked| Reply::json(200, &json!({"results": {"channels": []}}))).await;
+    let provider = Provider::start(|_: &ReceivedRequest| Reply::json(200, &json!({"results": {"channels": []}}))).await;
     let server = setup(&provider).start().await;
     let client = server.client();
     let job_id = client.accepted(&[opus()]).await;
     client.until(&job_id, "waits for the engine", waits).await;
     let (ours, sample) = calls(&provider);
     assert!(ours >= 2 && sample >= 1, "called {ours} times, and {sample} times with the sample");
-    provider.now_answers(heard);
+    provider.set_answers(heard);
     let job = client.terminal(&job_id).await;
     assert_eq!(job["status"], "completed", "{job}");
     assert_eq!(client.segments().await.len(), 2);
@@ -195,14 +199,14 @@ async fn malformed_answer_is_retried() {
 #[tokio::test]
 async fn transient_fault_is_not_visible_in_the_job() {
     let first = std::sync::atomic::AtomicBool::new(true);
-    let provider = Provider::start(move |asked: &Asked| {
-        if first.swap(false, std::sync::atomic::Ordering::SeqCst) { Reply::cut("{") } else { heard(asked) }
+    let provider = Provider::start(move |request: &ReceivedRequest| {
+        if first.swap(false, std::sync::atomic::Ordering::SeqCst) { Reply::cut("{") } else { heard(request) }
     })
     .await;
     let server = setup(&provider).start().await;
     let job = server.client().done(&[opus()]).await;
     assert_eq!((&job["status"], &job["attempt"]), (&json!("completed"), &json!(1)), "{job}");
-    let [one, other] = &provider.asked()[..] else { panic!("{} calls", provider.asked().len()) };
+    let [one, other] = &provider.requests()[..] else { panic!("{} calls", provider.requests().len()) };
     assert_eq!(one.body, other.body);
 }
 
@@ -213,12 +217,15 @@ async fn empty_answer_counts_as_silence_only_if_the_provider_transcribes_the_sam
     let client = server.client();
     let job_id = client.accepted(&[opus()]).await;
     client.until(&job_id, "waits for the engine", waits).await;
-    let asked = provider.asked();
-    assert!(asked[0].body == asked[1].body && asked[0].query == asked[1].query, "the same request is sent once more");
-    assert_eq!(asked[2].header("content-type"), "audio/flac", "the sample");
-    provider.now_answers(|asked: &Asked| match asked.header("content-type") {
-        "audio/ogg" => nothing(asked),
-        _ => heard(asked),
+    let request = provider.requests();
+    assert!(
+        request[0].body == request[1].body && request[0].query == request[1].query,
+        "the same request is sent once more"
+    );
+    assert_eq!(request[2].header("content-type"), "audio/flac", "the sample");
+    provider.set_answers(|request: &ReceivedRequest| match request.header("content-type") {
+        "audio/ogg" => nothing(request),
+        _ => heard(request),
     });
     let job = client.terminal(&job_id).await;
     assert_eq!(job["status"], "completed", "{job}");
@@ -229,10 +236,10 @@ async fn empty_answer_counts_as_silence_only_if_the_provider_transcribes_the_sam
 #[tokio::test]
 async fn empty_answer_after_a_fault_is_requested_once_more() {
     let first = std::sync::atomic::AtomicBool::new(true);
-    let provider = Provider::start(move |asked: &Asked| match asked.header("content-type") {
+    let provider = Provider::start(move |request: &ReceivedRequest| match request.header("content-type") {
         "audio/ogg" if first.swap(false, std::sync::atomic::Ordering::SeqCst) => Reply::cut("{"),
-        "audio/ogg" => nothing(asked),
-        _ => heard(asked),
+        "audio/ogg" => nothing(request),
+        _ => heard(request),
     })
     .await;
     let server = setup(&provider).start().await;

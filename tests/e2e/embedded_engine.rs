@@ -1,6 +1,6 @@
 //! The engine that needs only its model, as it is chosen by default, and what prevents a start.
 
-use testkit::ggml::{self, Speaks};
+use testkit::ggml::{self, GgmlModel};
 use tests::recordings::T0;
 use tests::{Recording, Setup};
 
@@ -45,7 +45,7 @@ async fn start_names_the_engine_and_fails_without_one() {
 async fn whisper_uses_the_model_of_the_user() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("ggml-tiny.bin");
-    std::fs::write(&model, ggml::model(&Speaks { multilingual: true })).unwrap();
+    std::fs::write(&model, ggml::model(&GgmlModel { multilingual: true })).unwrap();
     let server =
         Setup::new().with("engine.name", "whisper").with("engine.whisper_model", model.display()).start().await;
     let client = server.client();
@@ -54,7 +54,11 @@ async fn whisper_uses_the_model_of_the_user() {
     let segments = client.segments().await;
     assert!(!segments.is_empty());
     for segment in segments {
-        assert_eq!((&segment["text"], &segment["language"]), (&ggml::SAYS.into(), &ggml::HEARS.into()), "{segment}");
+        assert_eq!(
+            (&segment["text"], &segment["language"]),
+            (&ggml::TEXT.into(), &ggml::DETECTED_LANGUAGE.into()),
+            "{segment}"
+        );
         let words: Vec<_> = segment["words"].as_array().unwrap().iter().map(|word| word["text"].clone()).collect();
         assert_eq!(words, ["Hello", "world."]);
     }

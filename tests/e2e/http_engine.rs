@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use testkit::Provider;
-use testkit::provider::{Asked, Reply};
+use testkit::provider::{ReceivedRequest, Reply};
 use tests::recordings::T0;
 use tests::{Recording, Setup};
 
@@ -11,7 +11,7 @@ fn setup(url: &str) -> Setup {
     setup.with("jobs.backoff_min_seconds", 1).with("jobs.backoff_max_seconds", 1)
 }
 
-fn heard(_: &Asked) -> Reply {
+fn heard(_: &ReceivedRequest) -> Reply {
     Reply::json(
         200,
         &json!({
@@ -29,8 +29,8 @@ fn heard(_: &Asked) -> Reply {
     )
 }
 
-fn field(asked: &Asked, name: &str) -> String {
-    let form = asked.form();
+fn field(request: &ReceivedRequest, name: &str) -> String {
+    let form = request.form();
     form.iter().find(|field| field.name == name).map(|field| field.text().to_owned()).unwrap_or_default()
 }
 
@@ -49,9 +49,9 @@ async fn conversation_has_language_and_words_with_times() {
     assert_eq!(texts, [("He was not ill.", 4), ("Yes.", 1)]);
     assert_eq!((&segments[1]["start_ms"], &segments[1]["words"][0]["end_ms"]), (&json!(1_400), &json!(1_600)));
     assert!(segments.iter().all(|segment| segment.get("speaker").is_none()));
-    let asked = provider.asked().remove(0);
-    assert_eq!((asked.path.as_str(), field(&asked, "model").as_str()), ("/v1/audio/transcriptions", "tiny"));
-    assert!(!asked.headers.contains_key("authorization"));
+    let request = provider.requests().remove(0);
+    assert_eq!((request.path.as_str(), field(&request, "model").as_str()), ("/v1/audio/transcriptions", "tiny"));
+    assert!(!request.headers.contains_key("authorization"));
 }
 
 /// A key that is set for other programs on the machine causes nothing to be sent to others.
@@ -61,12 +61,12 @@ async fn url_is_enough_to_select_the_http_engine() {
     let setup = setup(&provider.url).with("engine.name", "auto");
     let server = setup.env("DEEPGRAM_API_KEY", "of-another-program").start().await;
     assert_eq!(server.client().done(&[Recording::speech(T0)]).await["status"], "completed");
-    assert_eq!(provider.asked().len(), 1);
+    assert_eq!(provider.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn server_that_returns_only_text_is_sufficient() {
-    let provider = Provider::start(|asked: &Asked| match field(asked, "response_format").as_str() {
+    let provider = Provider::start(|request: &ReceivedRequest| match field(request, "response_format").as_str() {
         "json" => Reply::json(200, &json!({"text": "He was not ill."})),
         _ => Reply::json(400, &json!({"error": {"message": "unknown response_format", "param": "response_format"}})),
     })
@@ -78,12 +78,13 @@ async fn server_that_returns_only_text_is_sufficient() {
     let segments = client.segments().await;
     assert!(segments.iter().all(|segment| segment["text"] == "He was not ill." && segment.get("words").is_none()));
     assert_eq!(client.usage().await.1, 8);
-    assert_eq!(provider.asked()[0].header("authorization"), "Bearer key-of-nobody");
+    assert_eq!(provider.requests()[0].header("authorization"), "Bearer key-of-nobody");
 }
 
 #[tokio::test]
 async fn job_waits_while_the_engine_server_is_down_and_then_completes() {
-    let provider = Provider::start(|_: &Asked| Reply::text(502, "text/html", "<html>Bad Gateway</html>")).await;
+    let provider =
+        Provider::start(|_: &ReceivedRequest| Reply::text(502, "text/html", "<html>Bad Gateway</html>")).await;
     let server = setup(&provider.url).start().await;
     let client = server.client();
     assert_eq!(server.client_without_token().get("/readyz").await.status, 200, "uploads need no engine");
@@ -91,7 +92,7 @@ async fn job_waits_while_the_engine_server_is_down_and_then_completes() {
     let job = client.until(&job_id, "waits for the engine", |job: &Value| job["waiting_for"] == "engine").await;
     assert_eq!((&job["status"], &job["attempt"]), (&json!("queued"), &json!(0)), "{job}");
     assert_eq!(server.client_without_token().get("/readyz").await.status, 200, "uploads need no engine");
-    provider.now_answers(heard);
+    provider.set_answers(heard);
     assert_eq!(client.terminal(&job_id).await["status"], "completed");
 }
 
@@ -102,7 +103,7 @@ async fn undocumented_answer_is_never_taken_for_silence() {
         || Reply::json(200, &json!({"error": "out of memory"})),
         || Reply::cut("{\"text\": \""),
     ] {
-        let provider = Provider::start(move |_: &Asked| reply()).await;
+        let provider = Provider::start(move |_: &ReceivedRequest| reply()).await;
         let server = setup(&provider.url).start().await;
         let client = server.client();
         let job_id = client.accepted(&[Recording::speech(T0)]).await;

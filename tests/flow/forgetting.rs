@@ -26,7 +26,7 @@ async fn unfinished_deletion_is_finished_by_the_sweep() {
     stage.clock.advance(std::time::Duration::from_secs(1));
     let id = talk(&stage).await.new_conversation_ids[0];
     let failing = Arc::new(FailsBefore::planned(stage.store.clone(), Plan::never()));
-    failing.plan().strike("store.remove_texts", 1000);
+    failing.plan().fail_call("store.remove_texts", 1000);
     let clock = testkit::TestClock::automatic(stage.services.now());
     let services = Services { store: failing.clone(), clock, ..stage.services.clone() };
     assert!(

@@ -192,7 +192,7 @@ async fn temporarily_unreadable_file_does_not_stop_the_others() {
     let task = stage.accept_all(&recordings(0, 3), None).await;
     // The three reads that fail are the attempts for the first file, with pauses between them.
     let blobs = Arc::new(FailsBefore::planned(stage.blobs.clone(), Plan::never()));
-    blobs.plan().strike("blobs.read", 3);
+    blobs.plan().fail_call("blobs.read", 3);
     stage.services = Services { blobs, ..stage.services };
     let engine = Arc::new(Script::new(|_| Reply::Text));
     let (worker, _) = stage.worker_with(&engine);

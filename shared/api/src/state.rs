@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRef;
 use flow::ports::{Admission, Clock, DeviceStore, Feed, JobStore, LibraryStore};
 use flow::{Services, Settings};
 
@@ -18,18 +17,21 @@ pub struct ApiState {
     pub stream_permits: StreamPermits,
 }
 
-/// Says where in the state each part is that a handler may take.
+/// Says where in a state each part is that a handler may take.
 macro_rules! parts {
-    ($($part:ty: $($field:ident).+;)+) => {
-        $(impl FromRef<ApiState> for $part {
-            fn from_ref(state: &ApiState) -> Self {
+    ($state:ty; $($part:ty: $($field:ident).+;)+) => {
+        $(impl axum::extract::FromRef<$state> for $part {
+            fn from_ref(state: &$state) -> Self {
                 state.$($field).+.clone()
             }
         })+
     };
 }
 
+pub(crate) use parts;
+
 parts! {
+    ApiState;
     // For use cases that change something: each works with all services.
     Services: services;
     Arc<dyn JobStore>: services.store;

@@ -6,7 +6,7 @@ use std::fmt;
 use google_cloud_auth::errors::CredentialsError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum Cause {
     /// Nobody answers at the address.
     Unreachable,
     /// The service answers that it cannot, or not in time.
@@ -20,7 +20,7 @@ pub enum Why {
     NoIndex,
 }
 
-impl Why {
+impl Cause {
     /// Whether the problem stays until a person does something.
     fn needs_a_person(self) -> bool {
         !matches!(self, Self::Unreachable | Self::Away | Self::Quota)
@@ -37,7 +37,7 @@ impl Why {
 /// The source of an error of these adapters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
-    pub why: Why,
+    pub why: Cause,
     pub fact: String,
     pub remedy: String,
 }
@@ -76,35 +76,35 @@ pub struct Service {
 }
 
 impl Service {
-    pub fn diagnosis(&self, why: Why, fact: impl fmt::Display) -> Diagnosis {
+    pub fn diagnosis(&self, why: Cause, fact: impl fmt::Display) -> Diagnosis {
         let fact = one_line(&fact.to_string());
         Diagnosis { why, fact: fact.trim_end_matches(['.', ' ']).to_owned(), remedy: self.remedy(why) }
     }
 
     pub fn unreachable(&self, message: impl fmt::Display) -> Diagnosis {
-        self.diagnosis(Why::Unreachable, format!("no way to {}: {message}", self.address))
+        self.diagnosis(Cause::Unreachable, format!("no way to {}: {message}", self.address))
     }
 
     pub fn no_token(&self, message: impl fmt::Display) -> Diagnosis {
-        self.diagnosis(Why::Credentials, format!("no credentials that Google takes: {message}"))
+        self.diagnosis(Cause::Credentials, format!("no credentials that Google takes: {message}"))
     }
 
-    fn remedy(&self, why: Why) -> String {
+    fn remedy(&self, why: Cause) -> String {
         let project = self.project.as_ref().map(|project| format!(" --project={project}")).unwrap_or_default();
         match (why, self.emulated_by) {
-            (Why::Unreachable | Why::Away, Some(variable)) => {
+            (Cause::Unreachable | Cause::Away, Some(variable)) => {
                 format!("start the emulator at {}, or unset {variable}", self.address)
             }
-            (Why::Unreachable, None) => {
+            (Cause::Unreachable, None) => {
                 "check the network path from this machine: DNS, firewall, VPC egress, proxy".to_owned()
             }
-            (Why::Away, None) => "try again in a minute; https://status.cloud.google.com tells of outages".to_owned(),
-            (Why::Quota, _) => format!("wait, or ask for more: the page Quotas of {} in the console", self.api),
-            (Why::Credentials, _) => CREDENTIALS.to_owned(),
-            (Why::Refused, _) => self.grant.clone(),
-            (Why::Off, _) => format!("turn it on: gcloud services enable {}{project}", self.api),
-            (Why::Missing, _) => self.make.clone(),
-            (Why::NoIndex, _) => {
+            (Cause::Away, None) => "try again in a minute; https://status.cloud.google.com tells of outages".to_owned(),
+            (Cause::Quota, _) => format!("wait, or ask for more: the page Quotas of {} in the console", self.api),
+            (Cause::Credentials, _) => CREDENTIALS.to_owned(),
+            (Cause::Refused, _) => self.grant.clone(),
+            (Cause::Off, _) => format!("turn it on: gcloud services enable {}{project}", self.api),
+            (Cause::Missing, _) => self.make.clone(),
+            (Cause::NoIndex, _) => {
                 format!("make all indexes: cd infra && firebase deploy --only firestore:indexes{project}")
             }
         }
@@ -173,10 +173,10 @@ mod tests {
     #[test]
     fn remedy_depends_on_problem_and_service() {
         let google = |why| service(None).diagnosis(why, "x").remedy;
-        assert_eq!(google(Why::Refused), "grant a role");
-        assert_eq!(google(Why::Missing), "make it");
-        assert!(google(Why::Unreachable).contains("firewall") && google(Why::Credentials).contains("gcloud auth"));
-        assert!(google(Why::Off).contains("gcloud services enable storage.googleapis.com"));
+        assert_eq!(google(Cause::Refused), "grant a role");
+        assert_eq!(google(Cause::Missing), "make it");
+        assert!(google(Cause::Unreachable).contains("firewall") && google(Cause::Credentials).contains("gcloud auth"));
+        assert!(google(Cause::Off).contains("gcloud services enable storage.googleapis.com"));
         let emulator = service(Some("X_HOST")).unreachable("Connection refused");
         assert_eq!(emulator.remedy, "start the emulator at http://127.0.0.1:9, or unset X_HOST");
         assert_eq!(emulator.fact, "no way to http://127.0.0.1:9: Connection refused");
@@ -185,8 +185,8 @@ mod tests {
     #[test]
     fn transient_problems_are_shown_without_remedy_and_others_with_it() {
         let text = |why| service(None).diagnosis(why, "it\n  said so. ").to_string();
-        assert_eq!(text(Why::Away), "it said so");
-        assert_eq!(text(Why::Refused), "it said so; to mend it, grant a role");
+        assert_eq!(text(Cause::Away), "it said so");
+        assert_eq!(text(Cause::Refused), "it said so; to mend it, grant a role");
     }
 
     #[test]

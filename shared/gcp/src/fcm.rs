@@ -15,7 +15,7 @@ use flow::{Error, Kind, Result};
 use reqwest::{Client, Response};
 use secrecy::ExposeSecret;
 
-use crate::diagnosis::{Service, Why, causes, token_words};
+use crate::diagnosis::{Cause, Service, causes, token_words};
 use crate::invalid_setting::InvalidSetting;
 
 use answer::FcmAnswer;
@@ -80,7 +80,7 @@ impl Fcm {
         let (kind, said) = (kind(&error), causes(&error.without_url()));
         let diagnosis = match kind {
             Kind::Unavailable => self.service.unreachable(said),
-            _ => self.service.diagnosis(Why::Away, said),
+            _ => self.service.diagnosis(Cause::Away, said),
         };
         Error::new(kind, OPERATION, device).because(diagnosis)
     }
@@ -114,11 +114,11 @@ impl Push for Fcm {
     async fn send(&self, device: &Device, message: &PushMessage) -> Result<PushOutcome> {
         // The client has its own time limit, but getting the credentials before the request has none.
         let limit = self.settings.total + Duration::from_secs(1);
-        let late = |_| {
-            let why = self.service.diagnosis(Why::Away, "there was no answer in time");
+        let timed_out = |_| {
+            let why = self.service.diagnosis(Cause::Away, "there was no answer in time");
             Err(Error::new(Kind::Unknown, OPERATION, &device.id).because(why))
         };
-        let answer = tokio::time::timeout(limit, self.ask(device, message)).await.unwrap_or_else(late)?;
+        let answer = tokio::time::timeout(limit, self.ask(device, message)).await.unwrap_or_else(timed_out)?;
         if answer.refuses_our_token() {
             // The access token may have expired or been revoked. The push is sent again later with another one.
             self.token.was_refused();

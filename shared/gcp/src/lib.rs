@@ -11,7 +11,7 @@ mod retry_policy;
 mod tasks;
 
 pub use cloud_storage::{GcsBlobs, GcsUploads};
-pub use diagnosis::{Diagnosis, Why};
+pub use diagnosis::{Cause, Diagnosis};
 pub use fcm::{AccessToken, Fcm, FcmSettings, GivenToken, GoogleToken};
 pub use firestore::FirestoreStore;
 pub use identity::{FirebaseIdentity, FirebaseSettings, GoogleTaskIdentity, TaskIdentitySettings};

@@ -18,8 +18,8 @@ pub struct CallPolicy {
 
 /// Builds the error of an operation whose time limit was reached. The operation knows whether it may
 /// have taken effect.
-pub trait TimedOut {
-    fn late(&self, limit: Duration) -> Error;
+pub trait TimeoutError {
+    fn timed_out(&self, limit: Duration) -> Error;
 }
 
 pub struct Retrying<'a> {
@@ -31,7 +31,7 @@ pub struct Retrying<'a> {
 impl Retrying<'_> {
     /// Tries until the work succeeds, fails permanently, or the limits are reached. If a try may have taken
     /// effect and no later try could tell, the outcome is unknown.
-    pub async fn run<T, F>(&self, call: &impl TimedOut, mut attempt: impl FnMut() -> F) -> Result<T>
+    pub async fn run<T, F>(&self, call: &impl TimeoutError, mut attempt: impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
@@ -56,22 +56,24 @@ impl Retrying<'_> {
             }
         };
         // The last error tells more than the fact that the time limit was reached.
-        let late = || {
-            let (late, last_cause) =
-                (call.late(self.policy.retry.total), last_cause.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let timed_out = || {
+            let (timed_out, last_cause) = (
+                call.timed_out(self.policy.retry.total),
+                last_cause.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            );
             match last_cause {
-                Some(last_cause) => late.because(last_cause),
-                None => late,
+                Some(last_cause) => timed_out.because(last_cause),
+                None => timed_out,
             }
         };
         tokio::time::timeout(self.policy.retry.total, Box::pin(all))
             .await
-            .unwrap_or_else(|_| Err(late().after_retries()))
+            .unwrap_or_else(|_| Err(timed_out().after_retries()))
     }
 
     /// Makes one try within its time limit.
-    pub async fn once<T>(&self, call: &impl TimedOut, attempt: impl Future<Output = Result<T>>) -> Result<T> {
-        let late = || call.late(self.policy.attempt);
-        tokio::time::timeout(self.policy.attempt, attempt).await.unwrap_or_else(|_| Err(late()))
+    pub async fn once<T>(&self, call: &impl TimeoutError, attempt: impl Future<Output = Result<T>>) -> Result<T> {
+        let timed_out = || call.timed_out(self.policy.attempt);
+        tokio::time::timeout(self.policy.attempt, attempt).await.unwrap_or_else(|_| Err(timed_out()))
     }
 }

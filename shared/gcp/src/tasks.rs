@@ -26,7 +26,7 @@ pub use settings::{CloudTasksSettings, TaskOidc};
 use crate::diagnosis::Service;
 use crate::invalid_setting::InvalidSetting;
 use crate::reconnect::Reconnect;
-use crate::retry_policy::{CallPolicy, RetryPolicy, Retrying, TimedOut};
+use crate::retry_policy::{CallPolicy, RetryPolicy, Retrying, TimeoutError};
 
 const PRODUCTION: &str = "https://cloudtasks.googleapis.com";
 
@@ -133,8 +133,8 @@ impl Call<'_> {
     }
 }
 
-impl TimedOut for Call<'_> {
-    fn late(&self, _: Duration) -> Error {
+impl TimeoutError for Call<'_> {
+    fn timed_out(&self, _: Duration) -> Error {
         self.failed(Failure::new(Kind::Unknown, "there was no answer in time"))
     }
 }

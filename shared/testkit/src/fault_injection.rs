@@ -68,7 +68,7 @@ impl<P: ?Sized, F: Fault> Faulty<P, F> {
 }
 
 async fn around<F: Fault, T>(plan: &Plan, operation: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
-    if !plan.strikes(operation) {
+    if !plan.should_fail(operation) {
         return call.await;
     }
     if F::BEFORE {

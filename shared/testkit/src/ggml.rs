@@ -26,23 +26,23 @@ const FIRST_TIME: usize = 50_363;
 const MAX_POSITIONS: usize = WIDTH;
 
 /// The text that it produces for the first second of every thirty seconds of audio.
-pub const SAYS: &str = "Hello world.";
+pub const TEXT: &str = "Hello world.";
 const WORDS: [&str; 4] = [" ", " Hello", " wor", "ld."];
 const TEXT_TOKENS: [usize; 3] = [1, 2, 3];
 /// A second, in steps of 20 ms.
 const SECOND_STEPS: usize = 50;
 
 /// The language that a multilingual model detects: German, the third of the list.
-pub const HEARS: &str = "de";
+pub const DETECTED_LANGUAGE: &str = "de";
 const GERMAN: usize = 2;
 
-pub struct Speaks {
+pub struct GgmlModel {
     pub multilingual: bool,
 }
 
 /// The bytes of a model, about four megabytes.
-pub fn model(speaks: &Speaks) -> Vec<u8> {
-    let shift = usize::from(speaks.multilingual);
+pub fn model(model_kind: &GgmlModel) -> Vec<u8> {
+    let shift = usize::from(model_kind.multilingual);
     let script = script(shift);
     let mut file = Vec::new();
     // Writing into memory does not fail.

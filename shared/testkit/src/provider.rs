@@ -23,7 +23,7 @@ pub use form::Field;
 
 /// A request as it was received.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct ReceivedRequest {
     pub method: String,
     pub path: String,
     /// Query parameters, in the order they came.
@@ -32,7 +32,7 @@ pub struct Asked {
     pub body: Bytes,
 }
 
-impl Asked {
+impl ReceivedRequest {
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
     }
@@ -90,11 +90,11 @@ impl Reply {
     }
 }
 
-type Answers = dyn Fn(&Asked) -> Reply + Send + Sync;
+type Answers = dyn Fn(&ReceivedRequest) -> Reply + Send + Sync;
 
 struct Shared {
     answers: Mutex<Arc<Answers>>,
-    asked: Mutex<Vec<Asked>>,
+    requests: Mutex<Vec<ReceivedRequest>>,
     count: watch::Sender<usize>,
 }
 
@@ -108,25 +108,25 @@ pub struct Provider {
 
 impl Provider {
     /// Starts a server on a free port of this machine.
-    pub async fn start(answers: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    pub async fn start(answers: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
         let answers: Arc<Answers> = Arc::new(answers);
         let shared =
-            Arc::new(Shared { answers: Mutex::new(answers), asked: Mutex::default(), count: watch::Sender::new(0) });
+            Arc::new(Shared { answers: Mutex::new(answers), requests: Mutex::default(), count: watch::Sender::new(0) });
         let mut work = JoinSet::new();
         work.spawn(accept(listener, Arc::clone(&shared)));
         Self { url, shared, _work: work }
     }
 
     /// Changes the answers from now on.
-    pub fn now_answers(&self, answers: impl Fn(&Asked) -> Reply + Send + Sync + 'static) {
+    pub fn set_answers(&self, answers: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static) {
         *lock(&self.shared.answers) = Arc::new(answers);
     }
 
     /// Every request so far.
-    pub fn asked(&self) -> Vec<Asked> {
-        lock(&self.shared.asked).clone()
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        lock(&self.shared.requests).clone()
     }
 
     /// Returns once there have been this many requests. The caller bounds the wait.
@@ -159,7 +159,7 @@ type Pieces = StreamBody<BoxStream<'static, Result<Frame<Bytes>, &'static str>>>
 async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Response<Pieces>, Infallible> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let asked = Asked {
+    let request = ReceivedRequest {
         method: head.method.to_string(),
         path: head.uri.path().to_owned(),
         query: form::query(head.uri.query().unwrap_or("")),
@@ -167,8 +167,8 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Response<
         body,
     };
     let answers = Arc::clone(&lock(&shared.answers));
-    let reply = answers(&asked);
-    lock(&shared.asked).push(asked);
+    let reply = answers(&request);
+    lock(&shared.requests).push(request);
     shared.count.send_modify(|count| *count += 1);
     let pieces = match reply.body {
         Body::Whole(bytes) => stream::iter([Ok(Frame::data(bytes))]).boxed(),

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use speech::Hints;
 use tempfile::NamedTempFile;
-use testkit::ggml::{self, Speaks};
+use testkit::ggml::{self, GgmlModel};
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn file(bytes: &[u8]) -> NamedTempFile {
 }
 
 fn whisper(multilingual: bool) -> Whisper {
-    let file = file(&ggml::model(&Speaks { multilingual }));
+    let file = file(&ggml::model(&GgmlModel { multilingual }));
     let whisper = Whisper::start(file.path(), 2).unwrap();
     // The file is never deleted: on a slow machine the loading thread may not have opened it yet.
     std::mem::forget(file.into_temp_path());
@@ -35,7 +35,7 @@ async fn transcript_has_lines_and_words_with_times() {
     let transcript = whisper(false).transcribe(Audio::new(&speech(40)), &Hints::default()).await.unwrap();
     assert_eq!(transcript.language.as_deref(), Some("en"));
     let lines: Vec<_> = transcript.lines.iter().map(|l| (l.start_ms, l.end_ms, l.text.as_str())).collect();
-    assert_eq!(lines, [(0, 1000, ggml::SAYS), (30_000, 31_000, ggml::SAYS)], "it processes windows of thirty seconds");
+    assert_eq!(lines, [(0, 1000, ggml::TEXT), (30_000, 31_000, ggml::TEXT)], "it processes windows of thirty seconds");
     let words = transcript.lines[1].words.as_ref().unwrap();
     assert_eq!(words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>(), ["Hello", "world."]);
     assert!(words.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms));
@@ -53,11 +53,11 @@ async fn short_audio_is_transcribed_and_times_end_with_the_audio() {
 async fn language_is_hinted_or_detected() {
     let whisper = whisper(true);
     let detected = whisper.transcribe(Audio::new(&speech(1)), &Hints::default()).await.unwrap();
-    assert_eq!((detected.language.as_deref(), detected.lines.len()), (Some(ggml::HEARS), 1));
+    assert_eq!((detected.language.as_deref(), detected.lines.len()), (Some(ggml::DETECTED_LANGUAGE), 1));
     let hinted = whisper.transcribe(Audio::new(&speech(1)), &language("es-MX")).await.unwrap();
     assert_eq!(hinted.language.as_deref(), Some("es"));
     let open = whisper.transcribe(Audio::new(&speech(1)), &language("und")).await.unwrap();
-    assert_eq!(open.language.as_deref(), Some(ggml::HEARS));
+    assert_eq!(open.language.as_deref(), Some(ggml::DETECTED_LANGUAGE));
     assert!(whisper.capabilities().languages.include("cy") && !whisper.capabilities().languages.include("tlh"));
 }
 
@@ -96,7 +96,7 @@ fn file_that_is_not_a_model_is_refused_at_the_start() {
         let refused = Whisper::start(file.path(), 1).err().unwrap().to_string();
         assert!(refused.contains("is no model for whisper.cpp: expected a file in its ggml format"), "{refused}");
     }
-    let mut float_weights = ggml::model(&Speaks { multilingual: false });
+    let mut float_weights = ggml::model(&GgmlModel { multilingual: false });
     float_weights[44] = 0;
     let refused = Whisper::start(file(&float_weights).path(), 1).err().unwrap().to_string();
     assert!(refused.contains("has weights of 32 bits, which whisper.cpp cannot compute with"), "{refused}");
@@ -106,7 +106,7 @@ fn file_that_is_not_a_model_is_refused_at_the_start() {
 
 #[tokio::test]
 async fn truncated_model_is_reported_as_misconfigured() {
-    let whole = ggml::model(&Speaks { multilingual: false });
+    let whole = ggml::model(&GgmlModel { multilingual: false });
     let file = file(&whole[..whole.len() / 2]);
     let whisper = Whisper::start(file.path(), 1).unwrap();
     let refused = whisper.transcribe(Audio::new(&speech(1)), &Hints::default()).await.unwrap_err();

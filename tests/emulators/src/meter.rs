@@ -151,11 +151,11 @@ async fn forward(
     }
     let call = Arc::new(Call::new(head.uri.path(), Arc::clone(&line.book)));
     head.uri = format!("{}{}", line.upstream, head.uri.path()).parse::<Uri>().unwrap();
-    let asked = Tapped::new(body, Side::Asked, Arc::clone(&call));
+    let asked = Tapped::new(body, Side::Request, Arc::clone(&call));
     let (head, body) = line.client.request(Request::from_parts(head, asked)).await?.into_parts();
     // A refusal may consist of headers only.
     call.trailers(&head.headers);
-    let answer = Tapped::new(body, Side::Answered, call);
+    let answer = Tapped::new(body, Side::Answer, call);
     if matches!(fate, Fate::Lost) {
         // The whole answer has arrived, so the call was executed.
         answer.collect().await?;

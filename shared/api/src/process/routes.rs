@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::FromRef;
 use axum::routing::post;
 use edge::Check;
 use flow::Services;
@@ -11,27 +10,17 @@ use flow::ports::Clock;
 use flow::process::Worker;
 
 use super::{Deps, sweep, task};
+use crate::state::parts;
 
 /// The path to which the queue delivers tasks.
 pub const TASK_PATH: &str = "/v2/sync/process";
 pub const SWEEP_PATH: &str = "/v2/sync/sweep";
 
-impl FromRef<Deps> for Services {
-    fn from_ref(deps: &Deps) -> Self {
-        deps.services.clone()
-    }
-}
-
-impl FromRef<Deps> for Arc<Worker> {
-    fn from_ref(deps: &Deps) -> Self {
-        Arc::clone(&deps.worker)
-    }
-}
-
-impl FromRef<Deps> for Arc<dyn Clock> {
-    fn from_ref(deps: &Deps) -> Self {
-        Arc::clone(&deps.services.clock)
-    }
+parts! {
+    Deps;
+    Services: services;
+    Arc<Worker>: worker;
+    Arc<dyn Clock>: services.clock;
 }
 
 pub fn routes(deps: Deps) -> Router {

@@ -11,8 +11,8 @@ use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use serde::Deserialize;
 
-use crate::diagnosis::{Service, Why, causes, token_words};
-use crate::retry_policy::TimedOut;
+use crate::diagnosis::{Cause, Service, causes, token_words};
+use crate::retry_policy::TimeoutError;
 
 /// The longest text of a service that is passed on.
 const MAX_MESSAGE_CHARS: usize = 300;
@@ -68,7 +68,7 @@ impl<'a> Call<'a> {
 
     pub fn no_bucket(&self) -> Error {
         self.error(Kind::Misconfigured)
-            .because(self.service.diagnosis(Why::Missing, format!("there is no {}", self.service.what)))
+            .because(self.service.diagnosis(Cause::Missing, format!("there is no {}", self.service.what)))
     }
 
     /// The answer was lost: if the request writes, it is unknown whether it took effect.
@@ -90,7 +90,7 @@ impl<'a> Call<'a> {
 
     fn broke_off(&self, why: &(dyn std::error::Error + 'static)) -> Error {
         let fact = format!("{}: {}", self.service.what, causes(why));
-        self.lost().because(self.service.diagnosis(Why::Away, fact))
+        self.lost().because(self.service.diagnosis(Cause::Away, fact))
     }
 
     /// An answer that cannot be parsed.
@@ -137,10 +137,10 @@ impl<'a> Call<'a> {
 
     fn source_of(&self, refusal: &Refusal) -> Source {
         let why = match self.kind(refusal) {
-            Kind::Throttled => Why::Quota,
-            Kind::Misconfigured if refusal.status == 401 => Why::Credentials,
-            Kind::Misconfigured => Why::of_refusal(&refusal.message),
-            Kind::Unavailable | Kind::Unknown => Why::Away,
+            Kind::Throttled => Cause::Quota,
+            Kind::Misconfigured if refusal.status == 401 => Cause::Credentials,
+            Kind::Misconfigured => Cause::of_refusal(&refusal.message),
+            Kind::Unavailable | Kind::Unknown => Cause::Away,
             _ => return shown(refusal, &self.service.what).into(),
         };
         self.service.diagnosis(why, shown(refusal, &self.service.what)).into()
@@ -160,10 +160,10 @@ impl<'a> Call<'a> {
     }
 }
 
-impl TimedOut for Call<'_> {
-    fn late(&self, limit: Duration) -> Error {
+impl TimeoutError for Call<'_> {
+    fn timed_out(&self, limit: Duration) -> Error {
         let fact = format!("{}: no answer within {} s", self.service.what, limit.as_secs_f64());
-        self.lost().because(self.service.diagnosis(Why::Away, fact))
+        self.lost().because(self.service.diagnosis(Cause::Away, fact))
     }
 }
 

@@ -11,7 +11,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use crate::diagnosis::{Service, Why};
+use crate::diagnosis::{Cause, Service};
 
 /// The longest wait that is accepted; longer ones are cut. The job retries its push for a day.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
@@ -61,7 +61,7 @@ impl FcmAnswer {
     /// Whether FCM refuses our access token. (Refusals by Apple or the browsers have this status too, but
     /// their own codes.)
     pub fn refuses_our_token(&self) -> bool {
-        self.refused().is_about_us(self.status) == Some(Why::Credentials)
+        self.refused().is_about_us(self.status) == Some(Cause::Credentials)
     }
 
     fn refused(&self) -> Refused {
@@ -111,10 +111,10 @@ impl Refused {
 
     /// Whether our credentials, our role or the project are to blame. Every push waits until that is
     /// repaired, and no device is at fault.
-    fn is_about_us(&self, status: StatusCode) -> Option<Why> {
+    fn is_about_us(&self, status: StatusCode) -> Option<Cause> {
         match (status, self.code()) {
-            (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED") => Some(Why::Credentials),
-            (StatusCode::FORBIDDEN, "PERMISSION_DENIED") => Some(Why::of_refusal(&self.message)),
+            (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED") => Some(Cause::Credentials),
+            (StatusCode::FORBIDDEN, "PERMISSION_DENIED") => Some(Cause::of_refusal(&self.message)),
             _ => None,
         }
     }

@@ -90,8 +90,8 @@ impl Client {
     async fn api(&self) -> Result<Arc<Api>> {
         let connecting = self.api.get(async || self.connect().await);
         let connected = tokio::time::timeout(self.settings.connect, connecting).await;
-        let late = || Fault::Unreachable(format!("no connection after {} ms", self.settings.connect.as_millis()));
-        connected.map_err(|_| late())?
+        let timed_out = || Fault::Unreachable(format!("no connection after {} ms", self.settings.connect.as_millis()));
+        connected.map_err(|_| timed_out())?
     }
 
     /// Sends a request, and drops the connection if another one may do better. A frozen process is not told

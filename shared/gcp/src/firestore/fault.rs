@@ -13,7 +13,7 @@ use flow::Kind;
 use flow::document::Unreadable;
 use flow::error::Source;
 
-use crate::diagnosis::{Service, Why, causes, token_words};
+use crate::diagnosis::{Cause, Service, causes, token_words};
 
 /// The wait that is asked for when the service is too busy and does not say for how long.
 const DEFAULT_WAIT: Duration = Duration::from_secs(1);
@@ -158,13 +158,13 @@ impl Fault {
         let why = match &self {
             Self::Unreachable(message) => return service.unreachable(message).into(),
             Self::NoToken { message, .. } => return service.no_token(message).into(),
-            Self::Refused { code: Code::Unauthenticated, .. } => Why::Credentials,
-            Self::Refused { code: Code::PermissionDenied, message, .. } => Why::of_refusal(message),
-            Self::Refused { code: Code::NotFound, .. } => Why::Missing,
-            Self::Refused { code: Code::FailedPrecondition, message, .. } if names_an_index(message) => Why::NoIndex,
-            Self::Refused { code: Code::ResourceExhausted, .. } => Why::Quota,
-            Self::Unanswered(_) => Why::Away,
-            Self::Refused { .. } if self.kind() == Kind::Unavailable => Why::Away,
+            Self::Refused { code: Code::Unauthenticated, .. } => Cause::Credentials,
+            Self::Refused { code: Code::PermissionDenied, message, .. } => Cause::of_refusal(message),
+            Self::Refused { code: Code::NotFound, .. } => Cause::Missing,
+            Self::Refused { code: Code::FailedPrecondition, message, .. } if names_an_index(message) => Cause::NoIndex,
+            Self::Refused { code: Code::ResourceExhausted, .. } => Cause::Quota,
+            Self::Unanswered(_) => Cause::Away,
+            Self::Refused { .. } if self.kind() == Kind::Unavailable => Cause::Away,
             _ => return self.into(),
         };
         service.diagnosis(why, format!("{}: {self}", service.what)).into()

@@ -9,7 +9,7 @@ use google_cloud_gax::client_builder;
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::error::{CredentialsError, Error as Google};
 
-use crate::diagnosis::{Service, Why, causes, token_words};
+use crate::diagnosis::{Cause, Service, causes, token_words};
 
 /// The most characters of a service's message; an HTML error page may be long.
 const MAX_WORDS: usize = 300;
@@ -19,15 +19,15 @@ const MAX_WORDS: usize = 300;
 pub struct Failure {
     pub kind: Kind,
     pub retry_after: Option<Duration>,
-    diagnosis: Option<Why>,
+    diagnosis: Option<Cause>,
     message: String,
 }
 
 impl Failure {
     pub fn new(kind: Kind, why: impl fmt::Display) -> Self {
         let diagnosis = match kind {
-            Kind::Unavailable | Kind::Unknown => Some(Why::Away),
-            Kind::Throttled => Some(Why::Quota),
+            Kind::Unavailable | Kind::Unknown => Some(Cause::Away),
+            Kind::Throttled => Some(Cause::Quota),
             _ => None,
         };
         let message = why.to_string().chars().take(MAX_WORDS).collect();
@@ -43,13 +43,13 @@ impl Failure {
 
     /// The client could not be created: there are no credentials here, or they are broken.
     pub fn of_client(error: &client_builder::Error) -> Self {
-        Self { diagnosis: Some(Why::Credentials), ..Self::new(Kind::Misconfigured, causes(error)) }
+        Self { diagnosis: Some(Cause::Credentials), ..Self::new(Kind::Misconfigured, causes(error)) }
     }
 
     pub fn at(self, operation: &'static str, subject: impl fmt::Display, service: &Service) -> Error {
         let source: Source = match self.diagnosis {
-            Some(Why::Unreachable) => service.unreachable(self.message).into(),
-            Some(Why::Credentials) => service.no_token(self.message).into(),
+            Some(Cause::Unreachable) => service.unreachable(self.message).into(),
+            Some(Cause::Credentials) => service.no_token(self.message).into(),
             Some(why) => service.diagnosis(why, format!("{}: {}", service.what, self.message)).into(),
             None => self.message.into(),
         };
@@ -131,17 +131,17 @@ fn by_status(status: u16) -> Kind {
 }
 
 /// What a person can do about it, if that is more than waiting.
-fn diagnosis(error: &Google, message: &str) -> Option<Why> {
+fn diagnosis(error: &Google, message: &str) -> Option<Cause> {
     if error.is_authentication() {
-        return Some(Why::Credentials);
+        return Some(Cause::Credentials);
     }
     if error.is_connect() {
-        return Some(Why::Unreachable);
+        return Some(Cause::Unreachable);
     }
     match (code(error), error.http_status_code()) {
-        (Some(Code::Unauthenticated), _) | (_, Some(401)) => Some(Why::Credentials),
-        (Some(Code::PermissionDenied), _) | (_, Some(403)) => Some(Why::of_refusal(message)),
-        (Some(Code::NotFound | Code::FailedPrecondition), _) | (_, Some(404)) => Some(Why::Missing),
+        (Some(Code::Unauthenticated), _) | (_, Some(401)) => Some(Cause::Credentials),
+        (Some(Code::PermissionDenied), _) | (_, Some(403)) => Some(Cause::of_refusal(message)),
+        (Some(Code::NotFound | Code::FailedPrecondition), _) | (_, Some(404)) => Some(Cause::Missing),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use audio::{Cut, Packets, Span};
 use testkit::Provider;
-use testkit::provider::{Asked, Reply};
+use testkit::provider::{ReceivedRequest, Reply};
 
 use super::*;
 use crate::engine::{Audio, EngineError, Frames, Hints, Transcript};
@@ -40,7 +40,7 @@ pub fn settings() -> CloudSettings {
 pub type Replies = fn() -> Reply;
 
 pub async fn provider(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Provider {
-    Provider::start(move |_: &Asked| reply()).await
+    Provider::start(move |_: &ReceivedRequest| reply()).await
 }
 
 /// A second and a half of silence. The simulated provider ignores the audio.

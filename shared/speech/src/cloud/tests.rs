@@ -65,6 +65,6 @@ async fn neither_readiness_nor_a_segment_without_audio_makes_a_call() {
         let engine = settings.engine(name).unwrap().unwrap();
         engine.ready().await.unwrap();
         let refused = transcribe(&*engine, Audio::new(&[]), None).await.unwrap_err();
-        assert_eq!((refused.retry, provider.asked().len()), (RetryClass::Refused, 0), "{name}");
+        assert_eq!((refused.retry, provider.requests().len()), (RetryClass::Refused, 0), "{name}");
     }
 }

@@ -16,7 +16,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Only the failures that [`strike`](Self::strike) and [`strike_always`](Self::strike_always) ask for.
+    /// Only the failures that [`fail_call`](Self::fail_call) and [`fail_always`](Self::fail_always) ask for.
     pub fn never() -> Self {
         Self::default()
     }
@@ -31,12 +31,12 @@ impl Plan {
     }
 
     /// The next `times` calls of this operation fail.
-    pub fn strike(&self, operation: &'static str, times: u32) {
+    pub fn fail_call(&self, operation: &'static str, times: u32) {
         self.scripted.lock().unwrap().insert(operation, Some(times));
     }
 
     /// Every call of this operation fails, until [`heal`](Self::heal) is called.
-    pub fn strike_always(&self, operation: &'static str) {
+    pub fn fail_always(&self, operation: &'static str) {
         self.scripted.lock().unwrap().insert(operation, None);
     }
 
@@ -51,7 +51,7 @@ impl Plan {
         call_counts.iter().filter(|(operation, _)| operation.starts_with(prefix)).map(|(_, calls)| calls).sum()
     }
 
-    pub fn strikes(&self, operation: &'static str) -> bool {
+    pub fn should_fail(&self, operation: &'static str) -> bool {
         *self.call_counts.lock().unwrap().entry(operation).or_default() += 1;
         let scripted = match self.scripted.lock().unwrap().get_mut(operation) {
             None | Some(Some(0)) => false,

@@ -50,11 +50,11 @@ async fn blob_with_a_lost_finish_is_written_by_repeating() {
 #[test]
 fn plan_fails_as_many_calls_as_scripted() {
     let plan = Plan::never();
-    assert!(!plan.strikes("store.place"));
-    plan.strike("store.place", 2);
-    assert_eq!([1, 2, 3].map(|_| plan.strikes("store.place")), [true, true, false]);
-    plan.strike_always("queue.enqueue");
-    assert!((0..9).all(|_| plan.strikes("queue.enqueue")));
+    assert!(!plan.should_fail("store.place"));
+    plan.fail_call("store.place", 2);
+    assert_eq!([1, 2, 3].map(|_| plan.should_fail("store.place")), [true, true, false]);
+    plan.fail_always("queue.enqueue");
+    assert!((0..9).all(|_| plan.should_fail("queue.enqueue")));
     plan.heal();
-    assert!(!plan.strikes("queue.enqueue"));
+    assert!(!plan.should_fail("queue.enqueue"));
 }

@@ -14,8 +14,8 @@ const PREFIX: usize = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    Asked,
-    Answered,
+    Request,
+    Answer,
 }
 
 pub struct Tapped {
@@ -35,12 +35,12 @@ impl Tapped {
             self.messages.arrived(data);
             while let Some(message) = self.messages.next() {
                 match self.side {
-                    Side::Asked => self.call.asked(message),
-                    Side::Answered => self.call.answered(message),
+                    Side::Request => self.call.asked(message),
+                    Side::Answer => self.call.answered(message),
                 }
             }
         }
-        if let (Some(trailers), Side::Answered) = (frame.trailers_ref(), self.side) {
+        if let (Some(trailers), Side::Answer) = (frame.trailers_ref(), self.side) {
             self.call.trailers(trailers);
         }
     }

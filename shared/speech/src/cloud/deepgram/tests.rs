@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use testkit::Provider;
-use testkit::provider::{Asked, Reply};
+use testkit::provider::{ReceivedRequest, Reply};
 
 use super::answer::tests::documented;
 use super::*;
@@ -23,8 +23,8 @@ async fn failed(reply: impl Fn() -> Reply + Send + Sync + 'static) -> EngineErro
     transcribe(&engine, Audio::new(&SILENCE), None).await.unwrap_err()
 }
 
-fn query(asked: &Asked) -> Vec<String> {
-    asked.query.iter().map(|(key, value)| format!("{key}={value}")).collect()
+fn query(request: &ReceivedRequest) -> Vec<String> {
+    request.query.iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
 const OPTIONS: [&str; 5] = ["model=nova-3", "smart_format=true", "punctuate=true", "diarize=true", "utterances=true"];
@@ -34,18 +34,18 @@ async fn request_is_as_documented() {
     let (provider, engine) = engine(|| Reply::json(200, &documented())).await;
     let cut = packets(503, 2_003);
     transcribe(&engine, opus(&cut), None).await.unwrap();
-    let asked = provider.asked().remove(0);
-    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/v1/listen"));
-    assert_eq!(query(&asked), [&OPTIONS[..], &["detect_language=true"]].concat());
-    assert_eq!(asked.header("authorization"), format!("Token {KEY}"));
-    assert_eq!(asked.header("content-type"), "audio/ogg");
-    assert_eq!(asked.header("user-agent"), concat!("afterword/", env!("CARGO_PKG_VERSION")));
-    assert_eq!(asked.header("content-length"), asked.body.len().to_string());
+    let request = provider.requests().remove(0);
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/v1/listen"));
+    assert_eq!(query(&request), [&OPTIONS[..], &["detect_language=true"]].concat());
+    assert_eq!(request.header("authorization"), format!("Token {KEY}"));
+    assert_eq!(request.header("content-type"), "audio/ogg");
+    assert_eq!(request.header("user-agent"), concat!("afterword/", env!("CARGO_PKG_VERSION")));
+    assert_eq!(request.header("content-length"), request.body.len().to_string());
     // The body contains the packets of the recording.
-    let decoded = read("x.opus", &asked.body, 0, 10_000);
+    let decoded = read("x.opus", &request.body, 0, 10_000);
     assert!(decoded.len().abs_diff(24_000) < 400, "{}", decoded.len());
-    assert!(cut.packets.iter().all(|packet| asked.body.windows(packet.len()).any(|at| at == packet)));
-    assert!(asked.body.len() < 1_500 * 32 / 5, "not a fifth of WAV: {}", asked.body.len());
+    assert!(cut.packets.iter().all(|packet| request.body.windows(packet.len()).any(|at| at == packet)));
+    assert!(request.body.len() < 1_500 * 32 / 5, "not a fifth of WAV: {}", request.body.len());
 }
 
 #[tokio::test]
@@ -53,9 +53,9 @@ async fn samples_are_sent_as_flac() {
     let (provider, engine) = engine(|| Reply::json(200, &documented())).await;
     let samples = samples(500, 2_000);
     transcribe(&engine, Audio::new(&samples), None).await.unwrap();
-    let asked = provider.asked().remove(0);
-    assert_eq!(asked.header("content-type"), "audio/flac");
-    let decoded = read("x.flac", &asked.body, 0, 10_000);
+    let request = provider.requests().remove(0);
+    assert_eq!(request.header("content-type"), "audio/flac");
+    let decoded = read("x.flac", &request.body, 0, 10_000);
     assert_eq!(decoded.len(), samples.len());
     assert!(testing::sound_alike(&decoded, &samples));
 }
@@ -66,7 +66,7 @@ async fn hint_replaces_detection_and_a_missing_language_in_the_answer() {
     answer["results"]["channels"][0].as_object_mut().unwrap().shift_remove("detected_language");
     let (provider, engine) = engine(move || Reply::json(200, &answer)).await;
     let transcript = transcribe(&engine, Audio::new(&SILENCE), Some("de-AT")).await.unwrap();
-    assert_eq!(query(&provider.asked()[0]), [&OPTIONS[..], &["language=de"]].concat());
+    assert_eq!(query(&provider.requests()[0]), [&OPTIONS[..], &["language=de"]].concat());
     assert_eq!(transcript.language.as_deref(), Some("de-AT"));
 }
 
@@ -77,11 +77,11 @@ async fn configured_address_may_have_a_path_and_options() {
     settings.model = "nova-2".into();
     let engine = super::engine(&settings).unwrap();
     transcribe(&engine, Audio::new(&SILENCE), Some("en_GB")).await.unwrap();
-    let asked = provider.asked().remove(0);
-    assert_eq!(asked.path, "/proxy/listen");
+    let request = provider.requests().remove(0);
+    assert_eq!(request.path, "/proxy/listen");
     let expected =
         ["mip_opt_out=true", "model=nova-2", OPTIONS[1], OPTIONS[2], OPTIONS[3], OPTIONS[4], "language=en_GB"];
-    assert_eq!(query(&asked), expected);
+    assert_eq!(query(&request), expected);
     assert_eq!(engine.capabilities().languages, Languages::Any);
 }
 
@@ -102,7 +102,7 @@ async fn audio_above_the_limit_is_sent_in_pieces() {
     engine.capabilities.max_span = Duration::from_secs(1);
     let engine = SplittingEngine::around(Arc::new(engine));
     let transcript = transcribe(&engine, Audio::new(&SILENCE), None).await.unwrap();
-    assert_eq!((provider.asked().len(), transcript.lines.len()), (2, 4));
+    assert_eq!((provider.requests().len(), transcript.lines.len()), (2, 4));
     assert!(transcript.lines[2].start_ms > 900);
 }
 
@@ -197,7 +197,7 @@ async fn key_is_not_sent_elsewhere_and_not_in_errors() {
     let error = failed(move || Reply::json(307, &json!({})).with("location", format!("{url}/v1/listen"))).await;
     assert_eq!(error.retry, RetryClass::Misconfigured);
     assert!(error.detail.contains("points to 127.0.0.1, which is not followed"), "{error}");
-    assert_eq!(elsewhere.asked().len(), 0);
+    assert_eq!(elsewhere.requests().len(), 0);
     let echo = || Reply::json(401, &json!({"err_code": "INVALID_AUTH", "err_msg": format!("{KEY} is no key")}));
     let error = failed(echo).await;
     assert!(error.detail.contains("**** is no key") && !error.detail.contains(KEY), "{error}");
@@ -208,8 +208,8 @@ async fn error_without_reason_refuses_audio_only_after_a_success() {
     let (provider, engine) = engine(|| Reply::json(400, &json!({}))).await;
     let ask = || transcribe(&engine, Audio::new(&SILENCE), None);
     assert_eq!(ask().await.unwrap_err().retry, RetryClass::Misconfigured);
-    provider.now_answers(|_| Reply::json(200, &documented()));
+    provider.set_answers(|_| Reply::json(200, &documented()));
     ask().await.unwrap();
-    provider.now_answers(|_| Reply::json(400, &json!({})));
+    provider.set_answers(|_| Reply::json(400, &json!({})));
     assert_eq!(ask().await.unwrap_err().retry, RetryClass::Refused);
 }

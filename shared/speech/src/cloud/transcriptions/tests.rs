@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use testkit::Provider;
-use testkit::provider::{Asked, Reply};
+use testkit::provider::{ReceivedRequest, Reply};
 
 use super::answer::tests::documented;
 use super::*;
@@ -29,8 +29,8 @@ async fn failed(reply: impl Fn() -> Reply + Send + Sync + 'static) -> EngineErro
 }
 
 /// The fields of the form without the file.
-fn fields(asked: &Asked) -> Vec<String> {
-    let fields = asked.form().into_iter().filter(|field| field.file_name.is_none());
+fn fields(request: &ReceivedRequest) -> Vec<String> {
+    let fields = request.form().into_iter().filter(|field| field.file_name.is_none());
     fields.map(|field| format!("{}={}", field.name, field.text())).collect()
 }
 
@@ -46,12 +46,12 @@ async fn request_is_as_documented() {
     let (provider, engine) = engine(|| Reply::json(200, &documented())).await;
     let cut = packets(503, 2_003);
     let transcript = transcribe(&engine, opus(&cut), None).await.unwrap();
-    let asked = provider.asked().remove(0);
-    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/v1/audio/transcriptions"));
-    assert_eq!((asked.header("authorization"), asked.query.len()), (format!("Bearer {KEY}").as_str(), 0));
-    assert_eq!(asked.header("content-length"), asked.body.len().to_string());
-    assert_eq!(fields(&asked), VERBOSE);
-    let file = asked.form().into_iter().find(|field| field.name == "file").unwrap();
+    let request = provider.requests().remove(0);
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/v1/audio/transcriptions"));
+    assert_eq!((request.header("authorization"), request.query.len()), (format!("Bearer {KEY}").as_str(), 0));
+    assert_eq!(request.header("content-length"), request.body.len().to_string());
+    assert_eq!(fields(&request), VERBOSE);
+    let file = request.form().into_iter().find(|field| field.name == "file").unwrap();
     assert_eq!((file.file_name.as_deref(), file.kind.as_deref()), (Some("audio.ogg"), Some("audio/ogg")));
     assert!(read("x.opus", &file.content, 0, 10_000).len().abs_diff(24_000) < 400);
     // Of the lead of 13 ms, the decoder drops 6.5 ms, so times of the answer shift by the other 6.5 ms.
@@ -62,7 +62,7 @@ async fn request_is_as_documented() {
 async fn hint_is_sent_without_its_region() {
     let (provider, engine) = engine(|| Reply::json(200, &json!({"text": "ja"}))).await;
     let transcript = transcribe(&engine, Audio::new(&SILENCE), Some("de-AT")).await.unwrap();
-    assert_eq!(fields(&provider.asked()[0]), [&VERBOSE[..], &["language=de"]].concat());
+    assert_eq!(fields(&provider.requests()[0]), [&VERBOSE[..], &["language=de"]].concat());
     assert_eq!(transcript.language.as_deref(), Some("de-AT"));
 }
 
@@ -76,13 +76,13 @@ async fn samples_are_sent_as_flac_or_as_wav_if_configured() {
         settings.format = format.into();
         let engine = super::engine(&settings).unwrap();
         transcribe(&engine, Audio::new(&samples), None).await.unwrap();
-        let asked = provider.asked().pop().unwrap();
-        let file = asked.form().into_iter().find(|field| field.name == "file").unwrap();
+        let request = provider.requests().pop().unwrap();
+        let file = request.form().into_iter().find(|field| field.name == "file").unwrap();
         assert_eq!((file.file_name.as_deref(), file.kind), (Some(name), Some(name.replace("audio.", "audio/"))));
         let decoded = read(&name.replace("audio", "x"), &file.content, 0, 10_000);
         assert_eq!(decoded.len(), samples.len());
         assert!(testing::sound_alike(&decoded, &samples));
-        assert!(!asked.headers.contains_key("authorization"), "there is no key");
+        assert!(!request.headers.contains_key("authorization"), "there is no key");
     }
 }
 
@@ -99,9 +99,9 @@ async fn address_is_completed_or_used_as_it_is() {
     ] {
         let engine = engine_at(&format!("{}{given}", provider.url));
         transcribe(&engine, Audio::new(&SILENCE), None).await.unwrap();
-        assert_eq!(provider.asked().pop().unwrap().path, path, "{given}");
+        assert_eq!(provider.requests().pop().unwrap().path, path, "{given}");
     }
-    assert_eq!(provider.asked().pop().unwrap().query, [("version".to_owned(), "2".to_owned())]);
+    assert_eq!(provider.requests().pop().unwrap().query, [("version".to_owned(), "2".to_owned())]);
 }
 
 #[tokio::test]
@@ -116,8 +116,8 @@ async fn server_without_times_is_asked_for_text_only_from_then_on() {
             json!({"detail": [{"type": "enum", "loc": ["body", "response_format"], "msg": "Input should be 'json' or 'text'"}]}),
         ),
     ] {
-        let provider = Provider::start(move |asked: &Asked| {
-            let verbose = fields(asked).iter().any(|field| field.contains("verbose") || field.contains("granularit"));
+        let provider = Provider::start(move |request: &ReceivedRequest| {
+            let verbose = fields(request).iter().any(|field| field.contains("verbose") || field.contains("granularit"));
             if verbose { Reply::json(status, &refusal) } else { Reply::json(200, &json!({"text": "The beach."})) }
         })
         .await;
@@ -125,9 +125,9 @@ async fn server_without_times_is_asked_for_text_only_from_then_on() {
         for calls in [2, 3] {
             let transcript = transcribe(&engine, Audio::new(&SILENCE), None).await.unwrap();
             assert_eq!((transcript.lines[0].text.as_str(), &transcript.lines[0].words), ("The beach.", &None));
-            assert_eq!(provider.asked().len(), calls);
+            assert_eq!(provider.requests().len(), calls);
         }
-        assert_eq!(fields(&provider.asked()[1]), ["model=whisper-1", "response_format=json"]);
+        assert_eq!(fields(&provider.requests()[1]), ["model=whisper-1", "response_format=json"]);
     }
 }
 
@@ -175,7 +175,7 @@ async fn audio_above_the_configured_limit_is_sent_in_pieces() {
     let engine = SplittingEngine::around(Arc::new(engine));
     let cut = packets(0, 2_500);
     let transcript = transcribe(&engine, opus(&cut), None).await.unwrap();
-    assert!(provider.asked().len() >= 3, "{}", provider.asked().len());
-    assert_eq!(transcript.lines.len(), 2 * provider.asked().len());
+    assert!(provider.requests().len() >= 3, "{}", provider.requests().len());
+    assert_eq!(transcript.lines.len(), 2 * provider.requests().len());
     assert!(transcript.lines.windows(2).all(|pair| pair[0].start_ms <= pair[1].start_ms), "{transcript:?}");
 }
