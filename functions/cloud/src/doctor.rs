@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use domain::{DeviceId, Uid};
 use flow::ports::{Device, Platform, PushMessage, PushOutcome};
 use flow::{Error, Kind};
-use gcp::{Diagnosis, Why};
+use gcp::{Cause, Diagnosis};
 
 use crate::adapters::{Adapters, adapters};
 use crate::function::Function;
@@ -78,7 +78,7 @@ async fn storage(options: &Options, adapters: &Adapters) -> Vec<Finding> {
         Ok(tried) => tried,
         Err(error) => return vec![Finding::of::<()>(whole, &Err(error))],
     };
-    let is_of_all = |error: &Error| Diagnosis::of(error).is_some_and(|diagnosis| diagnosis.why != Why::Refused);
+    let is_of_all = |error: &Error| Diagnosis::of(error).is_some_and(|diagnosis| diagnosis.why != Cause::Refused);
     if let Some(of_all) = tried.iter().find(|one| one.outcome.as_ref().is_err_and(is_of_all)) {
         return vec![Finding::of(whole, &of_all.outcome)];
     }

@@ -9,7 +9,7 @@ use crate::packed::{Packer, Unpacker};
 use crate::restart_points::RestartPoint;
 use crate::rolling::{Lead, Rolling};
 use crate::sound;
-use crate::steps::{RestartPoint, Step, Steps};
+use crate::steps::{SourcePosition, Step, Steps};
 
 /// A frame file: each step is a frame.
 pub(crate) struct Framed<'r> {
@@ -44,13 +44,13 @@ impl Steps for Framed<'_> {
         self.frames.damage()
     }
 
-    fn restart(&mut self, lead: Duration, out: &mut Tracks) -> Result<Option<RestartPoint>, AudioError> {
+    fn restart(&mut self, lead: Duration, out: &mut Tracks) -> Result<Option<SourcePosition>, AudioError> {
         let led = self.decoder.restart(Some(lead), &mut |samples, channels| out.push(samples, channels));
-        Ok(led.map(|Lead { first, place, given }| RestartPoint {
+        Ok(led.map(|Lead { first, place, given }| SourcePosition {
             first,
             steps: given,
             byte: place,
-            ..RestartPoint::default()
+            ..SourcePosition::default()
         }))
     }
 

@@ -24,7 +24,7 @@ use crate::restart_points::{RestartPoint, RestartPoints};
 use crate::rolling::Rolling;
 use crate::sound;
 use crate::stats::ReadStats;
-use crate::steps::{RestartPoint, Step, Steps};
+use crate::steps::{SourcePosition, Step, Steps};
 
 /// The longest recording: a day of wearing a device, and as much again for a device that was never switched off.
 /// Offsets in u32 milliseconds would last for 49 days; the limit comes from the memory of the loudness track.
@@ -259,7 +259,7 @@ impl<'r> Samples<'r> {
         // A run that restarts here knows nothing of what came before.
         self.channel_loss = ChannelLoss::default();
         let mut lead_samples = self.empty();
-        let Some(RestartPoint { first, steps, byte, held, given, wide }) =
+        let Some(SourcePosition { first, steps, byte, held, given, wide }) =
             self.steps.restart(self.grid.lead(number), &mut lead_samples)?
         else {
             return Ok(());

@@ -38,7 +38,7 @@ pub(crate) trait Steps {
     /// Restarts at a restart point that has passed: from here on the source decodes as if it had received only the
     /// packets of the last `_lead`. Appends the samples of these packets, up to the current position, as
     /// [`step`](Self::step) would. Returns `None` if nothing was changed and decoding cannot restart here.
-    fn restart(&mut self, _lead: Duration, _out: &mut Tracks) -> Result<Option<RestartPoint>, AudioError> {
+    fn restart(&mut self, _lead: Duration, _out: &mut Tracks) -> Result<Option<SourcePosition>, AudioError> {
         Ok(None)
     }
 
@@ -59,7 +59,7 @@ pub(crate) trait Steps {
 
 /// What a source knows about a restart; the fields are those of [`RestartPoint`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RestartPoint {
+pub(crate) struct SourcePosition {
     pub first: u64,
     pub steps: u64,
     pub byte: u64,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ::audio::{Analysis, Detection, Input, Kept, SegmentRules, Span, Survey};
+use ::audio::{Analysis, Detection, Input, KeptSamples, SegmentRules, Span, Survey};
 use anyhow::{Context, Result};
 use domain::{Format, Levels};
 
@@ -83,11 +83,11 @@ impl Recording {
         Ok(Self { bytes: clip.bytes.repeat(times), seconds: clip.seconds * times as f64, ..clip })
     }
 
-    fn survey(&self) -> Result<(Survey, Option<Kept>)> {
+    fn survey(&self) -> Result<(Survey, Option<KeptSamples>)> {
         Ok(::audio::survey(&self.format, Input::ranges(&mut Cursor::new(&self.bytes)))?)
     }
 
-    /// Decodes everything up to the last moment.
+    /// Decodes everything up to the last restart point.
     fn decode(&self) -> Result<()> {
         let end_ms = (self.seconds * 1_000.0) as u32;
         let mut last = 0;

@@ -12,7 +12,7 @@ use crate::grid::Grid;
 use crate::packed::{Packer, Unpacker};
 use crate::restart_points::RestartPoint;
 use crate::rolling::{Lead, Rolling};
-use crate::steps::{RestartPoint, Step, Steps};
+use crate::steps::{SourcePosition, Step, Steps};
 
 /// The most samples that an encoder adds behind the audio: MP3 has 12 bits for it. A file that claims to end earlier
 /// states a wrong length, or another file follows in it.
@@ -228,7 +228,7 @@ impl Steps for Packets<'_> {
         self.parts.damage().and(self.missing)
     }
 
-    fn restart(&mut self, lead: Duration, out: &mut Tracks) -> Result<Option<RestartPoint>, AudioError> {
+    fn restart(&mut self, lead: Duration, out: &mut Tracks) -> Result<Option<SourcePosition>, AudioError> {
         // Where a stream begins or ends, the packets before cannot lead the decoder.
         if self.skip > 0 || self.next.is_some() || self.over {
             return Ok(None);
@@ -237,7 +237,7 @@ impl Steps for Packets<'_> {
         let time = lead + Duration::from_micros(held as u64 * 1_000_000 / u64::from(self.rate().max(1)));
         let led = self.restart_decoder(Some(time), held, out);
         let (held, given, wide) = (held as u64, self.given, self.channels as u32);
-        let of = |Lead { first, given: steps, .. }| RestartPoint { first, steps, byte: 0, held, given, wide };
+        let of = |Lead { first, given: steps, .. }| SourcePosition { first, steps, byte: 0, held, given, wide };
         Ok(led.map(of))
     }
 
