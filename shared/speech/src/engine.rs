@@ -140,13 +140,17 @@ const OVERHEAD_BYTES: usize = 48;
 impl Transcript {
     /// Whether the transcript has no more text than anybody can speak in that time. More text cannot be correct.
     pub fn fits(&self, length: Duration) -> bool {
+        self.size() as u64 <= BASE_BYTES + MAX_BYTES_PER_SECOND.saturating_mul(length.as_secs())
+    }
+
+    /// The size in memory and in documents, roughly.
+    pub fn size(&self) -> usize {
         let words =
             |line: &Utterance| line.words.iter().flatten().map(|word| word.text.len() + OVERHEAD_BYTES).sum::<usize>();
         let line = |line: &Utterance| {
             line.text.len() + line.speaker.as_ref().map_or(0, String::len) + OVERHEAD_BYTES + words(line)
         };
-        let bytes: usize = self.lines.iter().map(line).sum();
-        bytes as u64 <= BASE_BYTES + MAX_BYTES_PER_SECOND.saturating_mul(length.as_secs())
+        self.lines.iter().map(line).sum()
     }
 
     /// Whether no line has anything but white space.

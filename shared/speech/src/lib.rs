@@ -25,4 +25,4 @@ pub use moonshine::MoonshineFiles;
 pub use null::{NullFail, UnknownFail};
 pub use permits::{Permit, Permits};
 pub use select::{KNOWN, SelectError, Settings, select};
-pub use splitting::SplittingEngine;
+pub use splitting::{AnsweredPieces, SplittingEngine};

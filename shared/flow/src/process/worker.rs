@@ -7,7 +7,7 @@ use domain::job::{DispatchState, WaitingFor};
 use domain::transition::wait_for_a_service;
 use domain::{Command, Job, PutBack, Refusal, Status, Timestamp};
 use speech::permits::User;
-use speech::{Bounded, Engine, Permits, RetryClass, SplittingEngine};
+use speech::{AnsweredPieces, Bounded, Engine, Permits, RetryClass, SplittingEngine};
 use tokio_util::sync::CancellationToken;
 
 use super::checkpoints::keep_checkpoints;
@@ -35,6 +35,8 @@ pub struct Worker {
     engine: Arc<dyn Engine>,
     /// Permits for engine calls, shared by all jobs on this instance.
     calls: Arc<Permits>,
+    /// Parts of segments that failed as a whole, so that no part is transcribed twice.
+    answered: Arc<AnsweredPieces>,
     job_permits: JobPermits,
     instance: InstancePermits,
     reminders: Reminders,
@@ -48,6 +50,7 @@ impl Worker {
         Self {
             engine: Arc::new(Metered::around(engine, Arc::clone(&services.clock))),
             calls,
+            answered: Arc::default(),
             job_permits: JobPermits::new(limits.max_jobs),
             instance: InstancePermits::new(limits.at_once(), shutdown),
             reminders: Reminders::default(),
@@ -63,7 +66,7 @@ impl Worker {
     /// too long.
     fn engine_for(&self, user: &User) -> Arc<dyn Engine> {
         let bounded = Bounded::around(Arc::clone(&self.engine), Arc::clone(&self.calls), Arc::clone(user));
-        Arc::new(SplittingEngine::around(Arc::new(bounded)))
+        Arc::new(SplittingEngine::around(Arc::new(bounded), Arc::clone(&self.answered)))
     }
 
     /// Whether an engine call could succeed now.

@@ -14,6 +14,7 @@ enum Answer {
     Text,
     Empty,
     Error,
+    Later,
     Never,
 }
 
@@ -66,6 +67,7 @@ impl Engine for Short {
             Answer::Text => vec![line(100, audio.duration_ms())],
             Answer::Empty => vec![],
             Answer::Error => return Err(EngineError::new(RetryClass::Transient, "failed")),
+            Answer::Later => return Err(EngineError::new(RetryClass::Later { after: None }, "overloaded")),
             Answer::Never => std::future::pending().await,
         };
         Ok(Transcript { language: hints.language.clone(), lines })
@@ -88,10 +90,13 @@ fn loud_but(length_ms: usize, quiet_at: &[usize]) -> Vec<f32> {
     samples
 }
 
+fn splitting(engine: &Arc<Short>) -> SplittingEngine {
+    SplittingEngine::around(Arc::clone(engine) as Arc<dyn Engine>, Arc::default())
+}
+
 /// The result, if it needs no call that never ends.
 fn transcribed(engine: &Arc<Short>, audio: Audio<'_>) -> Option<Result<Transcript, EngineError>> {
-    let splitting = SplittingEngine::around(Arc::clone(engine) as Arc<dyn Engine>);
-    splitting.transcribe(audio, &Hints { language: Some("de".into()) }).now_or_never()
+    splitting(engine).transcribe(audio, &Hints { language: Some("de".into()) }).now_or_never()
 }
 
 #[test]
@@ -145,10 +150,64 @@ fn entirely_empty_transcript_is_not_repeated() {
 }
 
 #[test]
-fn first_error_ends_the_other_calls() {
-    let engine = Short::answering([Answer::Never, Answer::Error]);
-    let error = transcribed(&engine, Audio::new(&loud_but(2_500, &[900, 1_850]))).unwrap().unwrap_err();
-    assert_eq!((error.retry, engine.asked().len()), (RetryClass::Transient, 2));
+fn only_pieces_that_failed_are_transcribed_by_the_next_call() {
+    use Answer::{Error, Later, Text};
+    let (samples, recorded) = (loud_but(2_500, &[900, 1_850]), packets(100, 2_900));
+    for audio in [Audio::new(&samples), opus(&recorded)] {
+        for failure in [Error, Later] {
+            let engine = Short::answering([Text, failure]);
+            let splitting = splitting(&engine);
+            let call = || splitting.transcribe(audio, &Hints::default()).now_or_never().unwrap();
+            call().unwrap_err();
+            let (failed, asked_before) = (engine.asked()[1], engine.asked().len());
+            let whole = call().unwrap();
+            assert_eq!(engine.asked()[asked_before], failed);
+            assert!(engine.asked().len() <= pieces(audio, LONGEST).len() + 1, "{:?}", engine.asked());
+            assert_eq!(whole.lines.len(), pieces(audio, LONGEST).len());
+            assert!(whole.lines.is_sorted_by_key(|line| line.start_ms));
+            call().unwrap();
+            assert!(
+                engine.asked().len() > pieces(audio, LONGEST).len() + 1,
+                "what was answered is forgotten at the end"
+            );
+        }
+    }
+}
+
+#[test]
+fn transcript_of_one_language_is_not_kept_for_another() {
+    let engine = Short::answering([Answer::Text, Answer::Error]);
+    let (splitting, samples) = (splitting(&engine), loud_but(1_600, &[900]));
+    let call = |language: &str| {
+        let hints = Hints { language: Some(language.into()) };
+        splitting.transcribe(Audio::new(&samples), &hints).now_or_never().unwrap()
+    };
+    call("de").unwrap_err();
+    assert_eq!(call("en").unwrap().language.as_deref(), Some("en"));
+    assert_eq!(engine.asked().len(), 4);
+}
+
+#[test]
+fn passing_failure_does_not_stop_the_other_pieces() {
+    use Answer::{Error, Text};
+    let engine = Short::answering([Error, Text, Error, Text, Error]);
+    let error = transcribed(&engine, Audio::new(&vec![0.5; 7_000 * MS])).unwrap().unwrap_err();
+    assert_eq!((error.retry, engine.asked().len()), (RetryClass::Transient, 8));
+}
+
+#[test]
+fn no_piece_is_tried_after_three_failures_in_a_row() {
+    let engine = Short::answering([const { Answer::Error }; 9]);
+    let error = transcribed(&engine, Audio::new(&vec![0.5; 7_000 * MS])).unwrap().unwrap_err();
+    assert_eq!((error.retry, engine.asked().len()), (RetryClass::Transient, 3));
+}
+
+#[test]
+fn no_piece_is_tried_after_the_engine_asked_for_a_pause() {
+    use Answer::{Error, Later};
+    let engine = Short::answering([Error, Later]);
+    let error = transcribed(&engine, Audio::new(&vec![0.5; 7_000 * MS])).unwrap().unwrap_err();
+    assert_eq!((error.retry, engine.asked().len()), (RetryClass::Later { after: None }, 2));
 }
 
 #[test]

@@ -100,7 +100,7 @@ async fn times_count_from_the_start_of_the_audio_and_not_of_the_first_packet() {
 async fn audio_above_the_limit_is_sent_in_pieces() {
     let (provider, mut engine) = engine(|| Reply::json(200, &documented())).await;
     engine.capabilities.max_span = Duration::from_secs(1);
-    let engine = SplittingEngine::around(Arc::new(engine));
+    let engine = SplittingEngine::around(Arc::new(engine), Arc::default());
     let transcript = transcribe(&engine, Audio::new(&SILENCE), None).await.unwrap();
     assert_eq!((provider.requests().len(), transcript.lines.len()), (2, 4));
     assert!(transcript.lines[2].start_ms > 900);

@@ -172,7 +172,7 @@ async fn malformed_answer_is_transient_and_never_an_empty_transcript() {
 async fn audio_above_the_configured_limit_is_sent_in_pieces() {
     let (provider, mut engine) = engine(|| Reply::json(200, &documented())).await;
     engine.capabilities.max_span = Duration::from_secs(1);
-    let engine = SplittingEngine::around(Arc::new(engine));
+    let engine = SplittingEngine::around(Arc::new(engine), Arc::default());
     let cut = packets(0, 2_500);
     let transcript = transcribe(&engine, opus(&cut), None).await.unwrap();
     assert!(provider.requests().len() >= 3, "{}", provider.requests().len());
