@@ -2,6 +2,7 @@
 //! listening came; the bytes are stored next to the job, because the job itself is read and written all the time.
 
 use crate::command::Refusal;
+use crate::invalid_write::InvalidWrite;
 use crate::job::Job;
 pub use crate::listened::Listened;
 use crate::transition::{Context, check_fence, extend_lease, later_than};
@@ -17,6 +18,13 @@ pub struct Checkpoint {
     pub rules: u32,
     pub place: u32,
     pub bytes: Vec<u8>,
+}
+
+impl Checkpoint {
+    /// Refuses a checkpoint that is too large for a store.
+    pub fn check(&self) -> Result<(), InvalidWrite> {
+        if self.bytes.len() <= MAX_CHECKPOINT_BYTES { Ok(()) } else { Err(InvalidWrite::LongCheckpoint) }
+    }
 }
 
 /// Records in the job how far the checkpoint of a file has come.

@@ -48,7 +48,22 @@ pub struct Line {
     pub stub: bool,
 }
 
+/// How a conversation finds a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoundBy {
+    /// By its stream and its time.
+    Time,
+    /// By the id of the conversation that it was attached to.
+    Id(ConversationId),
+}
+
 impl Line {
+    /// `None` if the line is not placed, or if its text is gone.
+    pub fn found_by(&self) -> Option<FoundBy> {
+        let id = self.conversation_id.filter(|_| !self.stub)?;
+        Some(if self.attached { FoundBy::Id(id) } else { FoundBy::Time })
+    }
+
     pub fn segment(&self) -> SegmentId {
         SegmentId { recording: self.recording, start_ms: self.start_ms }
     }

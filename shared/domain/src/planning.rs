@@ -1,5 +1,6 @@
 //! Writing the plan of a recording. It is written once; a later job continues with it.
 
+use crate::accept::new_recording;
 use crate::code::Code;
 use crate::command::Refusal;
 use crate::failure::Failure;
@@ -43,16 +44,21 @@ pub struct Planned {
     pub beside: RecordingExtras,
 }
 
+/// Writes the plan of a file's recording. A recording that was lost or cannot be read (`None`) is created again; its stored
+/// lines are found by their segments.
 pub fn plan_file(
     mut job: Job,
-    mut recording: Recording,
+    known: Option<Recording>,
     plan: &FilePlan,
     ctx: Context<'_>,
 ) -> Result<Planned, Refusal> {
     check_fence(&job, plan.fence)?;
-    let Some(file) = job.files.get_mut(plan.index).filter(|file| file.recording == recording.id) else {
-        return Err(Refusal::Fenced { fence: job.lease.fence });
-    };
+    let fenced = Refusal::Fenced { fence: job.lease.fence };
+    let Some(file) = job.files.get_mut(plan.index) else { return Err(fenced) };
+    let mut recording = known.unwrap_or_else(|| new_recording(file, &job.uid, job.id, ctx.now));
+    if file.recording != recording.id {
+        return Err(fenced);
+    }
     let mut beside = RecordingExtras::default();
     file.verified |= plan.verified;
     // Bytes say nothing about the recording before their digest was compared: anybody can send other bytes under its name.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::accept::Known;
 use crate::code::Code;
+use crate::decision::JobChange;
 use crate::id::{JobId, Sha256Hex, Uid};
 use crate::job::{Audio, Job, Status};
 use crate::rules::Rules;
@@ -48,7 +49,7 @@ fn ctx(rules: &Rules) -> Context<'_> {
     Context { now: START, rules, slot_free: true }
 }
 
-fn new_session(job: u128, files: &[usize], open_ones: Vec<Job>, rules: &Rules) -> (Job, Vec<Ended>) {
+fn new_session(job: u128, files: &[usize], open_ones: Vec<Job>, rules: &Rules) -> (Job, Vec<JobChange>) {
     let known = SessionKnown { batch: knows_nothing(files.len()), open: open_ones };
     match open(&request(job, files), known, ctx(rules)) {
         Opening::New { job, ended } => (job, ended),
@@ -104,7 +105,7 @@ fn session_ended_to_make_room_is_cancelled_without_audio() {
     let rules = Rules { open_sessions_per_user: 1, ..Rules::default() };
     let (first, _) = new_session(1, &[1], vec![], &rules);
     let (_, ended) = new_session(2, &[2], vec![first.clone()], &rules);
-    let [Ended { before, job }] = ended.as_slice() else { panic!("{ended:?}") };
+    let [JobChange { before, job }] = ended.as_slice() else { panic!("{ended:?}") };
     assert_eq!((before, job.status, job.audio), (&first, Status::Cancelled, Audio::Gone));
     assert_eq!(job.error.as_ref().unwrap().code, Code::UploadExpired);
     assert!(job.lease.fence > first.lease.fence && job.updated_at > first.updated_at);
