@@ -44,3 +44,15 @@ pub fn files_that_forget(before: &Job, after: &Job) -> Vec<usize> {
     let ends = after.status.is_terminal() && !before.status.is_terminal();
     if ends { after.files_with_checkpoints().collect() } else { Vec::new() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoint_above_the_limit_is_refused() {
+        let checkpoint = |bytes| Checkpoint { fence: 1, index: 0, rules: 1, place: 1, bytes: vec![0; bytes] };
+        assert_eq!(checkpoint(MAX_CHECKPOINT_BYTES).check(), Ok(()));
+        assert_eq!(checkpoint(MAX_CHECKPOINT_BYTES + 1).check(), Err(InvalidWrite::LongCheckpoint));
+    }
+}

@@ -184,3 +184,29 @@ pub fn title_of(text: &str) -> String {
     }
     title
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW, after, conversation};
+
+    #[test]
+    fn merged_conversation_stays_merged_when_its_survivor_is_deleted() {
+        let (live, other) = (conversation(1, 0), conversation(2, 0));
+        assert_eq!(live.state(), ConversationState::Live);
+        let deleted = Conversation { deleted_at: Some(NOW), ..live.clone() };
+        assert_eq!(deleted.state(), ConversationState::Deleted);
+        let merged = Conversation { merged_into: Some(other.id), ..live };
+        assert_eq!(merged.state(), ConversationState::Merged);
+        assert_eq!(Conversation { deleted_at: Some(NOW), ..merged }.state(), ConversationState::Merged);
+    }
+
+    #[test]
+    fn intervals_meet_if_they_share_a_moment() {
+        let interval = |start, end| Interval { start: after(start), end: after(end) };
+        for (start, end, meet) in [(0, 9, false), (0, 10, true), (12, 13, true), (20, 30, true), (21, 30, false)] {
+            assert_eq!(interval(start, end).meets(interval(10, 20)), meet, "{start} {end}");
+            assert_eq!(interval(10, 20).meets(interval(start, end)), meet, "{start} {end}");
+        }
+    }
+}

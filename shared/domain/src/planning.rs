@@ -92,3 +92,31 @@ pub fn plan_file(
     job.updated_at = ctx.now.max(crate::Timestamp::from_millis(job.updated_at.millis() + 1));
     Ok(Planned { job, recording, beside })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Command;
+    use crate::id::Nonce;
+    use crate::rules::Rules;
+    use crate::testing::{NOW, job};
+    use crate::transition::apply;
+
+    fn silence(fence: u64, index: usize) -> FilePlan {
+        let (peaks, levels) = (Peaks::default(), Levels::default());
+        FilePlan { fence, index, verified: true, facts: AudioFacts::default(), heard: Heard::Silence, peaks, levels }
+    }
+
+    #[test]
+    fn lost_recording_is_created_again_from_its_file() {
+        let ctx = Context { now: NOW, rules: &Rules::default(), slot_free: true };
+        let claim = Command::Claim { owner: Nonce(uuid::Uuid::from_u128(1)) };
+        let job = apply(&job(1, 0, true), &claim, ctx).unwrap().job;
+        let planned = plan_file(job.clone(), None, &silence(job.lease.fence, 0), ctx).unwrap();
+        assert_eq!((planned.recording.id, planned.recording.state), (job.files[0].recording, State::Silent));
+        let fenced = Err(Refusal::Fenced { fence: job.lease.fence });
+        assert_eq!(plan_file(job.clone(), None, &silence(job.lease.fence, 1), ctx), fenced, "there is no such file");
+        let other = Recording { id: "ab".repeat(16).parse().unwrap(), ..planned.recording };
+        assert_eq!(plan_file(job.clone(), Some(other), &silence(job.lease.fence, 0), ctx), fenced);
+    }
+}

@@ -64,3 +64,14 @@ fn step_takes_keeps_or_returns_a_slot() {
         assert_eq!(held_after(3, before, after), count);
     }
 }
+
+#[test]
+fn slot_is_free_while_fewer_are_held_than_the_user_has() {
+    let rules = Rules { enqueued_per_user: 4, ..Rules::default() };
+    let at = At { now: NOW, rules: &rules };
+    for (held, free) in [(0, 4), (3, 1), (4, 0), (5, 0)] {
+        assert_eq!(rules.free_slots(held), free);
+        assert_eq!(at.with_slots_held(held).slot_free, free > 0, "{held} held");
+    }
+    assert!(!at.uncounted().slot_free);
+}

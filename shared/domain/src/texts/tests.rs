@@ -6,7 +6,7 @@ use crate::rules::Rules;
 use crate::testing::{NOW, after, job, line, uid};
 
 fn claimed() -> Job {
-    let claim = Command::Claim { owner: Nonce([1; 16]) };
+    let claim = Command::Claim { owner: Nonce(uuid::Uuid::from_u128(1)) };
     apply(&job(1, 0, true), &claim, At { now: NOW, rules: &Rules::default() }.uncounted()).unwrap().job
 }
 
