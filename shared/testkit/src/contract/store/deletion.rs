@@ -132,10 +132,10 @@ pub async fn repeated_deletion_after_a_lost_answer_finds_nothing(store: Arc<dyn 
     let id = harness.transcribe(&ann(), &phone(0), &[(0, 900, "gone")]).await.new_conversation_ids[0];
     let at = At { now: harness.now() + MS, rules: &harness.rules };
     for _ in 0..2 {
-        assert!(store.delete_conversation(&ann(), id, at.clone()).await.unwrap());
+        assert!(store.delete_conversation(&ann(), id, at).await.unwrap());
     }
     store.remove_texts(&ann(), id, 10).await.unwrap();
-    assert!(store.delete_conversation(&ann(), id, at.clone()).await.unwrap(), "the texts are removed meanwhile");
+    assert!(store.delete_conversation(&ann(), id, at).await.unwrap(), "the texts are removed meanwhile");
     let later = At { now: at.now + MS, ..at };
     assert!(!store.delete_conversation(&ann(), id, later).await.unwrap());
     assert!(!store.delete_conversation(&ann(), conversation_id(404), harness.at()).await.unwrap());
