@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use domain::listing::{ConversationCursor, cut};
 use domain::{Code, ConversationId, Timestamp, Uid};
 use edge::{Caller, Json, Path, Problem, Query};
 use flow::Services;
-use flow::ports::{ConversationPage, LibraryStore, LineCursor};
+use flow::ports::{ConversationPage, ConversationQuery, LibraryStore, LineCursor, LineQuery, Page};
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -86,7 +87,8 @@ async fn page(
     after: Option<LineCursor>,
     lines: usize,
 ) -> Result<Option<ConversationPage>, Problem> {
-    Ok(library.conversation(uid, id, after, lines).await?)
+    let page = Page { after, limit: lines };
+    Ok(library.conversation(&LineQuery::of(uid, id, page)).await?)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -154,7 +156,7 @@ fn parse_ids(text: &str) -> Result<Vec<ConversationId>, Problem> {
 struct Range {
     from: Option<Timestamp>,
     to: Option<Timestamp>,
-    after: Option<(Timestamp, ConversationId)>,
+    after: Option<ConversationCursor>,
     limit: usize,
 }
 
@@ -169,9 +171,9 @@ impl Range {
 
 async fn by_time(library: &Library, uid: &Uid, range: Range) -> Result<(Vec<ConversationId>, Option<String>), Problem> {
     let Range { from, to, after, limit } = range;
-    let mut found = library.conversations(uid, from, to, after, limit + 1).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
+    let page = Page { after, limit: limit + 1 };
+    let mut found = library.conversations(&ConversationQuery { uid: uid.clone(), from, to, page }).await?;
+    let more = cut(&mut found, limit);
     let next = found.last().filter(|_| more).map(|last| cursor::of_conversation(last.started_at(), last.id));
     Ok((found.into_iter().map(|conversation| conversation.id).collect(), next))
 }

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use domain::listing::ConversationCursor;
 use domain::{Code, ConversationId, RecordingId, Timestamp};
 use edge::Problem;
 use flow::ports::{JobCursor, LineCursor};
@@ -65,7 +66,7 @@ pub fn of_conversation(at: Timestamp, id: ConversationId) -> String {
     encode(&["c".into(), at.millis().to_string(), id.to_string()])
 }
 
-pub fn conversation(text: &str) -> Result<(Timestamp, ConversationId), Problem> {
+pub fn conversation(text: &str) -> Result<ConversationCursor, Problem> {
     match decode(text)? {
         [kind, at, id] if kind == "c" => Ok((moment(&at)?, part(&id)?)),
         _ => Err(invalid()),

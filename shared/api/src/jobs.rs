@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use domain::listing::cut;
 use domain::{Code, Job, JobId, Status, Timestamp, Uid};
 use edge::{Caller, Json, Path, Problem, Query};
 use flow::Services;
 use flow::cancel_retry::JobCommandResult;
-use flow::ports::{Clock, JobCursor, JobStore};
+use flow::ports::{Clock, JobCursor, JobQuery, JobStore, Page};
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -180,11 +181,10 @@ pub async fn list(
     }
     statuses.sort_unstable_by_key(|status| status.as_str());
     statuses.dedup();
-    let mut jobs = store.jobs(&uid, &statuses, after, limit + 1, clock.now()).await?;
-    let more = jobs.len() > limit;
-    jobs.truncate(limit);
-    let last = jobs.last().filter(|_| more);
-    let next = last.map(|job| cursor::of_job(JobCursor { created_at: job.created_at, id: job.id }));
+    let page = Page { after, limit: limit + 1 };
+    let mut jobs = store.jobs(&JobQuery { uid, statuses, now: clock.now(), page }).await?;
+    let more = cut(&mut jobs, limit);
+    let next = jobs.last().filter(|_| more).map(|job| cursor::of_job(JobCursor::of(job)));
     let mut bodies = Vec::with_capacity(jobs.len());
     for job in &jobs {
         bodies.push(view(&*store, job).await?);

@@ -1,7 +1,9 @@
 //! The decision on an uploaded batch: it becomes a new job, or the job that already has its recordings is the answer.
 
+use crate::decision::{Created, Decided, Writes};
 use crate::failure::Failure;
 use crate::id::{ConversationId, JobId, RecordingId, Sha256Hex, Uid};
+use crate::invalid_write::InvalidWrite;
 use crate::job::{Audio, Dispatch, DispatchState, Effects, Job, Lease, Status};
 use crate::job_file::{FileStatus, JobFile};
 use crate::listened::Listened;
@@ -64,6 +66,42 @@ pub enum Decision {
     Own { job: Job, deduplicated: bool },
 }
 
+impl Decision {
+    /// Whether the decision is a job for which it matters if a slot of its user is free.
+    pub fn needs_slot(&self) -> bool {
+        matches!(self, Self::Create { job, .. } if job.status == Status::Queued)
+    }
+}
+
+impl From<Decision> for Decided<Created> {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Own { job, deduplicated } => Self::without_writes(Created::New { job, deduplicated }),
+            Decision::Answer(job) => Self::without_writes(Created::Answered(job)),
+            Decision::Create { job, recordings, deduplicated } => {
+                let writes = Writes { recordings, created: Some(job.clone()), ..Writes::default() };
+                Self { answer: Created::New { job, deduplicated }, writes }
+            }
+        }
+    }
+}
+
+/// The job that has the id of a new one, which the user must own.
+pub fn own(job: Option<Job>, uid: &Uid) -> Result<Option<Job>, InvalidWrite> {
+    match job {
+        Some(job) if job.uid != *uid => Err(InvalidWrite::JobOfAnotherUser),
+        own => Ok(own),
+    }
+}
+
+/// The jobs that a decision on these recordings has to know: the latest one of each.
+pub fn latest_jobs(recordings: &[Option<Recording>]) -> Vec<JobId> {
+    let mut ids: Vec<_> = recordings.iter().flatten().map(|recording| recording.latest_job).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
 pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
     if let Some(job) = known.own {
         return Decision::Own { deduplicated: was_created_finished(&job), job };
@@ -114,7 +152,7 @@ pub(crate) fn find_answering_job<'a>(
 ) -> Option<&'a Job> {
     let finished = all_finished(&known.recordings);
     let answers = |job: &&Job| {
-        if job.expires_at.is_some_and(|at| now.has_reached(at)) {
+        if job.has_expired(now) {
             return false;
         }
         let fits = if finished { has_done_all(job) } else { job.status.is_live() };

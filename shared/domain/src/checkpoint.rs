@@ -2,6 +2,7 @@
 //! listening came; the bytes are stored next to the job, because the job itself is read and written all the time.
 
 use crate::command::Refusal;
+use crate::invalid_write::InvalidWrite;
 use crate::job::Job;
 pub use crate::listened::Listened;
 use crate::transition::{Context, check_fence, extend_lease, later_than};
@@ -17,6 +18,13 @@ pub struct Checkpoint {
     pub rules: u32,
     pub place: u32,
     pub bytes: Vec<u8>,
+}
+
+impl Checkpoint {
+    /// Refuses a checkpoint that is too large for a store.
+    pub fn check(&self) -> Result<(), InvalidWrite> {
+        if self.bytes.len() <= MAX_CHECKPOINT_BYTES { Ok(()) } else { Err(InvalidWrite::LongCheckpoint) }
+    }
 }
 
 /// Records in the job how far the checkpoint of a file has come.
@@ -35,4 +43,16 @@ pub fn save_checkpoint(mut job: Job, checkpoint: &Checkpoint, ctx: Context<'_>) 
 pub fn files_that_forget(before: &Job, after: &Job) -> Vec<usize> {
     let ends = after.status.is_terminal() && !before.status.is_terminal();
     if ends { after.files_with_checkpoints().collect() } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoint_above_the_limit_is_refused() {
+        let checkpoint = |bytes| Checkpoint { fence: 1, index: 0, rules: 1, place: 1, bytes: vec![0; bytes] };
+        assert_eq!(checkpoint(MAX_CHECKPOINT_BYTES).check(), Ok(()));
+        assert_eq!(checkpoint(MAX_CHECKPOINT_BYTES + 1).check(), Err(InvalidWrite::LongCheckpoint));
+    }
 }

@@ -23,6 +23,11 @@ impl Interval {
         Self { start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 
+    /// Whether the two overlap or touch.
+    pub fn meets(self, other: Self) -> bool {
+        self.start <= other.end && other.start <= self.end
+    }
+
     /// Whether the two overlap, touch, or have less than the conversation gap between them.
     pub fn connects(self, other: Self) -> bool {
         let gap = self.start.max(other.start).millis() - self.end.min(other.end).millis();
@@ -56,6 +61,28 @@ impl Opening {
         match other {
             Some(other) if other.order() <= self.order() => other,
             _ => self,
+        }
+    }
+}
+
+/// More steps than a chain of redirects can have: each step is a merge across a pause of two minutes, so that this many
+/// steps are a fortnight of talk. A longer chain is a circle.
+pub const MAX_REDIRECTS: usize = 10_000;
+
+/// Whether a conversation is shown to its user, or what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConversationState {
+    Live,
+    Merged,
+    Deleted,
+}
+
+impl ConversationState {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Merged => "merged",
+            Self::Deleted => "deleted",
         }
     }
 }
@@ -104,8 +131,16 @@ impl Conversation {
         }
     }
 
+    pub fn state(&self) -> ConversationState {
+        match (self.merged_into, self.deleted_at) {
+            (Some(_), _) => ConversationState::Merged,
+            (None, Some(_)) => ConversationState::Deleted,
+            (None, None) => ConversationState::Live,
+        }
+    }
+
     pub fn is_live(&self) -> bool {
-        self.merged_into.is_none() && self.deleted_at.is_none()
+        self.state() == ConversationState::Live
     }
 
     /// The time from the first line to the last, attached ones included.
@@ -148,4 +183,30 @@ pub fn title_of(text: &str) -> String {
         title.push_str(word);
     }
     title
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW, after, conversation};
+
+    #[test]
+    fn merged_conversation_stays_merged_when_its_survivor_is_deleted() {
+        let (live, other) = (conversation(1, 0), conversation(2, 0));
+        assert_eq!(live.state(), ConversationState::Live);
+        let deleted = Conversation { deleted_at: Some(NOW), ..live.clone() };
+        assert_eq!(deleted.state(), ConversationState::Deleted);
+        let merged = Conversation { merged_into: Some(other.id), ..live };
+        assert_eq!(merged.state(), ConversationState::Merged);
+        assert_eq!(Conversation { deleted_at: Some(NOW), ..merged }.state(), ConversationState::Merged);
+    }
+
+    #[test]
+    fn intervals_meet_if_they_share_a_moment() {
+        let interval = |start, end| Interval { start: after(start), end: after(end) };
+        for (start, end, meet) in [(0, 9, false), (0, 10, true), (12, 13, true), (20, 30, true), (21, 30, false)] {
+            assert_eq!(interval(start, end).meets(interval(10, 20)), meet, "{start} {end}");
+            assert_eq!(interval(10, 20).meets(interval(start, end)), meet, "{start} {end}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Deletion of a conversation: it is marked in one step, and its texts are removed afterwards, page by page.
 
 use crate::conversation::Conversation;
+use crate::id::{ConversationId, Uid};
 use crate::line::Line;
 use crate::time::Timestamp;
 
@@ -29,6 +30,44 @@ pub fn delete(found: Option<Conversation>, now: Timestamp) -> Deletion {
         Some(conversation) if conversation.deleted_at == Some(now) => Deletion::Repeated,
         _ => Deletion::NoSuchConversation,
     }
+}
+
+impl Deletion {
+    /// Whether the conversation is deleted by this request.
+    pub fn is_done(&self) -> bool {
+        *self != Self::NoSuchConversation
+    }
+}
+
+/// A deleted conversation whose texts have to be removed. It is also the position after which their list continues.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueDeletion {
+    pub due_at: Timestamp,
+    pub uid: Uid,
+    pub id: ConversationId,
+}
+
+impl DueDeletion {
+    /// `None` if no texts of the conversation have to be removed.
+    pub fn of(conversation: &Conversation) -> Option<Self> {
+        let due_at = conversation.due_at?;
+        Some(Self { due_at, uid: conversation.uid.clone(), id: conversation.id })
+    }
+}
+
+/// The result of removing the texts of a page of lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    pub lines: usize,
+    /// Whether there may be more lines.
+    pub more: bool,
+}
+
+/// The result of removing the texts of this many lines on a page of `limit`. If none is left, the second is the
+/// conversation to be written.
+pub fn after_page(conversation: Conversation, lines: usize, limit: usize) -> (Removed, Option<Conversation>) {
+    let more = lines == limit;
+    (Removed { lines, more }, (!more).then(|| conversation.forgotten()))
 }
 
 impl Conversation {
@@ -94,11 +133,23 @@ mod tests {
     }
 
     #[test]
+    fn conversation_is_due_until_a_page_is_not_full() {
+        let gone = marked(NOON);
+        let due = DueDeletion { due_at: NOON, uid: gone.uid.clone(), id: gone.id };
+        assert_eq!(DueDeletion::of(&gone), Some(due));
+        assert_eq!(after_page(gone.clone(), 2, 2), (Removed { lines: 2, more: true }, None));
+        let (removed, last) = after_page(gone, 1, 2);
+        assert_eq!(removed, Removed { lines: 1, more: false });
+        assert_eq!(DueDeletion::of(&last.unwrap()), None);
+    }
+
+    #[test]
     fn only_the_same_deletion_request_is_recognised_as_repeated() {
         let later = Timestamp::from_millis(NOON.millis() + 1);
         assert_eq!(delete(Some(marked(NOON)), NOON), Deletion::Repeated);
         assert_eq!(delete(Some(marked(NOON).forgotten()), NOON), Deletion::Repeated);
         assert_eq!(delete(Some(marked(NOON)), later), Deletion::NoSuchConversation);
         assert_eq!(delete(None, NOON), Deletion::NoSuchConversation);
+        assert!(delete(Some(marked(NOON)), NOON).is_done() && !delete(None, NOON).is_done());
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::id::{ConversationId, JobId, Nonce, Uid};
+use crate::id::{ConversationId, JobId, Nonce, RecordingId, Uid};
 use crate::job_file::JobFile;
 use crate::time::Timestamp;
 
@@ -246,6 +246,19 @@ impl Job {
 
     fn is_waiting(&self) -> bool {
         self.status == Status::Queued && self.dispatch.state == DispatchState::Waiting
+    }
+
+    /// Whether the retention of the job is over.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| now.has_reached(at))
+    }
+
+    pub fn needs_audio(&self) -> bool {
+        self.audio != Audio::Gone
+    }
+
+    pub fn recording_ids(&self) -> Vec<RecordingId> {
+        self.files.iter().map(|file| file.recording).collect()
     }
 
     pub fn lease_is_live(&self, now: Timestamp) -> bool {

@@ -3,19 +3,24 @@
 //! Everything here is a pure function or plain data. The crate does no I/O, has no async code and reads no clock.
 
 pub mod accept;
+pub mod archive;
 pub mod checkpoint;
 pub mod code;
 pub mod command;
 pub mod conversation;
+pub mod decision;
 pub mod deletion;
+pub mod device;
 pub mod failure;
 pub mod gain;
 pub mod id;
+pub mod invalid_write;
 pub mod job;
 pub mod job_file;
 pub mod levels;
 pub mod line;
 pub mod listened;
+pub mod listing;
 pub mod name;
 pub mod peaks;
 pub mod placement;
@@ -26,6 +31,10 @@ pub mod recording_extras;
 pub mod repair;
 pub mod rules;
 pub mod session;
+pub mod slot;
+#[cfg(test)]
+mod testing;
+pub mod texts;
 pub mod time;
 pub mod transition;
 pub mod usage;
@@ -37,6 +46,7 @@ pub use conversation::{Conversation, Interval};
 pub use failure::Failure;
 pub use gain::Gain;
 pub use id::{ConversationId, DeviceId, InvalidId, JobId, Nonce, RecordingId, SegmentId, Sha256Hex, Uid};
+pub use invalid_write::InvalidWrite;
 pub use job::{Job, Status};
 pub use job_file::{FileStatus, JobFile};
 pub use levels::{DamagedLevels, Levels};

@@ -48,7 +48,22 @@ pub struct Line {
     pub stub: bool,
 }
 
+/// How a conversation finds a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoundBy {
+    /// By its stream and its time.
+    Time,
+    /// By the id of the conversation that it was attached to.
+    Id(ConversationId),
+}
+
 impl Line {
+    /// `None` if the line is not placed, or if its text is gone.
+    pub fn found_by(&self) -> Option<FoundBy> {
+        let id = self.conversation_id.filter(|_| !self.stub)?;
+        Some(if self.attached { FoundBy::Id(id) } else { FoundBy::Time })
+    }
+
     pub fn segment(&self) -> SegmentId {
         SegmentId { recording: self.recording, start_ms: self.start_ms }
     }
@@ -66,4 +81,21 @@ impl Line {
 /// The number of words, separated by white space.
 pub fn count_words(utterances: &[Utterance]) -> u64 {
     utterances.iter().map(|u| u.text.split_whitespace().count() as u64).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{conversation, job, line};
+
+    #[test]
+    fn line_is_found_by_time_or_by_id_once_it_is_placed_and_until_its_text_is_gone() {
+        let (unplaced, id) = (line(job(1, 0, true).files[0].recording, 0), conversation(1, 0).id);
+        assert_eq!(unplaced.found_by(), None);
+        let timed = Line { conversation_id: Some(id), ..unplaced };
+        assert_eq!(timed.found_by(), Some(FoundBy::Time));
+        let attached = Line { attached: true, ..timed };
+        assert_eq!(attached.found_by(), Some(FoundBy::Id(id)));
+        assert_eq!(attached.forgotten().found_by(), None);
+    }
 }

@@ -7,6 +7,7 @@ mod by_time;
 use crate::command::Refusal;
 use crate::conversation::{Conversation, Interval, Opening, title_of};
 use crate::id::ConversationId;
+use crate::invalid_write::InvalidWrite;
 use crate::job::Job;
 use crate::job_file::FailedSegment;
 use crate::line::Line;
@@ -35,6 +36,18 @@ pub struct Group {
     pub fence: u64,
     pub index: usize,
     pub answers: Vec<(u32, Answer)>,
+}
+
+impl Group {
+    /// Refuses a group that is too large for a transaction.
+    pub fn check(&self) -> Result<(), InvalidWrite> {
+        if self.answers.len() <= MAX_GROUP { Ok(()) } else { Err(InvalidWrite::LargeGroup) }
+    }
+
+    /// The starts of the segments that have a text.
+    pub fn texts(&self) -> Vec<u32> {
+        self.answers.iter().filter(|(_, answer)| *answer == Answer::Text).map(|(start_ms, _)| *start_ms).collect()
+    }
 }
 
 /// The most segments in a group. It bounds the size of a transaction.
@@ -74,6 +87,12 @@ pub fn reach(recording: &Recording, group: &Group) -> Option<Interval> {
         Some(interval(start, segment))
     };
     group.answers.iter().filter_map(of).reduce(Interval::hull).map(Interval::reach)
+}
+
+/// The times of a conversation within a reach if it was deleted; none of a conversation that was not.
+pub fn deleted_times(conversation: &Conversation, reach: Interval) -> impl Iterator<Item = Interval> {
+    let times = conversation.deleted_at.map(|_| [conversation.timed, conversation.attached]);
+    times.into_iter().flatten().flatten().filter(move |time| time.meets(reach))
 }
 
 /// The wall-clock time of a segment.

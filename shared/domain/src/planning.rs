@@ -1,5 +1,6 @@
 //! Writing the plan of a recording. It is written once; a later job continues with it.
 
+use crate::accept::new_recording;
 use crate::code::Code;
 use crate::command::Refusal;
 use crate::failure::Failure;
@@ -43,16 +44,21 @@ pub struct Planned {
     pub beside: RecordingExtras,
 }
 
+/// Writes the plan of a file's recording. A recording that was lost or cannot be read (`None`) is created again; its stored
+/// lines are found by their segments.
 pub fn plan_file(
     mut job: Job,
-    mut recording: Recording,
+    known: Option<Recording>,
     plan: &FilePlan,
     ctx: Context<'_>,
 ) -> Result<Planned, Refusal> {
     check_fence(&job, plan.fence)?;
-    let Some(file) = job.files.get_mut(plan.index).filter(|file| file.recording == recording.id) else {
-        return Err(Refusal::Fenced { fence: job.lease.fence });
-    };
+    let fenced = Refusal::Fenced { fence: job.lease.fence };
+    let Some(file) = job.files.get_mut(plan.index) else { return Err(fenced) };
+    let mut recording = known.unwrap_or_else(|| new_recording(file, &job.uid, job.id, ctx.now));
+    if file.recording != recording.id {
+        return Err(fenced);
+    }
     let mut beside = RecordingExtras::default();
     file.verified |= plan.verified;
     // Bytes say nothing about the recording before their digest was compared: anybody can send other bytes under its name.
@@ -85,4 +91,32 @@ pub fn plan_file(
     extend_lease(&mut job, ctx.now, ctx.rules);
     job.updated_at = ctx.now.max(crate::Timestamp::from_millis(job.updated_at.millis() + 1));
     Ok(Planned { job, recording, beside })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Command;
+    use crate::id::Nonce;
+    use crate::rules::Rules;
+    use crate::testing::{NOW, job};
+    use crate::transition::apply;
+
+    fn silence(fence: u64, index: usize) -> FilePlan {
+        let (peaks, levels) = (Peaks::default(), Levels::default());
+        FilePlan { fence, index, verified: true, facts: AudioFacts::default(), heard: Heard::Silence, peaks, levels }
+    }
+
+    #[test]
+    fn lost_recording_is_created_again_from_its_file() {
+        let ctx = Context { now: NOW, rules: &Rules::default(), slot_free: true };
+        let claim = Command::Claim { owner: Nonce(uuid::Uuid::from_u128(1)) };
+        let job = apply(&job(1, 0, true), &claim, ctx).unwrap().job;
+        let planned = plan_file(job.clone(), None, &silence(job.lease.fence, 0), ctx).unwrap();
+        assert_eq!((planned.recording.id, planned.recording.state), (job.files[0].recording, State::Silent));
+        let fenced = Err(Refusal::Fenced { fence: job.lease.fence });
+        assert_eq!(plan_file(job.clone(), None, &silence(job.lease.fence, 1), ctx), fenced, "there is no such file");
+        let other = Recording { id: "ab".repeat(16).parse().unwrap(), ..planned.recording };
+        assert_eq!(plan_file(job.clone(), Some(other), &silence(job.lease.fence, 0), ctx), fenced);
+    }
 }

@@ -36,7 +36,7 @@ pub fn needed_repair(job: &Job, now: Timestamp, rules: &Rules) -> Repair {
         Status::Queued => Repair::CheckTask,
         Status::Processing => Repair::Recover,
         _ if job.effects.push.is_due(now) || job.effects.cleanup.is_due(now) => Repair::RunEffects,
-        _ if job.expires_at.is_some_and(|at| now.has_reached(at)) => Repair::Expire,
+        _ if job.has_expired(now) => Repair::Expire,
         _ => Repair::Nothing,
     }
 }

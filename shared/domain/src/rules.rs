@@ -73,6 +73,11 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// How many more slots a user has who holds this many.
+    pub fn free_slots(&self, held: u32) -> u32 {
+        self.enqueued_per_user.saturating_sub(held)
+    }
+
     /// Checks the relations between the values that correctness or cost depend on, and reports the first that does not
     /// hold.
     pub fn check(&self) -> Result<(), &'static str> {

@@ -5,8 +5,8 @@ mod complete;
 mod open;
 mod url;
 
-pub use complete::{Completing, Completion, WholeFile, complete};
-pub use open::{Ended, OfferedFile, Opening, SessionKnown, SessionRequest, open};
+pub use complete::{Completing, Completion, WholeFile, complete, recordings_to_read};
+pub use open::{OfferedFile, Opening, SessionKnown, SessionRequest, open, sessions_to_read};
 pub use url::{FileUpload, UploadUrl};
 
 #[cfg(test)]

@@ -24,6 +24,25 @@ pub use end::{create_finished, end};
 pub use put_back::wait_for_a_service;
 pub(crate) use upload::{end_answered, end_expired};
 
+/// The time and the rules by which an operation is decided.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'a> {
+    pub now: Timestamp,
+    pub rules: &'a Rules,
+}
+
+impl<'a> At<'a> {
+    /// The context of a command that does not depend on the user's slots.
+    pub fn uncounted(&self) -> Context<'a> {
+        Context { now: self.now, rules: self.rules, slot_free: false }
+    }
+
+    /// The context of a command that depends on the user's slots, of which this many are held.
+    pub fn with_slots_held(&self, held: u32) -> Context<'a> {
+        Context { slot_free: self.rules.free_slots(held) > 0, ..self.uncounted() }
+    }
+}
+
 /// The inputs of a transition besides the job.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {

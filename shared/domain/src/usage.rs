@@ -12,6 +12,9 @@ pub struct Usage {
     pub segments: u64,
 }
 
+/// Far more than any hour can have of anything that is counted: a larger number is damage.
+pub const MAX_COUNT: u64 = 1 << 52;
+
 impl std::ops::AddAssign for Usage {
     fn add_assign(&mut self, more: Self) {
         self.transcribed_ms += more.transcribed_ms;

@@ -3,7 +3,7 @@
 use domain::{ConversationId, Timestamp, Uid};
 
 use crate::error::Result;
-use crate::ports::{At, DueDeletion};
+use crate::ports::{At, DueDeletion, Page};
 use crate::retry::with_retries;
 use crate::services::Services;
 
@@ -51,11 +51,11 @@ async fn remove(services: &Services, uid: &Uid, id: ConversationId, pages: usize
 /// Removes the remaining texts of at most `limit` deleted conversations, until `over`. Returns how many were processed.
 pub async fn sweep(services: &Services, limit: usize, over: Timestamp) -> Result<u64> {
     let (now, mut left, mut processed) = (services.now(), limit, 0);
-    let mut after: Option<DueDeletion> = None;
+    let mut page = Page::first(DELETIONS);
     while left > 0 && !services.now().has_reached(over) {
-        let wanted = DELETIONS.min(left);
-        let page = services.store.due_deletions(now, after.as_ref(), wanted).await?;
-        for DueDeletion { uid, id, .. } in &page {
+        page.limit = DELETIONS.min(left);
+        let due = services.store.due_deletions(now, &page).await?;
+        for DueDeletion { uid, id, .. } in &due {
             // An error with one conversation does not stop the others; it stays due.
             match remove(services, uid, *id, PAGES_IN_A_SWEEP).await {
                 Ok(_) => processed += 1,
@@ -65,8 +65,8 @@ pub async fn sweep(services: &Services, limit: usize, over: Timestamp) -> Result
             }
         }
         // A short page is the last one.
-        left = if page.len() == wanted { left - wanted } else { 0 };
-        after = page.into_iter().last();
+        left = if due.len() == page.limit { left - page.limit } else { 0 };
+        page.after = due.into_iter().last();
     }
     Ok(processed)
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use domain::InvalidWrite;
+
 /// The kind of an error, as far as a caller has to distinguish it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -44,6 +46,20 @@ impl Kind {
             Self::Unavailable | Self::Unknown | Self::Throttled => Retry::Soon,
             Self::Full => Retry::Later,
             Self::NotFound | Self::Conflict | Self::Corrupt | Self::Misconfigured | Self::Invalid => Retry::Never,
+        }
+    }
+}
+
+impl From<InvalidWrite> for Kind {
+    fn from(why: InvalidWrite) -> Self {
+        match why {
+            InvalidWrite::JobOfAnotherUser => Self::Conflict,
+            InvalidWrite::LongCheckpoint
+            | InvalidWrite::LargeGroup
+            | InvalidWrite::Lines
+            | InvalidWrite::Records
+            | InvalidWrite::UnreadableRecord
+            | InvalidWrite::UsageCount => Self::Invalid,
         }
     }
 }

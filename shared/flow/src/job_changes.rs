@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::{Job, Status, Timestamp, Uid};
 
 use crate::error::Result;
-use crate::ports::{ChangeCursor, Clock, Feed, JobStore, Watch};
+use crate::ports::{ChangeCursor, ChangeQuery, Clock, Feed, JobQuery, JobStore, Page, Watch};
 
 /// The time of a change is taken before the change is written, so that it may become visible after a later one. Each query
 /// therefore goes back by as much as a write may take.
@@ -82,8 +82,12 @@ impl Follower {
 
     /// The newest unfinished jobs in the order of their last change. They count as reported.
     pub async fn unfinished(&mut self) -> Result<VecDeque<Job>> {
-        let unfinished: Vec<_> = Status::ALL.into_iter().filter(|status| !status.is_terminal()).collect();
-        let mut jobs = self.store.jobs(&self.uid, &unfinished, None, UNFINISHED, self.clock.now()).await?;
+        let unfinished = Status::ALL.into_iter().filter(|status| !status.is_terminal());
+        let query = JobQuery {
+            statuses: unfinished.collect(),
+            ..JobQuery::all(&self.uid, Page::first(UNFINISHED), self.clock.now())
+        };
+        let mut jobs = self.store.jobs(&query).await?;
         jobs.sort_by_key(ChangeCursor::of);
         jobs.retain(|job| self.is_new(job));
         Ok(jobs.into())
@@ -98,7 +102,8 @@ impl Follower {
     pub async fn look(&mut self) -> Result<(VecDeque<Job>, bool)> {
         let now = self.clock.now();
         let look = self.look.unwrap_or_else(|| self.begin(now));
-        let page = self.store.changed_jobs(&self.uid, look.since, look.after, PAGE, now).await?;
+        let page = Page { after: look.after, limit: PAGE };
+        let page = self.store.changed_jobs(&ChangeQuery::of(&self.uid, look.since, page, now)).await?;
         self.look = page.get(PAGE - 1).map(|last| Query { after: Some(ChangeCursor::of(last)), ..look });
         let news = page.into_iter().filter(|job| self.is_new(job)).collect();
         if self.look.is_none() {

@@ -24,8 +24,8 @@ pub use push::{Device, Platform, Push, PushMessage, PushOutcome};
 pub use queue::{NewTask, Queue, TaskBody, TaskName};
 pub use random::Random;
 pub use store::{
-    At, ChangeCursor, ConversationPage, Created, DeviceStore, DueCursor, DueDeletion, JobCursor, JobStats, JobStore,
-    LibraryStore, LineCursor, MAX_EFFECTS_COUNTED, MaintenanceStore, Opened, Removed, SessionCompleted, Stepped, Store,
-    Written,
+    At, ChangeCursor, ChangeQuery, ConversationPage, ConversationQuery, Created, DeviceStore, DueCursor, DueDeletion,
+    JobCursor, JobQuery, JobStats, JobStore, LibraryStore, LineCursor, LineQuery, MAX_EFFECTS_COUNTED,
+    MaintenanceStore, Opened, Page, Removed, SessionCompleted, Stepped, Store, Written,
 };
 pub use uploads::{Arriving, Expected, PartWriter, Progress, ReceivesUploads, Uploads};

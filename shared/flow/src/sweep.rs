@@ -17,7 +17,7 @@ use crate::dispatch::{enqueue, follow_up, try_enqueue};
 use crate::effects;
 use crate::error::Result;
 use crate::metrics;
-use crate::ports::{BlobName, DueCursor, Stepped, TaskName};
+use crate::ports::{BlobName, DueCursor, Page, Stepped, TaskName};
 use crate::services::Services;
 
 pub use swept::Swept;
@@ -136,10 +136,10 @@ impl Due {
         if wanted == 0 {
             return Ok(None);
         }
-        let page = services.store.due_jobs(self.until, self.after, wanted).await?;
+        let page = services.store.due_jobs(self.until, Page { after: self.after, limit: wanted }).await?;
         // A short page is the last one.
         self.left = if page.len() == wanted { self.left - wanted } else { 0 };
-        self.after = page.last().and_then(|job| Some(DueCursor { due_at: job.due_at?, id: job.id }));
+        self.after = page.last().and_then(DueCursor::of);
         Ok((!page.is_empty()).then_some(page))
     }
 }

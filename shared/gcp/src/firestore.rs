@@ -27,6 +27,7 @@ mod unit;
 mod user_slots;
 mod value;
 mod work;
+mod writes;
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use domain::accept::{Decision, Known, decide};
 use domain::transition::Context;
 use domain::{Job, Rules, Status};
-use flow::ports::JobStore;
+use flow::ports::{JobQuery, JobStore, Page};
 use local::store::SqliteStore;
 use testkit::build::{after, batch_as, job_id, phone, uid};
 
@@ -54,7 +54,7 @@ async fn measure(store: &SqliteStore, size: u64) {
         status.push(began.elapsed());
         if n.is_multiple_of(10) {
             let began = Instant::now();
-            store.jobs(&job.uid, &[], None, 20, after(0)).await.unwrap();
+            store.jobs(&JobQuery::all(&job.uid, Page::first(20), after(0))).await.unwrap();
             list.push(began.elapsed());
         }
     }

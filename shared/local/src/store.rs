@@ -20,6 +20,7 @@ mod step;
 mod table;
 mod user_slots;
 mod work;
+mod writes;
 
 use std::fmt::Display;
 use std::path::Path;

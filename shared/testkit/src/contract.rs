@@ -26,7 +26,6 @@ use flow::ports::{Blobs, Push, Store};
 use self::archive::ArchivedStore;
 use self::damage::DamagedStore;
 use self::feed::FedStore;
-use self::queue::TestQueue;
 use crate::skip;
 
 /// A port made for one test.
@@ -70,7 +69,7 @@ macro_rules! fresh_from_arcs {
         }
     )*};
 }
-fresh_from_arcs!(Store, ArchivedStore, DamagedStore, FedStore, Blobs, Push, TestQueue);
+fresh_from_arcs!(Store, ArchivedStore, DamagedStore, FedStore, Blobs, Push);
 
 macro_rules! fresh_from_pairs {
     ($($pair:ty),*) => {$(
@@ -86,7 +85,7 @@ macro_rules! fresh_from_pairs {
         }
     )*};
 }
-fresh_from_pairs!(uploads::Receiving, direct::Direct);
+fresh_from_pairs!(uploads::Receiving, direct::Direct, queue::TestQueue);
 
 /// Runs one behaviour on a fresh port, on two threads so that concurrent calls really race.
 pub fn check<P, S>(test: &str, make: impl AsyncFnOnce() -> S, behaviour: impl AsyncFnOnce(Arc<P>))

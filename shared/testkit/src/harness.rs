@@ -12,7 +12,10 @@ use domain::session::SessionRequest;
 use domain::{
     Command, Conversation, ConversationId, Job, JobId, Line, Recording, Refusal, Rules, Timestamp, Uid, Usage,
 };
-use flow::ports::{At, Clock, ConversationPage, Created, Opened, Random, SessionCompleted, Stepped, Store, Written};
+use flow::ports::{
+    At, Clock, ConversationPage, ConversationQuery, Created, LineQuery, Opened, Page, Random, SessionCompleted,
+    Stepped, Store, Written,
+};
 use flow::{Kind, Result};
 use futures_util::FutureExt;
 
@@ -220,11 +223,13 @@ impl Harness {
     }
 
     pub async fn conversations(&self, uid: &Uid) -> Vec<Conversation> {
-        self.ask(|| self.store.conversations(uid, None, None, None, 1000)).await
+        let query = ConversationQuery::all(uid, Page::first(1000));
+        self.ask(|| self.store.conversations(&query)).await
     }
 
     pub async fn page(&self, uid: &Uid, id: ConversationId) -> Option<ConversationPage> {
-        self.ask(|| self.store.conversation(uid, id, None, 1000)).await
+        let query = LineQuery::of(uid, id, Page::first(1000));
+        self.ask(|| self.store.conversation(&query)).await
     }
 
     /// Returns false when there is no such conversation.

@@ -12,6 +12,7 @@ pub mod ggml;
 pub mod harness;
 pub mod memory;
 pub mod provider;
+pub mod races;
 pub mod random;
 pub mod skip;
 pub mod snapshot;

@@ -2,7 +2,7 @@
 
 use domain::{Bucket, Job, Line, Recording, Timestamp, Uid};
 use flow::Result;
-use flow::ports::{ConversationPage, Device, Store};
+use flow::ports::{ConversationPage, ConversationQuery, Device, JobQuery, LineQuery, Page, Store};
 
 use crate::build::T0;
 
@@ -24,7 +24,7 @@ impl Snapshot {
     /// Takes a snapshot. Change times are set to one value: a repeated operation may touch them again.
     pub async fn take(store: &dyn Store, uid: &Uid) -> Result<Self> {
         let (first, last) = (Timestamp::from_millis(0), Timestamp::from_secs(1 << 40));
-        let mut jobs = store.jobs(uid, &[], None, ALL, first).await?;
+        let mut jobs = store.jobs(&JobQuery::all(uid, Page::first(ALL), first)).await?;
         jobs.iter_mut().for_each(|job| job.updated_at = T0);
         let mut ids: Vec<_> = jobs.iter().flat_map(|job| &job.files).map(|file| file.recording).collect();
         ids.sort_unstable();
@@ -37,8 +37,8 @@ impl Snapshot {
             lines.extend(store.lines(uid, recording.id, &starts).await?);
         }
         let mut conversations = Vec::new();
-        for conversation in store.conversations(uid, None, None, None, ALL).await? {
-            let mut page = store.conversation(uid, conversation.id, None, ALL).await?;
+        for conversation in store.conversations(&ConversationQuery::all(uid, Page::first(ALL))).await? {
+            let mut page = store.conversation(&LineQuery::of(uid, conversation.id, Page::first(ALL))).await?;
             page.iter_mut().for_each(|page| page.conversation.updated_at = T0);
             conversations.extend(page);
         }

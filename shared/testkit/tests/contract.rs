@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flow::ports::{Arriving, Clock, NewTask, Progress, Queue, ReceivesUploads};
+use flow::ports::{Arriving, Clock, NewTask, Progress, ReceivesUploads};
 use testkit::build::T0;
 use testkit::contract::direct::{Address, Direct, SendsBytes, Sent};
-use testkit::contract::queue::TestQueue;
+use testkit::contract::queue::{Deliveries, TestQueue};
 use testkit::contract::uploads::Receiving;
 use testkit::{SeededRandom, TestClock, memory};
 
@@ -27,7 +27,12 @@ testkit::direct_contract!(async || {
     Arc::new(Direct { uploads, blobs, device })
 });
 testkit::push_contract!(async || Arc::new(memory::Push::new()));
-testkit::queue_contract!(async || Arc::new(InMemory::new()));
+testkit::queue_contract!(async || {
+    let clock = TestClock::at(T0);
+    let queue = Arc::new(memory::Queue::new(clock.clone()));
+    let deliveries = Box::new(InMemory { clock: clock.clone(), queue: queue.clone() });
+    Arc::new(TestQueue { queue, clock, deliveries })
+});
 
 /// Sends bytes as the HTTP route that receives them would.
 struct Device(Arc<memory::Uploads>);
@@ -57,23 +62,8 @@ struct InMemory {
     queue: Arc<memory::Queue>,
 }
 
-impl InMemory {
-    fn new() -> Self {
-        let clock = TestClock::at(T0);
-        Self { queue: Arc::new(memory::Queue::new(clock.clone())), clock }
-    }
-}
-
 #[async_trait]
-impl TestQueue for InMemory {
-    fn queue(&self) -> Arc<dyn Queue> {
-        self.queue.clone()
-    }
-
-    fn clock(&self) -> &TestClock {
-        &self.clock
-    }
-
+impl Deliveries for InMemory {
     async fn deliver_due(&self) -> Vec<NewTask> {
         self.queue.take_due(self.clock.now())
     }

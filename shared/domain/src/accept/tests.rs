@@ -113,3 +113,35 @@ fn live_job_with_the_recordings_is_the_answer_for_silent_files_too() {
     let decision = decided(&again, recordings.into_iter().map(Some).collect(), vec![live.clone()], None);
     assert_eq!(decision, Decision::Answer(live));
 }
+
+#[test]
+fn job_of_another_user_with_the_id_of_a_new_one_is_refused() {
+    let (job, ..) = created(&batch(1, vec![file(1, false)]), vec![None]);
+    let (ann, bob) = (job.uid.clone(), Uid::new("bob").unwrap());
+    assert_eq!(own(Some(job.clone()), &ann), Ok(Some(job.clone())));
+    assert_eq!(own(Some(job), &bob), Err(InvalidWrite::JobOfAnotherUser));
+    assert_eq!(own(None, &bob), Ok(None));
+}
+
+#[test]
+fn latest_job_of_several_recordings_is_read_once() {
+    let recording =
+        |job: u128| Some(Recording { latest_job: JobId(Uuid::from_u128(job)), ..known(State::Known, None) });
+    let latest = latest_jobs(&[recording(7), None, recording(3), recording(7)]);
+    assert_eq!(latest.iter().map(|id| id.0.as_u128()).collect::<Vec<_>>(), [3, 7]);
+}
+
+#[test]
+fn only_a_new_job_is_written_and_only_a_queued_one_needs_a_slot() {
+    let decision = decided(&batch(1, vec![file(1, false)]), vec![None], Vec::new(), None);
+    assert!(decision.needs_slot());
+    let Decided { answer: Created::New { job, deduplicated: false }, writes } = decision.into() else {
+        panic!("not created")
+    };
+    assert_eq!((writes.created, writes.recordings.len(), writes.changed), (Some(job.clone()), 1, Vec::new()));
+    let again = decided(&batch(1, vec![file(1, false)]), vec![None], Vec::new(), Some(job.clone()));
+    assert!(!again.needs_slot());
+    assert_eq!(Decided::from(again), Decided::without_writes(Created::New { job: job.clone(), deduplicated: false }));
+    assert_eq!(Decided::from(Decision::Answer(job.clone())), Decided::without_writes(Created::Answered(job)));
+    assert!(!decided(&batch(1, vec![file(1, true)]), vec![None], Vec::new(), None).needs_slot(), "it is finished");
+}

@@ -374,3 +374,29 @@ fn lines_placed_before_their_plan_was_lost_are_not_placed_or_counted_again() {
     assert_eq!((store.usage.segments, store.recordings[&1].1.state), (2, State::Done));
     assert_eq!(store.recordings[&1].1.conversation_ids.len(), 1);
 }
+
+#[test]
+fn group_has_at_most_as_many_segments_as_a_transaction_may_have() {
+    let group = |count: usize| Group { fence: 1, index: 0, answers: vec![(0, Answer::Text); count] };
+    assert_eq!(group(MAX_GROUP).check(), Ok(()));
+    assert_eq!(group(MAX_GROUP + 1).check(), Err(InvalidWrite::LargeGroup));
+}
+
+#[test]
+fn only_segments_with_text_have_stored_lines() {
+    let answers = vec![(3, Answer::Text), (1, Answer::Empty), (2, Answer::Failed { refused: true }), (0, Answer::Text)];
+    assert_eq!(Group { fence: 1, index: 0, answers }.texts(), [3, 0]);
+}
+
+#[test]
+fn only_a_deleted_conversation_has_deleted_times_and_only_within_reach() {
+    let interval = |start, end| Interval { start: crate::testing::after(start), end: crate::testing::after(end) };
+    let (timed, attached) = (interval(0, 10), interval(50, 60));
+    let live = Conversation { timed: Some(timed), attached: Some(attached), ..crate::testing::conversation(1, 0) };
+    let deleted = Conversation { deleted_at: Some(T0), ..live.clone() };
+    let times = |conversation: &Conversation, reach| deleted_times(conversation, reach).collect::<Vec<_>>();
+    assert_eq!(times(&live, interval(0, 60)), []);
+    assert_eq!(times(&deleted, interval(0, 60)), [timed, attached]);
+    assert_eq!(times(&deleted, interval(20, 50)), [attached]);
+    assert_eq!(times(&deleted, interval(20, 40)), []);
+}

@@ -2,6 +2,7 @@
 //! its recordings by then.
 
 use crate::accept::{self, Known};
+use crate::decision::{Decided, JobChange, SessionCompleted, Writes};
 use crate::id::RecordingId;
 use crate::job::{Job, Status};
 use crate::recording::Recording;
@@ -29,7 +30,7 @@ pub enum Completion {
     /// The session was completed before and is an ordinary job now.
     Before { deduplicated: bool },
     /// The session was ended before, because another job has its recordings.
-    AnsweredBefore { by: crate::JobId },
+    AnsweredBefore,
     /// The session expired or was cancelled.
     Ended,
     /// These files are not completely uploaded. Nothing is written.
@@ -40,16 +41,48 @@ pub enum Completion {
     Job { job: Job, recordings: Vec<Recording>, deduplicated: bool },
 }
 
+impl Completion {
+    /// The answer and the writes for this session. `answering` is the job that the session names as its answer, as it is
+    /// stored now.
+    pub fn decided(self, session: Job, answering: Option<Job>) -> Decided<SessionCompleted> {
+        let (answer, recordings, job) = match self {
+            Self::Before { deduplicated } => {
+                return Decided::without_writes(SessionCompleted::Job { job: session, deduplicated });
+            }
+            Self::AnsweredBefore => {
+                let answered = |by| SessionCompleted::Answered { by: Box::new(by), session };
+                return Decided::without_writes(answering.map_or(SessionCompleted::NoSuchJob, answered));
+            }
+            Self::Ended => return Decided::without_writes(SessionCompleted::Ended(session)),
+            Self::Incomplete(missing) => {
+                return Decided::without_writes(SessionCompleted::Incomplete { job: session, missing });
+            }
+            Self::Answer { by, session } => {
+                (SessionCompleted::Answered { by, session: session.clone() }, Vec::new(), session)
+            }
+            Self::Job { job, recordings, deduplicated } => {
+                (SessionCompleted::Job { job: job.clone(), deduplicated }, recordings, job)
+            }
+        };
+        let changed = vec![JobChange { before: session, job }];
+        Decided { answer, writes: Writes { recordings, changed, created: None } }
+    }
+}
+
+/// The recordings that a store reads before it completes a session. They matter only while the session is open.
+pub fn recordings_to_read(session: &Job) -> Vec<RecordingId> {
+    if session.status == Status::Uploading { session.recording_ids() } else { Vec::new() }
+}
+
 pub fn complete(completing: Completing<'_>, ctx: Context<'_>) -> Completion {
     let Completing { session, known, whole } = completing;
     match (session.status, session.answered_by) {
         (Status::Uploading, _) => {}
-        (Status::Cancelled, Some(by)) => return Completion::AnsweredBefore { by },
+        (Status::Cancelled, Some(_)) => return Completion::AnsweredBefore,
         (Status::Cancelled, None) => return Completion::Ended,
         _ => return Completion::Before { deduplicated: accept::was_created_finished(&session) },
     }
-    let ids: Vec<RecordingId> = session.files.iter().map(|file| file.recording).collect();
-    if let Some(by) = accept::find_answering_job(&session.uid, &ids, &known, ctx.now) {
+    if let Some(by) = accept::find_answering_job(&session.uid, &session.recording_ids(), &known, ctx.now) {
         let session = end_answered(session, by.id, ctx);
         return Completion::Answer { by: Box::new(by.clone()), session };
     }

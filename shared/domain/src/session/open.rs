@@ -3,10 +3,12 @@
 
 use super::{FileUpload, UploadUrl};
 use crate::accept::{self, Batch, Known, StagedFile};
+use crate::decision::{Decided, JobChange, Opened, Writes};
 use crate::id::{ConversationId, JobId, RecordingId, Sha256Hex, Uid};
 use crate::job::{Job, Status};
 use crate::name::Stream;
 use crate::recording::Recording;
+use crate::rules::Rules;
 use crate::time::Timestamp;
 use crate::transition::{Context, create_finished, end_expired, later_than};
 
@@ -60,14 +62,39 @@ pub enum Opening {
     /// A session for these files is open already: the stored job, and the job to be written.
     Again { before: Box<Job>, job: Job },
     /// A new session, and the oldest open sessions that are ended to make room for it.
-    New { job: Job, ended: Vec<Ended> },
+    New { job: Job, ended: Vec<JobChange> },
 }
 
-/// An ended session: the stored job, and the job to be written.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ended {
-    pub before: Job,
-    pub job: Job,
+impl From<Opening> for Decided<Opened> {
+    fn from(opening: Opening) -> Self {
+        match opening {
+            Opening::Answer(job) => Self::without_writes(Opened::Known(job)),
+            Opening::Born { job, recordings } => {
+                let writes = Writes { recordings, created: Some(job.clone()), ..Writes::default() };
+                Self { answer: Opened::Known(job), writes }
+            }
+            Opening::Again { before, job } => {
+                let changed = vec![JobChange { before: *before, job: job.clone() }];
+                Self {
+                    answer: Opened::Session { job, ended: Vec::new() },
+                    writes: Writes { changed, ..Writes::default() },
+                }
+            }
+            Opening::New { job, ended } => {
+                let writes = Writes { changed: ended.clone(), created: Some(job.clone()), ..Writes::default() };
+                let ended = ended.into_iter().map(|ended| ended.job).collect();
+                Self { answer: Opened::Session { job, ended }, writes }
+            }
+        }
+    }
+}
+
+/// The most sessions beyond the limit that one request ends: a lowered limit is reached step by step.
+const MAX_ENDED: usize = 100;
+
+/// How many of the user's newest open sessions a store reads before it opens one.
+pub fn sessions_to_read(rules: &Rules) -> usize {
+    rules.open_sessions_per_user as usize + MAX_ENDED
 }
 
 pub fn open(request: &SessionRequest, known: SessionKnown, ctx: Context<'_>) -> Opening {
@@ -138,7 +165,7 @@ fn new_session(request: &SessionRequest, known: SessionKnown, ctx: Context<'_>) 
     }
     // A session owns no recordings, so that ending the oldest loses only the bytes uploaded so far.
     let keep = (ctx.rules.open_sessions_per_user as usize).saturating_sub(1);
-    let end = |before: Job| Ended { job: end_expired(before.clone(), ctx), before };
+    let end = |before: Job| JobChange { job: end_expired(before.clone(), ctx), before };
     let ended = known.open.into_iter().skip(keep).filter(|job| job.status == Status::Uploading).map(end).collect();
     Opening::New { job, ended }
 }

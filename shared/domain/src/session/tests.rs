@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::accept::Known;
 use crate::code::Code;
+use crate::decision::{Decided, JobChange, Opened, SessionCompleted};
 use crate::id::{JobId, Sha256Hex, Uid};
 use crate::job::{Audio, Job, Status};
 use crate::rules::Rules;
@@ -48,7 +49,7 @@ fn ctx(rules: &Rules) -> Context<'_> {
     Context { now: START, rules, slot_free: true }
 }
 
-fn new_session(job: u128, files: &[usize], open_ones: Vec<Job>, rules: &Rules) -> (Job, Vec<Ended>) {
+fn new_session(job: u128, files: &[usize], open_ones: Vec<Job>, rules: &Rules) -> (Job, Vec<JobChange>) {
     let known = SessionKnown { batch: knows_nothing(files.len()), open: open_ones };
     match open(&request(job, files), known, ctx(rules)) {
         Opening::New { job, ended } => (job, ended),
@@ -104,7 +105,7 @@ fn session_ended_to_make_room_is_cancelled_without_audio() {
     let rules = Rules { open_sessions_per_user: 1, ..Rules::default() };
     let (first, _) = new_session(1, &[1], vec![], &rules);
     let (_, ended) = new_session(2, &[2], vec![first.clone()], &rules);
-    let [Ended { before, job }] = ended.as_slice() else { panic!("{ended:?}") };
+    let [JobChange { before, job }] = ended.as_slice() else { panic!("{ended:?}") };
     assert_eq!((before, job.status, job.audio), (&first, Status::Cancelled, Audio::Gone));
     assert_eq!(job.error.as_ref().unwrap().code, Code::UploadExpired);
     assert!(job.lease.fence > first.lease.fence && job.updated_at > first.updated_at);
@@ -130,6 +131,56 @@ fn rules_that_would_lose_audio_are_refused() {
         let rules = Rules { upload_session: session, ..Rules::default() };
         assert_eq!(rules.check().is_ok(), fits, "{session:?}");
     }
+}
+
+#[test]
+fn opened_session_is_written_with_the_sessions_that_made_room_for_it() {
+    let rules = Rules { open_sessions_per_user: 1, ..Rules::default() };
+    let (first, _) = new_session(1, &[1], vec![], &rules);
+    let known = |open| SessionKnown { batch: knows_nothing(1), open };
+    let decided = Decided::from(open(&request(2, &[2]), known(vec![first.clone()]), ctx(&rules)));
+    let Opened::Session { job, ended } = decided.answer else { panic!("not new") };
+    assert_eq!((decided.writes.created, decided.writes.recordings), (Some(job), vec![]));
+    let [JobChange { before, job: after }] = &decided.writes.changed[..] else { panic!("one makes room") };
+    assert_eq!((before, &ended[..]), (&first, std::slice::from_ref(after)));
+    let again = Decided::from(open(&request(2, &[1]), known(vec![first.clone()]), ctx(&rules)));
+    let JobChange { before, job } = &again.writes.changed[0];
+    assert_eq!((again.writes.created, before), (None, &first));
+    assert_eq!(again.answer, Opened::Session { job: job.clone(), ended: vec![] });
+}
+
+#[test]
+fn lowered_limit_of_open_sessions_is_reached_step_by_step() {
+    assert_eq!(sessions_to_read(&Rules { open_sessions_per_user: 3, ..Rules::default() }), 103);
+}
+
+#[test]
+fn completed_session_is_written_as_a_job_with_its_recordings() {
+    let rules = Rules::default();
+    let (session, _) = new_session(1, &[1], vec![], &rules);
+    assert_eq!(recordings_to_read(&session), request(1, &[1]).recording_ids());
+    let whole = whole(&session);
+    let completing = Completing { session: session.clone(), known: knows_nothing(1), whole: &whole };
+    let decided = complete(completing, ctx(&rules)).decided(session.clone(), None);
+    let SessionCompleted::Job { job, deduplicated: false } = decided.answer else { panic!("no job") };
+    assert!(recordings_to_read(&job).is_empty(), "the session is no longer open");
+    assert_eq!(decided.writes.recordings.len(), 1);
+    assert_eq!(decided.writes.changed, [JobChange { before: session.clone(), job }]);
+    let missing = Completion::Incomplete(vec![0]).decided(session.clone(), None);
+    assert_eq!(missing, Decided::without_writes(SessionCompleted::Incomplete { job: session, missing: vec![0] }));
+}
+
+#[test]
+fn session_that_was_answered_before_is_answered_while_that_job_exists() {
+    let rules = Rules::default();
+    let (session, _) = new_session(1, &[1], vec![], &rules);
+    let (other, _) = new_session(2, &[1], vec![], &rules);
+    let session = Job { status: Status::Cancelled, answered_by: Some(other.id), ..session };
+    let completion =
+        || complete(Completing { session: session.clone(), known: knows_nothing(1), whole: &[] }, ctx(&rules));
+    let answered = SessionCompleted::Answered { by: Box::new(other.clone()), session: session.clone() };
+    assert_eq!(completion().decided(session.clone(), Some(other)), Decided::without_writes(answered));
+    assert_eq!(completion().decided(session.clone(), None), Decided::without_writes(SessionCompleted::NoSuchJob));
 }
 
 proptest! {

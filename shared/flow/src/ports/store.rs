@@ -8,143 +8,25 @@
 use async_trait::async_trait;
 use domain::accept::Batch;
 use domain::checkpoint::Checkpoint;
-use domain::command::{Command, Refusal};
+use domain::command::Command;
+pub use domain::decision::{Created, Opened, SessionCompleted, Stepped, Written};
+pub use domain::deletion::{DueDeletion, Removed};
 use domain::job::Status;
+pub use domain::listing::{
+    ChangeCursor, ChangeQuery, ConversationPage, ConversationQuery, DueCursor, JobCursor, JobQuery, LineCursor,
+    LineQuery, Page,
+};
 use domain::placement::Group;
 use domain::planning::FilePlan;
 use domain::session::{SessionRequest, WholeFile};
+pub use domain::transition::At;
 use domain::{
-    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Levels, Line, Peaks, Recording, RecordingId, Rules,
-    Timestamp, Uid,
+    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Levels, Line, Peaks, Recording, RecordingId, Timestamp,
+    Uid,
 };
 
 use super::push::Device;
 use crate::error::Result;
-
-/// The time and the rules by which an operation is decided.
-#[derive(Clone, Debug)]
-pub struct At<'a> {
-    pub now: Timestamp,
-    pub rules: &'a Rules,
-}
-
-/// The result of [`JobStore::create_job`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum Created {
-    /// A new job, or the same job created before. Its recordings are linked to it.
-    New { job: Job, deduplicated: bool },
-    /// Another job has all of the batch's recordings. Nothing was written.
-    Answered(Job),
-}
-
-/// The result of [`JobStore::open_session`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum Opened {
-    /// A new session or the one that is already open for these files, and the sessions that were ended to make room for it.
-    /// The effects of the latter are due.
-    Session { job: Job, ended: Vec<Job> },
-    /// Every recording is known: the job that has them, or a new job that is finished already.
-    Known(Job),
-}
-
-/// The result of [`JobStore::complete_session`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum SessionCompleted {
-    /// The session is a job now, or was one before. Its recordings are linked to it.
-    Job { job: Job, deduplicated: bool },
-    /// Another job has its recordings. The session is ended, now or before, and its effects are due.
-    Answered { by: Box<Job>, session: Job },
-    /// These files are not completely uploaded. Nothing was written.
-    Incomplete { job: Job, missing: Vec<usize> },
-    /// The session expired or was cancelled.
-    Ended(Job),
-    /// There is no such session, or the other job that has its recordings was deleted.
-    NoSuchJob,
-}
-
-/// The result of a command.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Stepped {
-    /// The job after the command, the actions to be done now, and the user's jobs that got a slot.
-    Done {
-        job: Job,
-        actions: Vec<domain::Action>,
-        promoted: Vec<Job>,
-    },
-    Refused {
-        job: Job,
-        why: Refusal,
-    },
-    NoSuchJob,
-}
-
-/// The result of a worker's write.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Written<T> {
-    Done(T),
-    /// The worker lost the job, or the job has ended or does not exist (fence 0). The worker stops at once.
-    Fenced(Refusal),
-}
-
-/// The position after which a list of jobs continues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct JobCursor {
-    pub created_at: Timestamp,
-    pub id: JobId,
-}
-
-/// The position after which the lines of a conversation continue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LineCursor {
-    pub starts_at: Timestamp,
-    pub recording: RecordingId,
-    pub start_ms: u32,
-}
-
-/// The position after which a list of due jobs continues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DueCursor {
-    pub due_at: Timestamp,
-    pub id: JobId,
-}
-
-/// The position after which a list of a user's changed jobs continues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ChangeCursor {
-    pub updated_at: Timestamp,
-    pub id: JobId,
-}
-
-impl ChangeCursor {
-    /// The last change of this job.
-    pub fn of(job: &Job) -> Self {
-        Self { updated_at: job.updated_at, id: job.id }
-    }
-}
-
-/// A deleted conversation whose texts have to be removed. It is also the position after which their list continues.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DueDeletion {
-    pub due_at: Timestamp,
-    pub uid: Uid,
-    pub id: ConversationId,
-}
-
-/// The result of [`MaintenanceStore::remove_texts`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Removed {
-    pub lines: usize,
-    /// Whether there may be more lines.
-    pub more: bool,
-}
-
-/// A conversation with a page of its lines.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ConversationPage {
-    pub conversation: Conversation,
-    pub lines: Vec<Line>,
-    pub next: Option<LineCursor>,
-}
 
 /// Statistics of all jobs, for operators.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,9 +41,6 @@ pub struct JobStats {
 
 /// The most due jobs that [`MaintenanceStore::job_stats`] counts, oldest first.
 pub const MAX_EFFECTS_COUNTED: usize = 10_000;
-
-/// The most devices of a user. One more replaces the one that was unused for the longest time.
-pub const MAX_DEVICES: usize = 20;
 
 /// All of it, as one adapter offers it in one database.
 pub trait Store: JobStore + LibraryStore + DeviceStore + MaintenanceStore {}
@@ -218,27 +97,12 @@ pub trait JobStore: Send + Sync + 'static {
     /// The job of any user. Callers have to check its owner.
     async fn job(&self, id: JobId) -> Result<Option<Job>>;
 
-    /// A user's jobs, newest first, after the cursor; of any status if `statuses` is empty. Expired ones are left out.
-    async fn jobs(
-        &self,
-        uid: &Uid,
-        statuses: &[Status],
-        after: Option<JobCursor>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<Job>>;
+    /// A page of a user's jobs ([`JobQuery::shows`]), newest first.
+    async fn jobs(&self, query: &JobQuery) -> Result<Vec<Job>>;
 
-    /// A user's jobs that changed at `since` or later, in the order of their last change, after the cursor. Expired
-    /// ones are left out. A change may become visible after one with a later time, because its time is taken before it
-    /// is written.
-    async fn changed_jobs(
-        &self,
-        uid: &Uid,
-        since: Timestamp,
-        after: Option<ChangeCursor>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<Job>>;
+    /// A page of a user's changed jobs ([`ChangeQuery::shows`]), in the order of their last change. A change may become
+    /// visible after one with a later time, because its time is taken before it is written.
+    async fn changed_jobs(&self, query: &ChangeQuery) -> Result<Vec<Job>>;
 
     /// The number of live jobs of the user that were accepted before this one. A store may stop counting at a thousand.
     async fn jobs_ahead(&self, job: &Job) -> Result<u32>;
@@ -262,25 +126,12 @@ pub trait LibraryStore: Send + Sync + 'static {
     /// drawing, so that they are not part of the recording.
     async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>>;
 
-    /// The conversation after following redirects, with at most `limit` of its lines in order of time. `None` if it is
-    /// unknown or deleted.
-    async fn conversation(
-        &self,
-        uid: &Uid,
-        id: ConversationId,
-        after: Option<LineCursor>,
-        limit: usize,
-    ) -> Result<Option<ConversationPage>>;
+    /// The conversation after following redirects, with a page of its lines in order of time. `None` if it is unknown
+    /// or deleted.
+    async fn conversation(&self, query: &LineQuery) -> Result<Option<ConversationPage>>;
 
-    /// Live conversations that began in `from..to`, oldest first by (start, id), after the cursor.
-    async fn conversations(
-        &self,
-        uid: &Uid,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-        after: Option<(Timestamp, ConversationId)>,
-        limit: usize,
-    ) -> Result<Vec<Conversation>>;
+    /// A page of a user's conversations ([`ConversationQuery::shows`]), oldest first by (start, id).
+    async fn conversations(&self, query: &ConversationQuery) -> Result<Vec<Conversation>>;
 
     /// Deletes a conversation after following redirects ([`domain::deletion::delete`]): from now on nobody can read it,
     /// and its texts are due to be removed. Returns false if the user has no such conversation. Atomic. Idempotent by
@@ -295,7 +146,7 @@ pub trait LibraryStore: Send + Sync + 'static {
 #[async_trait]
 pub trait DeviceStore: Send + Sync + 'static {
     /// Registers a device. Atomic: the token is removed from every other device of any user. Of more than
-    /// [`MAX_DEVICES`] the one that was unused for the longest time is deleted.
+    /// [`MAX_DEVICES`](domain::device::MAX_DEVICES) the one that was unused for the longest time is deleted.
     async fn put_device(&self, device: &Device) -> Result<()>;
 
     /// Deletes a device. It is a success if there is no such device.
@@ -310,18 +161,12 @@ pub trait DeviceStore: Send + Sync + 'static {
 /// What concerns the jobs of all users: the sweep, the operator and the health check.
 #[async_trait]
 pub trait MaintenanceStore: Send + Sync + 'static {
-    /// Jobs with `due_at <= now`, oldest first, after the cursor.
-    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>>;
+    /// A page of the jobs with `due_at <= now`, oldest first.
+    async fn due_jobs(&self, now: Timestamp, page: Page<DueCursor>) -> Result<Vec<Job>>;
 
-    /// Jobs of these statuses with `due_at > beyond`, soonest first, after the cursor. Jobs that were written by a
-    /// clock that ran ahead are among them.
-    async fn due_beyond(
-        &self,
-        statuses: &[Status],
-        beyond: Timestamp,
-        after: Option<DueCursor>,
-        limit: usize,
-    ) -> Result<Vec<Job>>;
+    /// A page of the jobs of these statuses with `due_at > beyond`, soonest first. Jobs that were written by a clock
+    /// that ran ahead are among them.
+    async fn due_beyond(&self, statuses: &[Status], beyond: Timestamp, page: Page<DueCursor>) -> Result<Vec<Job>>;
 
     /// At most `limit` users who have waiting jobs and a free slot, for example after a crash or after the limit was
     /// raised.
@@ -336,13 +181,8 @@ pub trait MaintenanceStore: Send + Sync + 'static {
     /// the remaining lines.
     async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed>;
 
-    /// Deleted conversations of any user whose texts are due to be removed by `now`, longest due first, after the cursor.
-    async fn due_deletions(
-        &self,
-        now: Timestamp,
-        after: Option<&DueDeletion>,
-        limit: usize,
-    ) -> Result<Vec<DueDeletion>>;
+    /// A page of the deleted conversations of any user whose texts are due to be removed by `now`, longest due first.
+    async fn due_deletions(&self, now: Timestamp, page: &Page<DueDeletion>) -> Result<Vec<DueDeletion>>;
 
     /// Those of the jobs that exist and still need their staged audio. Used by the orphan rule.
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>>;

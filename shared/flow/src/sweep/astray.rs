@@ -8,7 +8,7 @@ use domain::{Command, Job, Status};
 
 use crate::dispatch::follow_up;
 use crate::error::Result;
-use crate::ports::{DueCursor, Stepped};
+use crate::ports::{DueCursor, Page, Stepped};
 use crate::services::Services;
 
 /// The number of jobs that are read at once.
@@ -28,7 +28,7 @@ pub async fn correct(services: &Services, longest: Duration) -> Result<u64> {
         for job in page.iter().take_while(|_| !services.now().has_reached(over)) {
             corrected += u64::from(try_correct(services, job).await);
         }
-        services.instance.set_clock_repair_cursor(number, page.get(PAGE - 1).and_then(cursor));
+        services.instance.set_clock_repair_cursor(number, page.get(PAGE - 1).and_then(DueCursor::of));
     }
     Ok(corrected)
 }
@@ -44,7 +44,7 @@ pub async fn correct_all(services: &Services, limit: usize) -> Result<u64> {
                 corrected += u64::from(try_correct(services, job).await);
             }
             let Some(last) = page.get(PAGE - 1) else { break };
-            (after, left) = (cursor(last), left.saturating_sub(PAGE));
+            (after, left) = (DueCursor::of(last), left.saturating_sub(PAGE));
         }
     }
     Ok(corrected)
@@ -53,11 +53,7 @@ pub async fn correct_all(services: &Services, limit: usize) -> Result<u64> {
 async fn page(services: &Services, kind: &[Status], after: Option<DueCursor>) -> Result<Vec<Job>> {
     let (now, rules) = (services.now(), &services.settings.rules);
     let beyond = kind.iter().map(|status| may_be_astray_beyond(*status, now, rules)).min();
-    services.store.due_beyond(kind, beyond.unwrap_or(now), after, PAGE).await
-}
-
-fn cursor(job: &Job) -> Option<DueCursor> {
-    job.due_at.map(|due_at| DueCursor { due_at, id: job.id })
+    services.store.due_beyond(kind, beyond.unwrap_or(now), Page { after, limit: PAGE }).await
 }
 
 /// Corrects one job. An error is logged and does not stop the others.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Bucket, Conversation, Timestamp, Uid};
-use flow::ports::archive::{Imported, Place, Record, fits};
+use domain::archive::{Part, check, parts_after};
+use domain::{Bucket, Conversation, InvalidWrite, Timestamp, Uid};
+use flow::ports::archive::{Imported, Place, Record};
 
-use super::fault::{Fault, Result};
+use super::fault::Result;
 use super::path::Path;
 use super::table::recordings::Before;
 use super::table::timelines::{self, Timeline};
@@ -25,47 +26,34 @@ pub async fn users(unit: &mut Unit<'_>, after: Option<&Uid>, limit: usize) -> Re
 
 pub async fn export(unit: &mut Unit<'_>, uid: &Uid, after: Option<Place>, limit: usize) -> Result<Vec<Record>> {
     let mut found = Vec::new();
-    if matches!(after, None | Some(Place::Recording(_))) {
-        let after = if let Some(Place::Recording(id)) = after { Some(id) } else { None };
-        for (id, read) in recordings::in_order(unit, uid, after, limit).await? {
-            let read = read.map(|(recording, beside)| Record::Recording { recording: Box::new(recording), beside });
-            found.push(or_unreadable(Place::Recording(id), read)?);
+    for part in parts_after(after) {
+        let left = limit - found.len();
+        if left == 0 {
+            break;
         }
-    }
-    let left = limit - found.len();
-    if left > 0 && !matches!(after, Some(Place::Conversation(_) | Place::Usage(_))) {
-        let after = if let Some(Place::Line(recording, start_ms)) = after { Some((recording, start_ms)) } else { None };
-        for (segment, line) in lines::in_order(unit, uid, after, left).await? {
-            let place = Place::Line(segment.recording, segment.start_ms);
-            found.push(or_unreadable(place, line.map(|line| Record::Line(Box::new(line))))?);
-        }
-    }
-    let left = limit - found.len();
-    if left > 0 && !matches!(after, Some(Place::Usage(_))) {
-        let after = if let Some(Place::Conversation(id)) = after { Some(id) } else { None };
-        for (id, one) in conversations::in_order(unit, uid, after, left).await? {
-            found.push(or_unreadable(Place::Conversation(id), one.map(|one| Record::Conversation(Box::new(one))))?);
-        }
-    }
-    let left = limit - found.len();
-    if left > 0 {
-        let after = if let Some(Place::Usage(hour)) = after { Some(hour) } else { None };
-        for (hour, bucket) in usage::in_order(unit, uid, after, left).await? {
-            found.push(or_unreadable(Place::Usage(hour), bucket.map(Record::Usage))?);
-        }
+        found.extend(match part {
+            Part::Recordings(after) => exported(recordings::in_order(unit, uid, after, left).await?, Place::Recording)?,
+            Part::Lines(after) => exported(lines::in_order(unit, uid, after, left).await?, Place::of_line)?,
+            Part::Conversations(after) => {
+                exported(conversations::in_order(unit, uid, after, left).await?, Place::Conversation)?
+            }
+            Part::Usage(after) => exported(usage::in_order(unit, uid, after, left).await?, Place::Usage)?,
+        });
     }
     Ok(found)
 }
 
+fn exported<K, T: Into<Record>>(read: Vec<(K, Result<T>)>, place: impl Fn(K) -> Place) -> Result<Vec<Record>> {
+    read.into_iter().map(|(key, read)| or_unreadable(place(key), read)).collect()
+}
+
 /// A record that cannot be read is reported by its position.
-fn or_unreadable(place: Place, read: Result<Record>) -> Result<Record> {
-    Ok(listed(read)?.unwrap_or(Record::Unreadable(place)))
+fn or_unreadable<T: Into<Record>>(place: Place, read: Result<T>) -> Result<Record> {
+    Ok(listed(read)?.map_or(Record::Unreadable(place), T::into))
 }
 
 pub async fn import(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Imported> {
-    if !fits(uid, records) {
-        return Err(Fault::Invalid("these records are too many, or of another user"));
-    }
+    check(uid, records)?;
     let stored = existing(unit, uid, records).await?;
     let mut imported = Imported::default();
     let mut new = Vec::new();
@@ -75,9 +63,7 @@ pub async fn import(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Resul
         }
     }
     let timelines = with_deletions(unit, uid, &new).await?;
-    for record in new {
-        write(unit, uid, record)?;
-    }
+    new.into_iter().try_for_each(|record| write(unit, uid, record))?;
     for (stream, timeline) in timelines {
         timelines::save(unit, uid, &stream, timeline);
     }
@@ -101,14 +87,10 @@ async fn existing(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<
             continue;
         };
         let read = match record.place() {
-            Place::Recording(_) => match recordings::finish_one(unit, uid, &document).await {
-                Ok((recording, _)) => recordings::beside_of(&document)
-                    .map(|beside| Record::Recording { recording: Box::new(recording), beside }),
-                Err(fault) => Err(fault),
-            },
-            Place::Line(..) => lines::decode(&document).map(|line| Record::Line(Box::new(line))),
-            Place::Conversation(_) => conversations::decode(&document).map(|one| Record::Conversation(Box::new(one))),
-            Place::Usage(_) => usage::decode(&document).map(Record::Usage),
+            Place::Recording(_) => recordings::with_beside(unit, uid, &document).await.map(Record::from),
+            Place::Line(..) => lines::decode(&document).map(Record::from),
+            Place::Conversation(_) => conversations::decode(&document).map(Record::from),
+            Place::Usage(_) => usage::decode(&document).map(Record::from),
         };
         existing.push(Some(or_unreadable(record.place(), read)?));
     }
@@ -143,6 +125,6 @@ fn write(unit: &mut Unit<'_>, uid: &Uid, record: &Record) -> Result<()> {
         Record::Line(line) => lines::create(unit, line),
         Record::Conversation(conversation) => conversations::save(unit, conversation),
         Record::Usage(Bucket { hour, usage }) => usage::add(unit, uid, *hour, None, *usage),
-        Record::Unreadable(_) => Err(Fault::Invalid("what cannot be read cannot be written")),
+        Record::Unreadable(_) => Err(InvalidWrite::UnreadableRecord.into()),
     }
 }

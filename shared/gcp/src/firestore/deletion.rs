@@ -1,6 +1,6 @@
 //! Deletes a conversation: first it is marked, then its texts are removed page by page.
 
-use domain::deletion::{Deletion, delete as decide};
+use domain::deletion::{Deletion, after_page, delete as decide};
 use domain::{Conversation, ConversationId, Line, Timestamp, Uid};
 use flow::ports::Removed;
 
@@ -15,20 +15,16 @@ use super::unit::Unit;
 const MAX_PAGE: usize = 200;
 
 pub async fn delete(unit: &mut Unit<'_>, uid: &Uid, id: ConversationId, now: Timestamp) -> Result<bool> {
-    let found = Redirects::of(uid).follow(unit, id).await?;
-    match decide(found, now) {
-        Deletion::Marked(conversation) => {
-            conversations::save(unit, &conversation)?;
-            // A job in progress reads the timeline before it places more segments of the same recording.
-            let stream = conversation.stream.key();
-            let mut timeline = timelines::decode(unit.one(&Path::timeline(uid, &stream)).await?.as_ref(), now);
-            timeline.deleted_at = timeline.deleted_at.max(Some(now));
-            timelines::save(unit, uid, &stream, timeline);
-            Ok(true)
-        }
-        Deletion::Repeated => Ok(true),
-        Deletion::NoSuchConversation => Ok(false),
+    let deletion = decide(Redirects::of(uid).follow(unit, id).await?, now);
+    if let Deletion::Marked(conversation) = &deletion {
+        conversations::save(unit, conversation)?;
+        // A job in progress reads the timeline before it places more segments of the same recording.
+        let stream = conversation.stream.key();
+        let mut timeline = timelines::decode(unit.one(&Path::timeline(uid, &stream)).await?.as_ref(), now);
+        timeline.deleted_at = timeline.deleted_at.max(Some(now));
+        timelines::save(unit, uid, &stream, timeline);
     }
+    Ok(deletion.is_done())
 }
 
 pub async fn remove_texts(unit: &mut Unit<'_>, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
@@ -40,13 +36,8 @@ pub async fn remove_texts(unit: &mut Unit<'_>, uid: &Uid, id: ConversationId, li
     // did.
     let mut texts = reading::lines_of(unit, &conversation, &mut redirects, None, limit).await?;
     texts.truncate(limit);
-    let removed = texts.len();
-    for line in texts.into_iter().map(Line::forgotten) {
-        lines::update(unit, &line)?;
-    }
-    let more = removed == limit;
-    if !more {
-        conversations::save(unit, &conversation.forgotten())?;
-    }
-    Ok(Removed { lines: removed, more })
+    let (removed, last) = after_page(conversation, texts.len(), limit);
+    texts.into_iter().map(Line::forgotten).try_for_each(|line| lines::update(unit, &line))?;
+    last.iter().try_for_each(|conversation| conversations::save(unit, conversation))?;
+    Ok(removed)
 }

@@ -1,8 +1,8 @@
 //! Registers push targets: a token belongs to one device of one user.
 
+use domain::device::{MAX_DEVICES, surplus};
 use domain::{DeviceId, Uid};
 use flow::ports::Device;
-use flow::ports::store::MAX_DEVICES;
 
 use super::fault::Result;
 use super::path::Path;
@@ -13,9 +13,9 @@ use super::unit::Unit;
 /// lowered: then it is reached step by step.
 pub const MAX_READ: usize = 5 * MAX_DEVICES;
 
-/// Saves a device. The token is taken from any device that had it before. If the user has too many
-/// devices, those unused longest are removed, but never the new one. A token's document changes with
-/// every device that gets or loses it, so while it is unchanged, what was read is still valid.
+/// Saves a device, and makes room for it. The token is taken from any device that had it before. A
+/// token's document changes with every device that gets or loses it, so while it is unchanged, what was
+/// read is still valid.
 pub async fn put(unit: &mut Unit<'_>, device: &Device) -> Result<()> {
     let holder = devices::holder(unit, &device.token).await?;
     let mut registered = devices::all(unit, &device.uid, MAX_READ).await?;
@@ -32,15 +32,14 @@ pub async fn put(unit: &mut Unit<'_>, device: &Device) -> Result<()> {
         devices::delete_alone(unit, &uid, &id);
         registered.retain(|other| (&other.uid, &other.id) != (&uid, &id));
     }
-    registered.sort_by(|a, b| (a.used_at, &a.id).cmp(&(b.used_at, &b.id)));
-    let too_many = (registered.len() + 1).saturating_sub(MAX_DEVICES);
-    registered.iter().take(too_many).for_each(|oldest| devices::delete(unit, oldest));
+    let others = registered.iter().map(|other| (other.used_at, (&other.id, &other.token))).collect();
+    surplus(others).for_each(|(id, token)| devices::delete(unit, &device.uid, id, token));
     devices::save(unit, device, is_new)
 }
 
 pub async fn delete(unit: &mut Unit<'_>, uid: &Uid, id: &DeviceId) -> Result<()> {
     match devices::load(unit, uid, id).await? {
-        Some(device) => devices::delete(unit, &device),
+        Some(device) => devices::delete(unit, uid, id, &device.token),
         // A damaged device is deleted as well; its token is unknown.
         None if unit.exists(&Path::device(uid, id)) => devices::delete_alone(unit, uid, id),
         None => {}
@@ -49,8 +48,8 @@ pub async fn delete(unit: &mut Unit<'_>, uid: &Uid, id: &DeviceId) -> Result<()>
 }
 
 pub async fn drop_token(unit: &mut Unit<'_>, uid: &Uid, id: &DeviceId, token: &str) -> Result<()> {
-    if let Some(device) = devices::load(unit, uid, id).await?.filter(|device| device.token == token) {
-        devices::delete(unit, &device);
+    if devices::load(unit, uid, id).await?.is_some_and(|device| device.token == token) {
+        devices::delete(unit, uid, id, token);
     }
     Ok(())
 }

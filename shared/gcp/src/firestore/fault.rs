@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Display;
 use std::time::Duration;
 
+use domain::InvalidWrite;
 use firestore::gcloud_sdk::error::{Error as SdkError, ErrorKind};
 use firestore::gcloud_sdk::google::rpc;
 use firestore::gcloud_sdk::google_cloud_auth::errors::CredentialsError;
@@ -45,10 +46,8 @@ pub enum Fault {
     /// The document was written by a later version, which may be able to read it.
     #[error("{document}: {why}")]
     Newer { document: String, why: Unreadable },
-    #[error("{0}")]
-    Conflict(&'static str),
-    #[error("{0}")]
-    Invalid(&'static str),
+    #[error(transparent)]
+    InvalidWrite(#[from] InvalidWrite),
     /// The step turned out to affect more than one document, so it is repeated in a transaction.
     #[error("the step needs a transaction")]
     NeedsTransaction,
@@ -136,8 +135,7 @@ impl Fault {
             | Self::NeedsTransaction => Kind::Unavailable,
             Self::Unconfigured(_) | Self::NoToken { may_pass: false, .. } => Kind::Misconfigured,
             Self::Damaged { .. } => Kind::Corrupt,
-            Self::Conflict(_) => Kind::Conflict,
-            Self::Invalid(_) => Kind::Invalid,
+            Self::InvalidWrite(why) => (*why).into(),
         }
     }
 

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use domain::placement::{Answer, Group, PlacementContext, reach};
-use domain::{Conversation, ConversationId, Interval, JobFile, Recording, Timestamp, Uid};
+use domain::placement::{Group, PlacementContext, deleted_times, reach};
+use domain::{Conversation, ConversationId, JobFile, Recording, Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
 use flow::ports::At;
 
@@ -38,8 +38,7 @@ pub async fn of(
     group: &Group,
     at: &At<'_>,
 ) -> Result<Option<PlacementRead>> {
-    let texts: Vec<u32> =
-        group.answers.iter().filter(|(_, answer)| *answer == Answer::Text).map(|(start, _)| *start).collect();
+    let texts = group.texts();
     let mut paths = vec![Path::recording(uid, file.recording)];
     if !texts.is_empty() {
         paths.push(Path::usage(uid, at.now.hour()));
@@ -81,10 +80,7 @@ async fn by_time(
     context.near = conversations::meeting(unit, &recording.uid, &recording.stream.key(), reach).await?;
     let maybe_deleted = maybe_deleted(recording, &timeline, context);
     let ends = redirects.ends(unit, &maybe_deleted).await?;
-    for gone in ends.into_iter().flatten().filter(|conversation| conversation.deleted_at.is_some()) {
-        let times = [gone.timed, gone.attached].into_iter().flatten();
-        context.deleted.extend(times.filter(|time: &Interval| time.start <= reach.end && reach.start <= time.end));
-    }
+    context.deleted.extend(ends.iter().flatten().flat_map(|conversation| deleted_times(conversation, reach)));
     Ok(Some(timeline))
 }
 

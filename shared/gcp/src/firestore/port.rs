@@ -15,8 +15,9 @@ use domain::{
 use flow::Result;
 use flow::ports::archive::{Archive, Imported, Place, Record};
 use flow::ports::{
-    At, ChangeCursor, ConversationPage, Created, Device, DeviceStore, DueCursor, DueDeletion, JobCursor, JobStats,
-    JobStore, LibraryStore, LineCursor, MaintenanceStore, Opened, Removed, SessionCompleted, Stepped, Written,
+    At, ChangeQuery, ConversationPage, ConversationQuery, Created, Device, DeviceStore, DueCursor, DueDeletion,
+    JobQuery, JobStats, JobStore, LibraryStore, LineQuery, MaintenanceStore, Opened, Page, Removed, SessionCompleted,
+    Stepped, Written,
 };
 
 use super::table::{checkpoints, conversations, devices as registered, jobs, lines, recordings, usage};
@@ -104,28 +105,12 @@ impl JobStore for FirestoreStore {
         retried!(self, "store.job", id, Mode::Look, |unit| jobs::load(unit, id))
     }
 
-    async fn jobs(
-        &self,
-        uid: &Uid,
-        statuses: &[Status],
-        after: Option<JobCursor>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<Job>> {
-        retried!(self, "store.jobs", "", Mode::Look, |unit| reading::jobs(unit, uid, statuses, after, limit, now))
+    async fn jobs(&self, query: &JobQuery) -> Result<Vec<Job>> {
+        retried!(self, "store.jobs", "", Mode::Look, |unit| reading::jobs(unit, query))
     }
 
-    async fn changed_jobs(
-        &self,
-        uid: &Uid,
-        since: Timestamp,
-        after: Option<ChangeCursor>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<Job>> {
-        retried!(self, "store.changed_jobs", "", Mode::Look, |unit| reading::changed_jobs(
-            unit, uid, since, after, limit, now
-        ))
+    async fn changed_jobs(&self, query: &ChangeQuery) -> Result<Vec<Job>> {
+        retried!(self, "store.changed_jobs", "", Mode::Look, |unit| reading::changed_jobs(unit, query))
     }
 
     async fn jobs_ahead(&self, job: &Job) -> Result<u32> {
@@ -156,28 +141,13 @@ impl LibraryStore for FirestoreStore {
         Ok(found.peaks)
     }
 
-    async fn conversation(
-        &self,
-        uid: &Uid,
-        id: ConversationId,
-        after: Option<LineCursor>,
-        limit: usize,
-    ) -> Result<Option<ConversationPage>> {
-        retried!(self, "store.conversation", id, Mode::Snapshot, |unit| reading::conversation(
-            unit, uid, id, after, limit
-        ))
+    async fn conversation(&self, query: &LineQuery) -> Result<Option<ConversationPage>> {
+        let id = query.conversation;
+        retried!(self, "store.conversation", id, Mode::Snapshot, |unit| reading::conversation(unit, query))
     }
 
-    async fn conversations(
-        &self,
-        uid: &Uid,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-        after: Option<(Timestamp, ConversationId)>,
-        limit: usize,
-    ) -> Result<Vec<Conversation>> {
-        let time = (from, to);
-        retried!(self, "store.conversations", "", Mode::Look, |unit| conversations::list(unit, uid, time, after, limit))
+    async fn conversations(&self, query: &ConversationQuery) -> Result<Vec<Conversation>> {
+        retried!(self, "store.conversations", "", Mode::Look, |unit| conversations::list(unit, query))
     }
 
     async fn delete_conversation(&self, uid: &Uid, id: ConversationId, at: At<'_>) -> Result<bool> {
@@ -211,20 +181,12 @@ impl DeviceStore for FirestoreStore {
 
 #[async_trait]
 impl MaintenanceStore for FirestoreStore {
-    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
-        retried!(self, "store.due_jobs", "", Mode::Look, |unit| jobs::due(unit, now, after, limit))
+    async fn due_jobs(&self, now: Timestamp, page: Page<DueCursor>) -> Result<Vec<Job>> {
+        retried!(self, "store.due_jobs", "", Mode::Look, |unit| jobs::due(unit, now, page))
     }
 
-    async fn due_beyond(
-        &self,
-        statuses: &[Status],
-        beyond: Timestamp,
-        after: Option<DueCursor>,
-        limit: usize,
-    ) -> Result<Vec<Job>> {
-        retried!(self, "store.due_beyond", "", Mode::Look, |unit| jobs::due_beyond(
-            unit, statuses, beyond, after, limit
-        ))
+    async fn due_beyond(&self, statuses: &[Status], beyond: Timestamp, page: Page<DueCursor>) -> Result<Vec<Job>> {
+        retried!(self, "store.due_beyond", "", Mode::Look, |unit| jobs::due_beyond(unit, statuses, beyond, page))
     }
 
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
@@ -245,13 +207,8 @@ impl MaintenanceStore for FirestoreStore {
         retried!(self, "store.remove_texts", id, Mode::Optimistic, |unit| deletion::remove_texts(unit, uid, id, limit))
     }
 
-    async fn due_deletions(
-        &self,
-        now: Timestamp,
-        after: Option<&DueDeletion>,
-        limit: usize,
-    ) -> Result<Vec<DueDeletion>> {
-        retried!(self, "store.due_deletions", "", Mode::Look, |unit| conversations::due(unit, now, after, limit))
+    async fn due_deletions(&self, now: Timestamp, page: &Page<DueDeletion>) -> Result<Vec<DueDeletion>> {
+        retried!(self, "store.due_deletions", "", Mode::Look, |unit| conversations::due(unit, now, page))
     }
 
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {

@@ -1,65 +1,49 @@
 //! Reads a user's jobs, conversations with their lines, and an operator's statistics.
 
-use domain::job::Audio;
-use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, Uid};
-use flow::ports::{ChangeCursor, ConversationPage, DueCursor, JobCursor, JobStats, LineCursor, MAX_EFFECTS_COUNTED};
+use domain::listing::{Begin, MAX_JOBS_AHEAD};
+use domain::{Conversation, Job, JobId, Line, Status, Timestamp};
+use flow::ports::{
+    ChangeCursor, ChangeQuery, ConversationPage, JobCursor, JobQuery, JobStats, LineCursor, LineQuery,
+    MAX_EFFECTS_COUNTED, Page,
+};
 
 use super::fault::{Fault, Result};
 use super::path::Path;
 use super::redirects::Redirects;
-use super::table::lines::Begin;
 use super::table::{jobs as table, lines};
 use super::unit::Unit;
 
-/// The largest count of jobs ahead: nobody needs a larger number, and counting further would cost more.
-const MAX_AHEAD: usize = 1_000;
 /// The most lines read at once for a page of a conversation, or jobs for a page of a list.
 const MAX_PAGE_SIZE: usize = 500;
 
-fn is_shown(job: &Job, now: Timestamp) -> bool {
-    job.expires_at.is_none_or(|at| !now.has_reached(at))
-}
-
-pub async fn jobs(
-    unit: &mut Unit<'_>,
-    uid: &Uid,
-    statuses: &[Status],
-    mut after: Option<JobCursor>,
-    limit: usize,
-    now: Timestamp,
-) -> Result<Vec<Job>> {
-    let (mut shown, mut look) = (Vec::new(), limit);
+pub async fn jobs(unit: &mut Unit<'_>, query: &JobQuery) -> Result<Vec<Job>> {
+    let (mut shown, mut query) = (Vec::new(), query.clone());
+    let limit = query.page.limit;
     // Expired jobs do not count towards a page; usually there are few.
     while shown.len() < limit {
-        let page = table::newest(unit, uid, statuses, after, look).await?;
-        let is_last = page.len() < look;
-        after = page.last().map(|job| JobCursor { created_at: job.created_at, id: job.id });
+        let page = table::newest(unit, &query).await?;
+        let is_last = page.len() < query.page.limit;
+        query.page.after = page.last().map(JobCursor::of);
         let room = limit - shown.len();
-        shown.extend(page.into_iter().filter(|job| is_shown(job, now)).take(room));
+        shown.extend(page.into_iter().filter(|job| !job.has_expired(query.now)).take(room));
         if is_last {
             break;
         }
         // There may be many expired jobs after the last one shown, so the next read is larger.
-        look = (look * 4).clamp(1, MAX_PAGE_SIZE);
+        query.page.limit = (query.page.limit * 4).clamp(1, MAX_PAGE_SIZE);
     }
     Ok(shown)
 }
 
-pub async fn changed_jobs(
-    unit: &mut Unit<'_>,
-    uid: &Uid,
-    since: Timestamp,
-    mut after: Option<ChangeCursor>,
-    limit: usize,
-    now: Timestamp,
-) -> Result<Vec<Job>> {
-    let mut shown = Vec::new();
+pub async fn changed_jobs(unit: &mut Unit<'_>, query: &ChangeQuery) -> Result<Vec<Job>> {
+    let (mut shown, mut query) = (Vec::new(), query.clone());
+    let limit = query.page.limit;
     while shown.len() < limit {
-        let wanted = limit - shown.len();
-        let page = table::changed(unit, uid, since, after, wanted).await?;
-        let is_last = page.len() < wanted;
-        after = page.last().map(ChangeCursor::of);
-        shown.extend(page.into_iter().filter(|job| is_shown(job, now)));
+        query.page.limit = limit - shown.len();
+        let page = table::changed(unit, &query).await?;
+        let is_last = page.len() < query.page.limit;
+        query.page.after = page.last().map(ChangeCursor::of);
+        shown.extend(page.into_iter().filter(|job| !job.has_expired(query.now)));
         if is_last {
             break;
         }
@@ -68,7 +52,7 @@ pub async fn changed_jobs(
 }
 
 pub async fn jobs_ahead(unit: &mut Unit<'_>, job: &Job) -> Result<u32> {
-    Ok(u32::try_from(table::count_ahead(unit, job, MAX_AHEAD).await?).unwrap_or(u32::MAX))
+    Ok(u32::try_from(table::count_ahead(unit, job, MAX_JOBS_AHEAD).await?).unwrap_or(u32::MAX))
 }
 
 pub async fn jobs_with_audio(unit: &mut Unit<'_>, ids: &[JobId]) -> Result<Vec<JobId>> {
@@ -77,7 +61,7 @@ pub async fn jobs_with_audio(unit: &mut Unit<'_>, ids: &[JobId]) -> Result<Vec<J
     for (id, document) in ids.iter().zip(unit.get(&paths).await?) {
         match document.as_ref().map(table::decode) {
             None => {}
-            Some(Ok(job)) if job.audio == Audio::Gone => {}
+            Some(Ok(job)) if !job.needs_audio() => {}
             // A job that cannot be read may still need its audio, and must not keep the others from being checked.
             Some(Ok(_) | Err(Fault::Damaged { .. } | Fault::Newer { .. })) => needed.push(*id),
             Some(Err(fault)) => return Err(fault),
@@ -91,28 +75,18 @@ pub async fn job_stats(unit: &mut Unit<'_>, now: Timestamp) -> Result<JobStats> 
     for status in Status::ALL {
         by_status.push((status, table::count_of(unit, status).await?));
     }
-    let oldest = table::due(unit, now, None::<DueCursor>, 1).await?;
+    let oldest = table::due(unit, now, Page::first(1)).await?;
     let effects_due = table::count_due_finished(unit, now, MAX_EFFECTS_COUNTED).await?;
     Ok(JobStats { by_status, oldest_due: oldest.first().and_then(|job| job.due_at), effects_due })
 }
 
-pub async fn conversation(
-    unit: &mut Unit<'_>,
-    uid: &Uid,
-    id: ConversationId,
-    after: Option<LineCursor>,
-    limit: usize,
-) -> Result<Option<ConversationPage>> {
-    let mut redirects = Redirects::of(uid);
-    let Some(conversation) = redirects.follow(unit, id).await?.filter(Conversation::is_live) else {
-        return Ok(None);
-    };
-    // One more line than is shown tells whether there is a next page.
-    let mut lines = lines_of(unit, &conversation, &mut redirects, after, limit.saturating_add(1)).await?;
-    let more = lines.len() > limit;
-    lines.truncate(limit);
-    let next = lines.last().filter(|_| more).map(cursor);
-    Ok(Some(ConversationPage { conversation, lines, next }))
+pub async fn conversation(unit: &mut Unit<'_>, query: &LineQuery) -> Result<Option<ConversationPage>> {
+    let Page { after, limit } = query.page;
+    let mut redirects = Redirects::of(&query.uid);
+    let found = redirects.follow(unit, query.conversation).await?;
+    let Some(conversation) = found.filter(Conversation::is_live) else { return Ok(None) };
+    let lines = lines_of(unit, &conversation, &mut redirects, after, limit.saturating_add(1)).await?;
+    Ok(Some(ConversationPage::of(conversation, lines, limit)))
 }
 
 /// At least the first `wanted` lines of a conversation, in order: those placed by time, and those
@@ -145,14 +119,11 @@ async fn timed(
 ) -> Result<Vec<Line>> {
     let mut found = Vec::new();
     let Some(timed) = conversation.timed else { return Ok(found) };
-    let mut begin = match after {
-        Some(after) if after.starts_at >= timed.start => Begin::After(after),
-        _ => Begin::At(timed.start),
-    };
+    let mut begin = Begin::of(Some(timed.start), after);
     while found.len() < wanted {
         let look = (wanted - found.len()).min(MAX_PAGE_SIZE);
         let page = lines::timed(unit, conversation, begin, timed.end, look).await?;
-        let Some(last) = page.last().map(cursor) else { break };
+        let Some(last) = page.last().map(LineCursor::of) else { break };
         let is_last = page.len() < look;
         let others: Vec<_> = page.iter().filter_map(|line| line.conversation_id).collect();
         let others: Vec<_> = others.into_iter().filter(|id| *id != conversation.id).collect();
@@ -172,8 +143,4 @@ async fn timed(
         begin = Begin::After(last);
     }
     Ok(found)
-}
-
-fn cursor(line: &Line) -> LineCursor {
-    LineCursor { starts_at: line.starts_at, recording: line.recording, start_ms: line.start_ms }
 }

@@ -2,15 +2,12 @@
 
 use std::collections::HashMap;
 
+use domain::conversation::MAX_REDIRECTS;
 use domain::{Conversation, ConversationId, Uid};
 
 use super::fault::{Fault, Result};
 use super::table::{conversations, sound};
 use super::unit::Unit;
-
-/// More steps than a chain can have: each step is a merge across a pause of two minutes, so that this
-/// many steps are a fortnight of talk. A longer chain is a circle.
-const MAX_STEPS: usize = 10_000;
 
 /// Follows chains of one user within one unit of work, and reads each conversation only once.
 pub struct Redirects<'a> {
@@ -31,7 +28,7 @@ impl<'a> Redirects<'a> {
     /// The conversation at the end of each chain. All chains are followed together, with as many reads as
     /// the longest chain has steps.
     pub async fn ends(&mut self, unit: &mut Unit<'_>, ids: &[ConversationId]) -> Result<Vec<Option<Conversation>>> {
-        for _ in 0..MAX_STEPS {
+        for _ in 0..MAX_REDIRECTS {
             let mut unknown: Vec<_> = ids.iter().filter_map(|id| self.stopped_at(*id)).collect();
             unknown.sort_unstable();
             unknown.dedup();

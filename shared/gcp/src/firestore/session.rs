@@ -1,74 +1,35 @@
 //! Upload sessions: reads what is known, asks the rule for a decision, and writes it.
 
-use domain::accept::Known;
 use domain::session::{
-    Completing, Completion, Opening, SessionKnown, SessionRequest, WholeFile, complete as decide_complete,
-    open as decide_open,
+    self, Completing, SessionKnown, SessionRequest, WholeFile, recordings_to_read, sessions_to_read,
 };
-use domain::{JobId, RecordingId, Status};
+use domain::{JobId, Status};
 use flow::ports::{At, Opened, SessionCompleted};
 
-use super::accept::{known, save_recordings};
+use super::accept::known;
 use super::fault::Result;
 use super::table::jobs;
 use super::unit::Unit;
 use super::user_slots;
-
-/// The most sessions beyond the limit that one request ends: a lowered limit is reached step by step.
-const MAX_ENDED: usize = 100;
+use super::writes::write;
 
 pub async fn open(unit: &mut Unit<'_>, request: &SessionRequest, at: &At<'_>) -> Result<Opened> {
     let (batch, before) = known(unit, &request.uid, Some(request.job_id), &request.recording_ids()).await?;
-    let limit = at.rules.open_sessions_per_user as usize + MAX_ENDED;
-    let open = jobs::open_sessions(unit, &request.uid, limit).await?;
-    match decide_open(request, SessionKnown { batch, open }, user_slots::uncounted(at)) {
-        Opening::Answer(job) => Ok(Opened::Known(job)),
-        Opening::Born { job, recordings } => {
-            save_recordings(unit, recordings, &before)?;
-            jobs::create(unit, &job)?;
-            Ok(Opened::Known(job))
-        }
-        Opening::Again { before, job } => {
-            jobs::update(unit, &before, &job)?;
-            Ok(Opened::Session { job, ended: Vec::new() })
-        }
-        Opening::New { job, ended } => {
-            for ended in &ended {
-                jobs::update(unit, &ended.before, &ended.job)?;
-            }
-            jobs::create(unit, &job)?;
-            Ok(Opened::Session { job, ended: ended.into_iter().map(|ended| ended.job).collect() })
-        }
-    }
+    let open = jobs::open_sessions(unit, &request.uid, sessions_to_read(at.rules)).await?;
+    write(unit, session::open(request, SessionKnown { batch, open }, at.uncounted()).into(), &before)
 }
 
 pub async fn complete(unit: &mut Unit<'_>, id: JobId, whole: &[WholeFile], at: &At<'_>) -> Result<SessionCompleted> {
     let Some(session) = jobs::load(unit, id).await? else { return Ok(SessionCompleted::NoSuchJob) };
-    let (known, before, ctx) = match session.status {
-        Status::Uploading => {
-            let ids: Vec<RecordingId> = session.files.iter().map(|file| file.recording).collect();
-            let (known, before) = known(unit, &session.uid, None, &ids).await?;
-            (known, before, user_slots::context(unit, &session.uid, at).await?)
-        }
-        // The known recordings only matter for open sessions.
-        _ => (Known::default(), Vec::new(), user_slots::uncounted(at)),
+    let (known, before) = known(unit, &session.uid, None, &recordings_to_read(&session)).await?;
+    let answering = match session.answered_by {
+        Some(id) => jobs::load(unit, id).await?,
+        None => None,
     };
-    match decide_complete(Completing { session: session.clone(), known, whole }, ctx) {
-        Completion::Before { deduplicated } => Ok(SessionCompleted::Job { job: session, deduplicated }),
-        Completion::AnsweredBefore { by } => Ok(match jobs::load(unit, by).await? {
-            Some(by) => SessionCompleted::Answered { by: Box::new(by), session },
-            None => SessionCompleted::NoSuchJob,
-        }),
-        Completion::Ended => Ok(SessionCompleted::Ended(session)),
-        Completion::Incomplete(missing) => Ok(SessionCompleted::Incomplete { job: session, missing }),
-        Completion::Answer { by, session: ended } => {
-            jobs::update(unit, &session, &ended)?;
-            Ok(SessionCompleted::Answered { by, session: ended })
-        }
-        Completion::Job { job, recordings, deduplicated } => {
-            save_recordings(unit, recordings, &before)?;
-            jobs::update(unit, &session, &job)?;
-            Ok(SessionCompleted::Job { job, deduplicated })
-        }
-    }
+    let ctx = match session.status {
+        Status::Uploading => user_slots::context(unit, &session.uid, at).await?,
+        _ => at.uncounted(),
+    };
+    let completion = session::complete(Completing { session: session.clone(), known, whole }, ctx);
+    write(unit, completion.decided(session, answering), &before)
 }

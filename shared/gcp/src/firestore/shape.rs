@@ -1,5 +1,6 @@
 //! Queries. Each has a shape, which tells what index serves it; a query without an index is never sent.
 
+use domain::listing::Begin;
 use firestore::gcloud_sdk::google::firestore::v1::structured_aggregation_query::{Aggregation, aggregation};
 use firestore::gcloud_sdk::google::firestore::v1::structured_query::{
     CollectionSelector, CompositeFilter, Direction, FieldFilter, FieldReference, Filter, Order, composite_filter,
@@ -10,7 +11,7 @@ use firestore::gcloud_sdk::google::firestore::v1::{
 };
 
 use super::path::{JOBS, Path};
-use super::value::text;
+use super::value::{moment, text};
 
 /// The document's own name, by which every order ends.
 const NAME: &str = "__name__";
@@ -91,6 +92,16 @@ impl Query {
     pub fn after(mut self, place: Vec<Value>) -> Self {
         self.query.start_at = Some(Cursor { values: place, before: false });
         self
+    }
+
+    /// Begins where a page begins. `place` returns the position of the item before it.
+    #[must_use]
+    pub fn begin<C>(self, begin: Begin<C>, place: impl FnOnce(C) -> Vec<Value>) -> Self {
+        match begin {
+            Begin::First => self,
+            Begin::At(from) => self.from(vec![moment(from)]),
+            Begin::After(item) => self.after(place(item)),
+        }
     }
 
     #[must_use]

@@ -26,7 +26,7 @@ pub async fn step(unit: &mut Unit<'_>, id: JobId, command: &Command, at: &At<'_>
     let ctx = match command.needs_slot() {
         true if unit.is_transaction() => user_slots::context(unit, &job.uid, at).await?,
         true => return Err(Fault::NeedsTransaction),
-        false => user_slots::uncounted(at),
+        false => at.uncounted(),
     };
     let step = match apply(&job, command, ctx) {
         Ok(step) => step,

@@ -1,33 +1,28 @@
 //! Slots are counted in the transaction that needs the number; no counter is stored that could become
 //! wrong.
 
-use domain::transition::{Context, apply};
-use domain::{Command, Job, JobId, Uid};
+use domain::transition::Context;
+use domain::{Job, JobId, Uid, slot};
 use flow::ports::At;
 
 use super::fault::{Fault, Result};
 use super::run::by_chance;
 use super::table::{jobs, listed};
 use super::unit::Unit;
+use super::writes::write;
 
 /// The most users that one search for stuck users checks; each costs two reads. The next search
 /// continues after them, so that every user is checked some time.
 const MAX_USERS: usize = 200;
 
-/// Whether the user has a free slot.
-pub async fn is_free(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<bool> {
-    let slots = at.rules.enqueued_per_user;
-    Ok(jobs::count_held(unit, uid, slots, slots).await? < slots)
-}
-
 /// The context of a command that depends on the user's slots.
 pub async fn context<'a>(unit: &mut Unit<'_>, uid: &Uid, at: &At<'a>) -> Result<Context<'a>> {
-    Ok(Context { slot_free: is_free(unit, uid, at).await?, ..uncounted(at) })
+    Ok(at.with_slots_held(held(unit, uid, at).await?))
 }
 
-/// The context of a command that does not depend on slots.
-pub fn uncounted<'a>(at: &At<'a>) -> Context<'a> {
-    Context { now: at.now, rules: at.rules, slot_free: false }
+async fn held(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<u32> {
+    let slots = at.rules.enqueued_per_user;
+    jobs::count_held(unit, uid, slots, slots).await
 }
 
 /// Gives free slots to waiting jobs after a step of one of the user's jobs. What was read is from
@@ -41,10 +36,10 @@ pub async fn promote_after(unit: &mut Unit<'_>, before: &Job, job: &Job, at: &At
     let slots = at.rules.enqueued_per_user;
     let own = u32::from(before.holds_slot());
     let held = jobs::count_held(unit, &before.uid, slots.saturating_add(own), slots.saturating_add(1)).await?;
-    let held = held.saturating_sub(own) + u32::from(job.holds_slot());
-    let free = at.rules.enqueued_per_user.saturating_sub(held) as usize;
+    let held = slot::held_after(held, before, job);
+    let free = at.rules.free_slots(held) as usize;
     let next = if free > 1 { waiting_but(unit, before, free).await? } else { first };
-    promote_first(unit, next, free, at)
+    write(unit, slot::promote(next, held, at), &[])
 }
 
 /// The first waiting jobs of the user, without the job of this step.
@@ -57,24 +52,10 @@ async fn waiting_but(unit: &mut Unit<'_>, job: &Job, limit: usize) -> Result<Vec
 
 /// Gives every free slot to the next waiting job.
 pub async fn promote(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<Vec<Job>> {
-    let slots = at.rules.enqueued_per_user;
-    let held = jobs::count_held(unit, uid, slots, slots).await?;
-    let free = at.rules.enqueued_per_user.saturating_sub(held) as usize;
-    if free == 0 {
-        return Ok(Vec::new());
-    }
-    let waiting = jobs::waiting(unit, uid, free).await?;
-    promote_first(unit, waiting, free, at)
-}
-
-fn promote_first(unit: &mut Unit<'_>, waiting: Vec<Job>, free: usize, at: &At<'_>) -> Result<Vec<Job>> {
-    let mut promoted = Vec::new();
-    for job in waiting.into_iter().take(free) {
-        let Ok(step) = apply(&job, &Command::Promote, uncounted(at)) else { break };
-        jobs::update(unit, &job, &step.job)?;
-        promoted.push(step.job);
-    }
-    Ok(promoted)
+    let held = held(unit, uid, at).await?;
+    let free = at.rules.free_slots(held) as usize;
+    let waiting = if free > 0 { jobs::waiting(unit, uid, free).await? } else { Vec::new() };
+    write(unit, slot::promote(waiting, held, at), &[])
 }
 
 /// Users with waiting jobs and a free slot. The query jumps from user to user, however many jobs each
@@ -100,7 +81,7 @@ pub async fn stuck_users(
             looked_at += 1;
             let uid = Uid::new(next.as_str()).map_err(|error| Fault::damaged(format_args!("users/{next}"), error));
             if let Some(uid) = listed(uid)?
-                && is_free(unit, &uid, at).await?
+                && context(unit, &uid, at).await?.slot_free
             {
                 stuck.push(uid);
             }

@@ -1,26 +1,19 @@
 //! A worker's writes: a file's plan, its texts, and their placement. Each is refused if the worker has
 //! lost its lease.
 
-use domain::accept::new_recording;
-use domain::checkpoint::{self, Checkpoint, MAX_CHECKPOINT_BYTES};
-use domain::command::{Command, Refusal};
-use domain::placement::{self, Group, MAX_GROUP};
+use domain::checkpoint::{self, Checkpoint};
+use domain::placement::{self, Group};
 use domain::planning::{self, FilePlan};
-use domain::transition::apply;
-use domain::{Job, JobId, Line, Recording, RecordingExtras};
+use domain::{Job, JobId, Line, Recording, RecordingExtras, texts};
 use flow::ports::{At, Written};
 
 use super::fault::{Fault, Result};
 use super::path::Path;
 use super::placement_context::{self, PlacementRead};
-use super::table::lines::Stored;
+use super::table::lines::{self as table, Stored};
 use super::table::recordings;
-use super::table::{checkpoints, conversations, jobs, lines, timelines, usage};
+use super::table::{checkpoints, conversations, jobs, timelines, usage};
 use super::unit::Unit;
-use super::user_slots::uncounted;
-
-/// The answer to a worker whose job, or whose file, no longer exists.
-const GONE: Refusal = Refusal::Fenced { fence: 0 };
 
 pub async fn plan_file(
     unit: &mut Unit<'_>,
@@ -28,13 +21,10 @@ pub async fn plan_file(
     plan: &FilePlan,
     at: &At<'_>,
 ) -> Result<Written<(Job, Recording)>> {
-    let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::Fenced(GONE)) };
-    let Some(file) = job.files.get(plan.index) else { return Ok(Written::Fenced(GONE)) };
+    let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::gone()) };
+    let Some(file) = job.files.get(plan.index) else { return Ok(Written::gone()) };
     let (known, before) = recordings::load_one(unit, &job.uid, file.recording).await?;
-    // A recording that was lost or cannot be read is created again; its stored lines are found by their
-    // segments.
-    let recording = known.unwrap_or_else(|| new_recording(file, &job.uid, job.id, at.now));
-    let planned = match planning::plan_file(job.clone(), recording, plan, uncounted(at)) {
+    let planned = match planning::plan_file(job.clone(), known, plan, at.uncounted()) {
         Ok(planned) => planned,
         Err(why) => return Ok(Written::Fenced(why)),
     };
@@ -59,11 +49,9 @@ pub async fn save_checkpoint(
     checkpoint: &Checkpoint,
     at: &At<'_>,
 ) -> Result<Written<Job>> {
-    if checkpoint.bytes.len() > MAX_CHECKPOINT_BYTES {
-        return Err(Fault::Invalid("the checkpoint is too long"));
-    }
-    let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::Fenced(GONE)) };
-    match checkpoint::save_checkpoint(job.clone(), checkpoint, uncounted(at)) {
+    checkpoint.check()?;
+    let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::gone()) };
+    match checkpoint::save_checkpoint(job.clone(), checkpoint, at.uncounted()) {
         Ok(after) => {
             jobs::update(unit, &job, &after)?;
             checkpoints::save(unit, id, checkpoint, at.now, at.rules.audio_lifecycle);
@@ -77,37 +65,32 @@ pub async fn store_texts(
     unit: &mut Unit<'_>,
     id: JobId,
     fence: u64,
-    texts: &[Line],
+    lines: &[Line],
     at: &At<'_>,
 ) -> Result<Written<Vec<Line>>> {
-    let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::Fenced(GONE)) };
-    let of_this_job =
-        |line: &Line| line.uid == job.uid && job.files.iter().any(|file| file.recording == line.recording);
-    if texts.len() > MAX_GROUP || !texts.iter().all(of_this_job) {
-        return Err(Fault::Invalid("these lines are too many, or of recordings that are not the job's"));
-    }
-    // For the job, storing texts is the same as renewing its lease.
-    match apply(&job, &Command::Renew { fence }, uncounted(at)) {
-        Ok(step) if wants_renewal(&job, at) => jobs::update(unit, &job, &step.job)?,
+    let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::gone()) };
+    texts::check(&job, lines)?;
+    match texts::renew(&job, fence, at) {
+        Ok(renewed) if texts::wants_renewal(&job, at) => jobs::update(unit, &job, &renewed)?,
         // An engine may return texts one by one: with a renewal each would also cost a write of the job.
         Ok(_) => {}
         Err(why) => return Ok(Written::Fenced(why)),
     }
     // Lines are written without reading them first: they are nearly always new, and if one is not, the
     // commit fails.
-    let stored = if unit.reads_first { lines::stored(unit, texts).await? } else { vec![Stored::Nothing; texts.len()] };
-    let mut stored_lines: Vec<Line> = Vec::with_capacity(texts.len());
-    for (line, stored) in texts.iter().zip(stored) {
+    let stored = if unit.reads_first { table::stored(unit, lines).await? } else { vec![Stored::Nothing; lines.len()] };
+    let mut stored_lines: Vec<Line> = Vec::with_capacity(lines.len());
+    for (line, stored) in lines.iter().zip(stored) {
         let named_before = stored_lines.iter().find(|other| other.segment() == line.segment()).cloned();
         stored_lines.push(match (stored, named_before) {
             (Stored::Line(stored), _) | (_, Some(stored)) => stored,
             (Stored::Nothing, None) => {
-                lines::create(unit, line)?;
+                table::create(unit, line)?;
                 line.clone()
             }
             // A line that cannot be read is replaced.
             (Stored::Damaged, None) => {
-                lines::update(unit, line)?;
+                table::update(unit, line)?;
                 line.clone()
             }
         });
@@ -115,33 +98,24 @@ pub async fn store_texts(
     Ok(Written::Done(stored_lines))
 }
 
-/// Whether the lease is to be renewed. It must be early enough: the worker counts its write as a
-/// renewal, and makes the next one `renew_after` from now.
-fn wants_renewal(job: &Job, at: &At<'_>) -> bool {
-    let fresh = at.rules.lease.saturating_sub(at.rules.renew_after / 2);
-    job.lease.until.is_none_or(|until| at.now.until(until) <= fresh)
-}
-
 /// Everything that the decision depends on is written with it, or is covered by the timeline, which is
 /// read first and must be unchanged at the end.
 pub async fn place(unit: &mut Unit<'_>, id: JobId, group: &Group, at: &At<'_>) -> Result<Written<(Job, Recording)>> {
-    if group.answers.len() > MAX_GROUP {
-        return Err(Fault::Invalid("the group has too many segments"));
-    }
-    let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::Fenced(GONE)) };
-    let Some(file) = job.files.get(group.index) else { return Ok(Written::Fenced(GONE)) };
+    group.check()?;
+    let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::gone()) };
+    let Some(file) = job.files.get(group.index) else { return Ok(Written::gone()) };
     // A worker that has lost its lease is told so before anything more is read.
     if let Err(why) = domain::transition::check_fence(&job, group.fence) {
         return Ok(Written::Fenced(why));
     }
     let found = placement_context::of(unit, &job.uid, file, group, at).await?.ok_or_else(|| lost(file.recording))?;
     let PlacementRead { recording, before, context, timeline, usage } = found;
-    let placed = match placement::place(job.clone(), recording, group, context, uncounted(at)) {
+    let placed = match placement::place(job.clone(), recording, group, context, at.uncounted()) {
         Ok(placed) => placed,
         Err(why) => return Ok(Written::Fenced(why)),
     };
     for line in &placed.lines {
-        lines::update(unit, line)?;
+        table::update(unit, line)?;
     }
     for conversation in &placed.conversations {
         conversations::save(unit, conversation)?;

@@ -1,8 +1,9 @@
 //! Export and import of the data that outlives jobs.
 
 use async_trait::async_trait;
-use domain::{Bucket, Recording, SegmentId, Uid};
-use flow::ports::archive::{Archive, Imported, Place, Record, fits};
+use domain::archive::{Part, check, parts_after};
+use domain::{Bucket, InvalidWrite, Recording, RecordingExtras, SegmentId, Uid};
+use flow::ports::archive::{Archive, Imported, Place, Record};
 use rusqlite::Connection;
 
 use super::SqliteStore;
@@ -43,55 +44,38 @@ fn users(db: &Connection, mut after: String, limit: usize) -> Result<Vec<Uid>> {
 
 fn export(db: &Connection, uid: &Uid, after: Option<Place>, limit: usize) -> Result<Vec<Record>> {
     let mut found = Vec::new();
-    if matches!(after, None | Some(Place::Recording(_))) {
-        let after = if let Some(Place::Recording(id)) = after { Some(id) } else { None };
-        for (id, recording) in recordings::in_order(db, uid, after, limit)? {
-            found
-                .push(or_unreadable(Place::Recording(id), recording.and_then(|recording| with_beside(db, recording)))?);
-        }
-    }
-    let left = limit - found.len();
-    if left > 0 && !matches!(after, Some(Place::Conversation(_) | Place::Usage(_))) {
-        let after = if let Some(Place::Line(recording, start_ms)) = after { Some((recording, start_ms)) } else { None };
-        for (segment, line) in lines::in_order(db, uid, after, left)? {
-            let place = Place::Line(segment.recording, segment.start_ms);
-            found.push(or_unreadable(place, line.map(|line| Record::Line(Box::new(line))))?);
-        }
-    }
-    let left = limit - found.len();
-    if left > 0 && !matches!(after, Some(Place::Usage(_))) {
-        let after = if let Some(Place::Conversation(id)) = after { Some(id) } else { None };
-        for (id, one) in conversations::in_order(db, uid, after, left)? {
-            found.push(or_unreadable(Place::Conversation(id), one.map(|one| Record::Conversation(Box::new(one))))?);
-        }
-    }
-    let left = limit - found.len();
-    if left > 0 {
-        let after = if let Some(Place::Usage(hour)) = after { Some(hour) } else { None };
-        for (hour, bucket) in usage::in_order(db, uid, after, left)? {
-            found.push(or_unreadable(Place::Usage(hour), bucket.map(Record::Usage))?);
-        }
+    for part in parts_after(after) {
+        let left = limit - found.len();
+        found.extend(match part {
+            Part::Recordings(after) => {
+                let read = recordings::in_order(db, uid, after, left)?.into_iter();
+                let read = read.map(|(id, read)| (id, read.and_then(|recording| with_beside(db, recording))));
+                records(read.collect(), Place::Recording)?
+            }
+            Part::Lines(after) => records(lines::in_order(db, uid, after, left)?, Place::of_line)?,
+            Part::Conversations(after) => records(conversations::in_order(db, uid, after, left)?, Place::Conversation)?,
+            Part::Usage(after) => records(usage::in_order(db, uid, after, left)?, Place::Usage)?,
+        });
     }
     Ok(found)
 }
 
-fn with_beside(db: &Connection, recording: Recording) -> Result<Record> {
+fn with_beside(db: &Connection, recording: Recording) -> Result<(Recording, RecordingExtras)> {
     let beside = beside::load(db, &recording.uid, recording.id)?;
-    Ok(Record::Recording { recording: Box::new(recording), beside })
+    Ok((recording, beside))
 }
 
 /// A record that cannot be read is reported by its position.
-fn or_unreadable(place: Place, record: Result<Record>) -> Result<Record> {
-    Ok(listed(record)?.unwrap_or(Record::Unreadable(place)))
+fn records<K, T: Into<Record>>(read: Vec<(K, Result<T>)>, place: impl Fn(K) -> Place) -> Result<Vec<Record>> {
+    let record = |(key, read)| Ok(listed(read)?.map_or_else(|| Record::Unreadable(place(key)), T::into));
+    read.into_iter().map(record).collect()
 }
 
 fn import(db: &Connection, uid: &Uid, records: Vec<Record>) -> Result<Imported> {
-    if !fits(uid, &records) {
-        return Err(Fault::Invalid("these records are too many, or of another user"));
-    }
+    check(uid, &records)?;
     let mut imported = Imported::default();
     for record in records {
-        let existing = existing(db, uid, &record)?;
+        let existing = existing(db, uid, record.place())?;
         if imported.note(&record, existing.as_ref()) {
             write(db, uid, record)?;
         }
@@ -99,21 +83,16 @@ fn import(db: &Connection, uid: &Uid, records: Vec<Record>) -> Result<Imported> 
     Ok(imported)
 }
 
-/// The stored record at the same position.
-fn existing(db: &Connection, uid: &Uid, record: &Record) -> Result<Option<Record>> {
-    let place = record.place();
+/// The stored record at this position.
+fn existing(db: &Connection, uid: &Uid, place: Place) -> Result<Option<Record>> {
     let found = match place {
         Place::Recording(id) => recordings::load_as_stored(db, uid, id)
-            .and_then(|found| found.map(|recording| with_beside(db, recording)).transpose()),
+            .and_then(|found| Ok(found.map(|recording| with_beside(db, recording)).transpose()?.map(Record::from))),
         Place::Line(recording, start_ms) => {
-            let line = lines::load_as_stored(db, uid, SegmentId { recording, start_ms });
-            line.map(|line| line.map(|line| Record::Line(Box::new(line))))
+            lines::load_as_stored(db, uid, SegmentId { recording, start_ms }).map(|line| line.map(Record::from))
         }
-        Place::Conversation(id) => {
-            let one = conversations::load_as_stored(db, uid, id);
-            one.map(|one| one.map(|one| Record::Conversation(Box::new(one))))
-        }
-        Place::Usage(hour) => usage::load(db, uid, hour).map(|bucket| bucket.map(Record::Usage)),
+        Place::Conversation(id) => conversations::load_as_stored(db, uid, id).map(|one| one.map(Record::from)),
+        Place::Usage(hour) => usage::load(db, uid, hour).map(|bucket| bucket.map(Record::from)),
     };
     Ok(listed(found)?.unwrap_or(Some(Record::Unreadable(place))))
 }
@@ -128,6 +107,6 @@ fn write(db: &Connection, uid: &Uid, record: Record) -> Result<()> {
         // This adapter keeps no timelines: a job in progress reads the conversations themselves.
         Record::Conversation(conversation) => conversations::save(db, &conversation),
         Record::Usage(Bucket { hour, usage }) => usage::add(db, uid, hour, usage),
-        Record::Unreadable(_) => Err(Fault::Invalid("what cannot be read cannot be written")),
+        Record::Unreadable(_) => Err(InvalidWrite::UnreadableRecord.into()),
     }
 }

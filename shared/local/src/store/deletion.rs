@@ -1,6 +1,6 @@
 //! Deletes a conversation: first it is marked, then its texts are removed page by page.
 
-use domain::deletion::{Deletion, delete as decide};
+use domain::deletion::{Deletion, after_page, delete as decide};
 use domain::{Conversation, ConversationId, Line, Timestamp, Uid};
 use flow::ports::Removed;
 use rusqlite::Connection;
@@ -12,15 +12,11 @@ use super::table::lines::Key;
 use super::table::{conversations, lines};
 
 pub fn delete(db: &Connection, uid: &Uid, id: ConversationId, now: Timestamp) -> Result<bool> {
-    let found = Redirects::of(db, uid).follow(id)?;
-    Ok(match decide(found, now) {
-        Deletion::Marked(conversation) => {
-            conversations::save(db, &conversation)?;
-            true
-        }
-        Deletion::Repeated => true,
-        Deletion::NoSuchConversation => false,
-    })
+    let deletion = decide(Redirects::of(db, uid).follow(id)?, now);
+    if let Deletion::Marked(conversation) = &deletion {
+        conversations::save(db, conversation)?;
+    }
+    Ok(deletion.is_done())
 }
 
 pub fn remove_texts(db: &Connection, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
@@ -40,9 +36,7 @@ pub fn remove_texts(db: &Connection, uid: &Uid, id: ConversationId, limit: usize
             Err(fault) => return Err(fault),
         }
     }
-    let more = keys.len() == limit;
-    if !more {
-        conversations::save(db, &conversation.forgotten())?;
-    }
-    Ok(Removed { lines: keys.len(), more })
+    let (removed, last) = after_page(conversation, keys.len(), limit);
+    last.iter().try_for_each(|conversation| conversations::save(db, conversation))?;
+    Ok(removed)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use domain::InvalidWrite;
 use flow::Kind;
 use flow::document::{self, Unreadable};
 use flow::error::Source;
@@ -19,8 +20,8 @@ pub enum Fault {
     /// The row was written by a later version, which may be able to read it.
     #[error("{table} {id}: {why}")]
     Newer { table: &'static str, id: String, why: Unreadable },
-    #[error("{0}")]
-    Conflict(&'static str),
+    #[error(transparent)]
+    InvalidWrite(#[from] InvalidWrite),
     #[error("{0}")]
     Invalid(&'static str),
 }
@@ -67,7 +68,7 @@ impl Failure for Fault {
             Fault::Sql(error) => kind_of(error),
             Fault::Damaged { .. } => Kind::Corrupt,
             Fault::Newer { .. } => Kind::Unavailable,
-            Fault::Conflict(_) => Kind::Conflict,
+            Fault::InvalidWrite(why) => (*why).into(),
             Fault::Invalid(_) => Kind::Invalid,
         }
     }

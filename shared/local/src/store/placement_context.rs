@@ -1,6 +1,6 @@
 //! Reads everything that decides where a group of segments is placed.
 
-use domain::placement::{Group, PlacementContext, reach};
+use domain::placement::{Group, PlacementContext, deleted_times, reach};
 use domain::{Interval, Recording};
 use rusqlite::Connection;
 
@@ -10,10 +10,9 @@ use super::table::{conversations, lines};
 
 pub fn of(db: &Connection, recording: &Recording, group: &Group) -> Result<PlacementContext> {
     let uid = &recording.uid;
-    let starts: Vec<_> = group.answers.iter().map(|(start_ms, _)| *start_ms).collect();
     let mut redirects = Redirects::of(db, uid);
     let explicit = recording.conversation_id.map(|id| redirects.follow(id)).transpose()?.flatten();
-    let lines = lines::of_recording(db, uid, recording.id, &starts)?;
+    let lines = lines::of_recording(db, uid, recording.id, &group.texts())?;
     let mut context = PlacementContext { lines, explicit, ..PlacementContext::default() };
     if let Some(reach) = reach(recording, group) {
         context.near = conversations::meeting(db, uid, &recording.stream.key(), reach)?;
@@ -27,9 +26,7 @@ pub fn of(db: &Connection, recording: &Recording, group: &Group) -> Result<Place
 fn deleted(redirects: &mut Redirects<'_>, recording: &Recording, reach: Interval) -> Result<Vec<Interval>> {
     let mut found = Vec::new();
     for id in &recording.conversation_ids {
-        let Some(conversation) = redirects.follow(*id)?.filter(|c| c.deleted_at.is_some()) else { continue };
-        let times = [conversation.timed, conversation.attached].into_iter().flatten();
-        found.extend(times.filter(|time| time.start <= reach.end && reach.start <= time.end));
+        found.extend(redirects.follow(*id)?.iter().flat_map(|conversation| deleted_times(conversation, reach)));
     }
     Ok(found)
 }

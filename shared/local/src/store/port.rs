@@ -14,9 +14,9 @@ use domain::{
 };
 use flow::Result;
 use flow::ports::{
-    At, ChangeCursor, ConversationPage, Created, Device, DeviceStore, DueCursor, DueDeletion, JobCursor, JobStats,
-    JobStore, LibraryStore, LineCursor, MAX_EFFECTS_COUNTED, MaintenanceStore, Opened, Removed, SessionCompleted,
-    Stepped, Written,
+    At, ChangeQuery, ConversationPage, ConversationQuery, Created, Device, DeviceStore, DueCursor, DueDeletion,
+    JobQuery, JobStats, JobStore, LibraryStore, LineQuery, MAX_EFFECTS_COUNTED, MaintenanceStore, Opened, Page,
+    Removed, SessionCompleted, Stepped, Written,
 };
 
 use super::table::{checkpoints, conversations, devices as registered, jobs, levels, lines, peaks, recordings, usage};
@@ -73,29 +73,14 @@ impl JobStore for SqliteStore {
         self.read("store.job", id, move |db| jobs::load(db, id)).await
     }
 
-    async fn jobs(
-        &self,
-        uid: &Uid,
-        statuses: &[Status],
-        after: Option<JobCursor>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<Job>> {
-        let (uid, statuses) = (uid.clone(), statuses.to_vec());
-        self.read("store.jobs", "", move |db| reading::jobs(db, &uid, &statuses, after, limit, now)).await
+    async fn jobs(&self, query: &JobQuery) -> Result<Vec<Job>> {
+        let query = query.clone();
+        self.read("store.jobs", "", move |db| reading::jobs(db, &query)).await
     }
 
-    async fn changed_jobs(
-        &self,
-        uid: &Uid,
-        since: Timestamp,
-        after: Option<ChangeCursor>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<Job>> {
-        let uid = uid.clone();
-        let look = move |db: &_| reading::changed_jobs(db, &uid, since, after, limit, now);
-        self.read("store.changed_jobs", "", look).await
+    async fn changed_jobs(&self, query: &ChangeQuery) -> Result<Vec<Job>> {
+        let query = query.clone();
+        self.read("store.changed_jobs", "", move |db| jobs::changed(db, &query)).await
     }
 
     async fn jobs_ahead(&self, job: &Job) -> Result<u32> {
@@ -127,28 +112,14 @@ impl LibraryStore for SqliteStore {
         self.read("store.peaks", recording, move |db| peaks::load(db, &uid, recording)).await
     }
 
-    async fn conversation(
-        &self,
-        uid: &Uid,
-        id: ConversationId,
-        after: Option<LineCursor>,
-        limit: usize,
-    ) -> Result<Option<ConversationPage>> {
-        let uid = uid.clone();
-        self.read("store.conversation", id, move |db| reading::conversation(db, &uid, id, after, limit)).await
+    async fn conversation(&self, query: &LineQuery) -> Result<Option<ConversationPage>> {
+        let query = query.clone();
+        self.read("store.conversation", query.conversation, move |db| reading::conversation(db, &query)).await
     }
 
-    async fn conversations(
-        &self,
-        uid: &Uid,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-        after: Option<(Timestamp, ConversationId)>,
-        limit: usize,
-    ) -> Result<Vec<Conversation>> {
-        let uid = uid.clone();
-        let list = move |db: &_| conversations::list(db, &uid, (from, to), after, limit);
-        self.read("store.conversations", "", list).await
+    async fn conversations(&self, query: &ConversationQuery) -> Result<Vec<Conversation>> {
+        let query = query.clone();
+        self.read("store.conversations", "", move |db| conversations::list(db, &query)).await
     }
 
     async fn delete_conversation(&self, uid: &Uid, id: ConversationId, at: At<'_>) -> Result<bool> {
@@ -187,20 +158,13 @@ impl DeviceStore for SqliteStore {
 
 #[async_trait]
 impl MaintenanceStore for SqliteStore {
-    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
-        self.read("store.due_jobs", "", move |db| jobs::due_until(db, now, after, limit)).await
+    async fn due_jobs(&self, now: Timestamp, page: Page<DueCursor>) -> Result<Vec<Job>> {
+        self.read("store.due_jobs", "", move |db| jobs::due_until(db, now, page)).await
     }
 
-    async fn due_beyond(
-        &self,
-        statuses: &[Status],
-        beyond: Timestamp,
-        after: Option<DueCursor>,
-        limit: usize,
-    ) -> Result<Vec<Job>> {
+    async fn due_beyond(&self, statuses: &[Status], beyond: Timestamp, page: Page<DueCursor>) -> Result<Vec<Job>> {
         let statuses = statuses.to_vec();
-        let look = move |db: &_| jobs::due_beyond(db, &statuses, beyond, after, limit);
-        self.read("store.due_beyond", "", look).await
+        self.read("store.due_beyond", "", move |db| jobs::due_beyond(db, &statuses, beyond, page)).await
     }
 
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
@@ -218,14 +182,9 @@ impl MaintenanceStore for SqliteStore {
         self.write("store.remove_texts", id, move |db| deletion::remove_texts(db, &uid, id, limit)).await
     }
 
-    async fn due_deletions(
-        &self,
-        now: Timestamp,
-        after: Option<&DueDeletion>,
-        limit: usize,
-    ) -> Result<Vec<DueDeletion>> {
-        let after = after.cloned();
-        self.read("store.due_deletions", "", move |db| conversations::due(db, now, after.as_ref(), limit)).await
+    async fn due_deletions(&self, now: Timestamp, page: &Page<DueDeletion>) -> Result<Vec<DueDeletion>> {
+        let page = page.clone();
+        self.read("store.due_deletions", "", move |db| conversations::due(db, now, &page)).await
     }
 
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {

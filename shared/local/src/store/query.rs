@@ -2,9 +2,12 @@
 
 use std::fmt::Display;
 
+use domain::Timestamp;
+use domain::listing::Begin;
 use rusqlite::{Connection, Params, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use super::fault::{Fault, Result, listed};
 
@@ -86,6 +89,19 @@ pub fn from_document<T: DeserializeOwned>(
 ) -> Result<T> {
     let bytes = row.get_ref(column)?.as_bytes()?;
     flow::document::read(bytes).map_err(|why| Fault::unreadable(table, id, why))
+}
+
+/// The position just before the first row of a page, for one comparison with the columns of a time and an id.
+pub fn position<C>(begin: Begin<C>, of: impl FnOnce(C) -> (Timestamp, Uuid)) -> (i64, [u8; 16]) {
+    match begin {
+        Begin::First => (i64::MIN, [0; 16]),
+        // The last possible position before that time.
+        Begin::At(from) => (from.millis().saturating_sub(1), [0xFF; 16]),
+        Begin::After(cursor) => {
+            let (at, id) = of(cursor);
+            (at.millis(), id.into_bytes())
+        }
+    }
 }
 
 /// Converts a limit to SQLite's integer type.

@@ -1,8 +1,8 @@
 //! Reads a user's jobs, and conversations with their lines.
 
-use domain::job::Audio;
-use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, Uid};
-use flow::ports::{ChangeCursor, ConversationPage, JobCursor, LineCursor};
+use domain::listing::{MAX_JOBS_AHEAD, cut};
+use domain::{Conversation, Job, JobId, Status};
+use flow::ports::{ConversationPage, JobCursor, JobQuery, LineQuery, Page};
 use rusqlite::Connection;
 
 use super::fault::{Fault, Result, listed};
@@ -10,24 +10,14 @@ use super::redirects::Redirects;
 use super::table::lines::Key;
 use super::table::{jobs, lines};
 
-/// The largest count of jobs ahead. Nobody needs a larger number, and an exact count would slow down
-/// each status request of a user with a very long queue.
-const MAX_AHEAD: usize = 1_000;
-
-pub fn jobs(
-    db: &Connection,
-    uid: &Uid,
-    statuses: &[Status],
-    after: Option<JobCursor>,
-    limit: usize,
-    now: Timestamp,
-) -> Result<Vec<Job>> {
-    let (mut shown, mut after) = (Vec::new(), after);
+pub fn jobs(db: &Connection, query: &JobQuery) -> Result<Vec<Job>> {
+    let (mut shown, mut query) = (Vec::new(), query.clone());
+    let limit = query.page.limit;
     // Damaged jobs do not count towards a page.
     while shown.len() < limit {
-        let page = newest(db, uid, statuses, after, limit, now)?;
+        let page = newest(db, &query)?;
         let Some(last) = page.last() else { break };
-        after = Some(*last);
+        query.page.after = Some(*last);
         let is_last = page.len() < limit;
         let mut jobs = jobs::load_listed(db, &page)?;
         jobs.truncate(limit - shown.len());
@@ -39,41 +29,21 @@ pub fn jobs(
     Ok(shown)
 }
 
-/// The cursors of the newest jobs with these statuses, newest first.
-fn newest(
-    db: &Connection,
-    uid: &Uid,
-    statuses: &[Status],
-    after: Option<JobCursor>,
-    limit: usize,
-    now: Timestamp,
-) -> Result<Vec<JobCursor>> {
-    let asked_for = |status: &Status| statuses.is_empty() || statuses.contains(status);
+/// The cursors of the newest jobs, newest first.
+fn newest(db: &Connection, query: &JobQuery) -> Result<Vec<JobCursor>> {
     // Each status is a sorted list, so the newest jobs of all are at their heads.
     let mut found = Vec::new();
-    for status in Status::ALL.into_iter().filter(asked_for) {
-        found.extend(jobs::list(db, uid, status, after, now, limit)?);
+    for status in Status::ALL.into_iter().filter(|status| query.wants(*status)) {
+        found.extend(jobs::list(db, query, status)?);
     }
     found.sort_unstable_by(|a, b| b.cmp(a));
-    found.truncate(limit);
+    found.truncate(query.page.limit);
     Ok(found)
-}
-
-pub fn changed_jobs(
-    db: &Connection,
-    uid: &Uid,
-    since: Timestamp,
-    after: Option<ChangeCursor>,
-    limit: usize,
-    now: Timestamp,
-) -> Result<Vec<Job>> {
-    let is_shown = |job: &Job| job.expires_at.is_none_or(|at| !now.has_reached(at));
-    jobs::changed(db, uid, since, after, limit, is_shown)
 }
 
 pub fn jobs_ahead(db: &Connection, job: &Job) -> Result<u32> {
     let live = Status::ALL.into_iter().filter(|status| status.is_live());
-    live.map(|status| jobs::count_before(db, job, status, MAX_AHEAD)).sum()
+    live.map(|status| jobs::count_before(db, job, status, MAX_JOBS_AHEAD)).sum()
 }
 
 pub fn jobs_with_audio(db: &Connection, ids: &[JobId]) -> Result<Vec<JobId>> {
@@ -81,7 +51,7 @@ pub fn jobs_with_audio(db: &Connection, ids: &[JobId]) -> Result<Vec<JobId>> {
     for id in ids {
         match jobs::load_as_stored(db, *id) {
             Ok(None) => {}
-            Ok(Some(job)) if job.audio == Audio::Gone => {}
+            Ok(Some(job)) if !job.needs_audio() => {}
             // A job that cannot be read may still need its audio, and must not keep the others from being checked.
             Ok(_) | Err(Fault::Damaged { .. } | Fault::Newer { .. }) => needed.push(*id),
             Err(fault) => return Err(fault),
@@ -90,25 +60,18 @@ pub fn jobs_with_audio(db: &Connection, ids: &[JobId]) -> Result<Vec<JobId>> {
     Ok(needed)
 }
 
-pub fn conversation(
-    db: &Connection,
-    uid: &Uid,
-    id: ConversationId,
-    after: Option<LineCursor>,
-    limit: usize,
-) -> Result<Option<ConversationPage>> {
+pub fn conversation(db: &Connection, query: &LineQuery) -> Result<Option<ConversationPage>> {
+    let LineQuery { uid, conversation, page: Page { after, limit } } = query;
     let mut redirects = Redirects::of(db, uid);
-    let Some(conversation) = redirects.follow(id)?.filter(Conversation::is_live) else { return Ok(None) };
+    let Some(conversation) = redirects.follow(*conversation)?.filter(Conversation::is_live) else { return Ok(None) };
     let after = after.map_or(Key::FIRST, Key::from);
     // One more line than is shown tells whether there is a next page.
-    let wanted = limit.saturating_add(1);
-    let mut keys = keys(db, &conversation, &mut redirects, after, wanted)?;
-    let more = keys.len() > limit;
-    keys.truncate(limit);
+    let mut keys = keys(db, &conversation, &mut redirects, after, limit.saturating_add(1))?;
+    let more = cut(&mut keys, *limit);
     // The next page begins after the last line of this one, whether that is damaged or not.
     let next = keys.last().filter(|_| more).map(|key| key.cursor());
     let line = |key: Key| listed(lines::at(db, uid, key)).map(Option::flatten).transpose();
-    let lines: Vec<Line> = keys.into_iter().filter_map(line).collect::<Result<_>>()?;
+    let lines = keys.into_iter().filter_map(line).collect::<Result<_>>()?;
     Ok(Some(ConversationPage { conversation, lines, next }))
 }
 

@@ -2,15 +2,12 @@
 
 use std::collections::HashMap;
 
+use domain::conversation::MAX_REDIRECTS;
 use domain::{Conversation, ConversationId, Uid};
 use rusqlite::Connection;
 
 use super::fault::Result;
 use super::table::conversations;
-
-/// More steps than a chain can have: each step is a merge across a pause of two minutes, so that this
-/// many steps are a fortnight of talk. A longer chain is a circle.
-const MAX_STEPS: usize = 10_000;
 
 /// Follows chains of one user within one transaction, and reads each step only once.
 pub struct Redirects<'a> {
@@ -35,7 +32,7 @@ impl<'a> Redirects<'a> {
             }
             let Some(next) = conversations::merged_into(self.db, self.uid, at)? else { break };
             passed.push(at);
-            if passed.len() > MAX_STEPS {
+            if passed.len() > MAX_REDIRECTS {
                 // A circle does not lead to a live conversation.
                 flow::document::met("conversations", &id, &"its redirects lead in a circle");
                 return Ok(id);

@@ -13,7 +13,7 @@ use super::user_slots;
 
 pub fn step(db: &Connection, id: JobId, command: &Command, at: &At<'_>) -> Result<Stepped> {
     let Some(job) = jobs::load(db, id)? else { return Ok(Stepped::NoSuchJob) };
-    let ctx = if command.needs_slot() { user_slots::context(db, &job.uid, at)? } else { user_slots::uncounted(at) };
+    let ctx = if command.needs_slot() { user_slots::context(db, &job.uid, at)? } else { at.uncounted() };
     let step = match apply(&job, command, ctx) {
         Ok(step) => step,
         Err(why) => return Ok(Stepped::Refused { job, why }),

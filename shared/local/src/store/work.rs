@@ -1,13 +1,10 @@
 //! A worker's writes: a file's plan, its texts, and their placement. Each is refused if the worker has
 //! lost its lease.
 
-use domain::accept::new_recording;
-use domain::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES, save_checkpoint as saved};
-use domain::command::{Command, Refusal};
-use domain::placement::{self, Group, MAX_GROUP, Placed};
+use domain::checkpoint::{Checkpoint, save_checkpoint as saved};
+use domain::placement::{self, Group, Placed};
 use domain::planning::{self, FilePlan};
-use domain::transition::apply;
-use domain::{Job, JobFile, JobId, Line, Recording};
+use domain::{Job, JobFile, JobId, Line, Recording, texts};
 use flow::ports::{At, Written};
 use rusqlite::Connection;
 
@@ -15,17 +12,10 @@ use super::fault::{Fault, Result};
 use super::placement_context;
 use super::table::recordings::Before;
 use super::table::{beside, checkpoints, conversations, jobs, lines, recordings, usage};
-use super::user_slots::uncounted;
-
-/// The answer to a worker whose job, or whose file, no longer exists.
-const GONE: Refusal = Refusal::Fenced { fence: 0 };
 
 pub fn plan_file(db: &Connection, id: JobId, plan: &FilePlan, at: &At<'_>) -> Result<Written<(Job, Recording)>> {
-    let Some((job, known, before)) = job_with_file(db, id, plan.index)? else { return Ok(Written::Fenced(GONE)) };
-    // A recording that was lost or cannot be read is created again; its stored lines are found by their
-    // segments.
-    let recording = known.unwrap_or_else(|| new_recording(&job.files[plan.index], &job.uid, job.id, at.now));
-    let mut planned = match planning::plan_file(job.clone(), recording, plan, uncounted(at)) {
+    let Some((job, known, before)) = job_with_file(db, id, plan.index)? else { return Ok(Written::gone()) };
+    let mut planned = match planning::plan_file(job.clone(), known, plan, at.uncounted()) {
         Ok(planned) => planned,
         Err(why) => return Ok(Written::Fenced(why)),
     };
@@ -36,11 +26,9 @@ pub fn plan_file(db: &Connection, id: JobId, plan: &FilePlan, at: &At<'_>) -> Re
 }
 
 pub fn save_checkpoint(db: &Connection, id: JobId, checkpoint: &Checkpoint, at: &At<'_>) -> Result<Written<Job>> {
-    if checkpoint.bytes.len() > MAX_CHECKPOINT_BYTES {
-        return Err(Fault::Invalid("the checkpoint is too long"));
-    }
-    let Some(job) = jobs::load(db, id)? else { return Ok(Written::Fenced(GONE)) };
-    match saved(job.clone(), checkpoint, uncounted(at)) {
+    checkpoint.check()?;
+    let Some(job) = jobs::load(db, id)? else { return Ok(Written::gone()) };
+    match saved(job.clone(), checkpoint, at.uncounted()) {
         Ok(after) => {
             jobs::update(db, &job, &after)?;
             checkpoints::save(db, id, checkpoint.index, &checkpoint.bytes)?;
@@ -57,15 +45,10 @@ pub fn store_texts(
     lines: Vec<Line>,
     at: &At<'_>,
 ) -> Result<Written<Vec<Line>>> {
-    let Some(job) = jobs::load(db, id)? else { return Ok(Written::Fenced(GONE)) };
-    let of_this_job =
-        |line: &Line| line.uid == job.uid && job.files.iter().any(|file| file.recording == line.recording);
-    if lines.len() > MAX_GROUP || !lines.iter().all(of_this_job) {
-        return Err(Fault::Invalid("these lines are too many, or of recordings that are not the job's"));
-    }
-    // For the job, storing texts is the same as renewing its lease.
-    match apply(&job, &Command::Renew { fence }, uncounted(at)) {
-        Ok(step) => jobs::update(db, &job, &step.job)?,
+    let Some(job) = jobs::load(db, id)? else { return Ok(Written::gone()) };
+    texts::check(&job, &lines)?;
+    match texts::renew(&job, fence, at) {
+        Ok(renewed) => jobs::update(db, &job, &renewed)?,
         Err(why) => return Ok(Written::Fenced(why)),
     }
     lines.into_iter().map(|line| store_text(db, line)).collect::<Result<_>>().map(Written::Done)
@@ -87,14 +70,12 @@ fn store_text(db: &Connection, line: Line) -> Result<Line> {
 }
 
 pub fn place(db: &Connection, id: JobId, group: &Group, at: &At<'_>) -> Result<Written<(Job, Recording)>> {
-    if group.answers.len() > MAX_GROUP {
-        return Err(Fault::Invalid("the group has too many segments"));
-    }
-    let Some((job, recording, before)) = job_with_file(db, id, group.index)? else { return Ok(Written::Fenced(GONE)) };
+    group.check()?;
+    let Some((job, recording, before)) = job_with_file(db, id, group.index)? else { return Ok(Written::gone()) };
     // The next delivery plans the file again.
     let recording = recording.ok_or_else(|| lost(&job.files[group.index]))?;
     let context = placement_context::of(db, &recording, group)?;
-    match placement::place(job.clone(), recording, group, context, uncounted(at)) {
+    match placement::place(job.clone(), recording, group, context, at.uncounted()) {
         Ok(placed) => write(db, placed, (&job, &before), at).map(Written::Done),
         Err(why) => Ok(Written::Fenced(why)),
     }

@@ -6,7 +6,7 @@ use domain::placement::Answer;
 use domain::planning::Heard;
 use domain::{FileStatus, Levels, Recording, RecordingExtras, Status, Uid};
 use flow::ports::archive::{Archive, MAX_IMPORT, Place, Record};
-use flow::ports::{Created, Store};
+use flow::ports::{Created, Page, Store};
 use flow::{Kind, error::Error};
 
 use crate::build::{batch, conversation_id, phone, speech, uid};
@@ -289,7 +289,7 @@ pub async fn deleted_conversation_stays_deleted_in_the_new_store(store: Arc<dyn 
 
     let harness = Harness::new(store.clone());
     assert_eq!((harness.talk(&ann()).await.len(), harness.page(&ann(), gone).await), (0, None));
-    let due = store.due_deletions(harness.now(), None, 10).await.unwrap();
+    let due = store.due_deletions(harness.now(), &Page::first(10)).await.unwrap();
     assert_eq!(due.iter().map(|due| due.id).collect::<Vec<_>>(), [gone], "its texts are still to be removed");
     let usage = harness.usage(&ann()).await;
     let (job, _) = again(&harness, 0).await;

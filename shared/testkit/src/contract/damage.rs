@@ -9,7 +9,7 @@ use domain::placement::Answer;
 use domain::{Command, ConversationId, DeviceId, Job, JobId, RecordingId, Timestamp, Uid};
 use flow::Kind;
 use flow::ports::archive::{Place, Record};
-use flow::ports::{ChangeCursor, Created, Stepped, Written};
+use flow::ports::{ChangeQuery, ConversationQuery, Created, JobCursor, JobQuery, LineQuery, Page, Stepped, Written};
 use serde_json::{Value, json};
 
 use super::archive::ArchivedStore;
@@ -109,13 +109,14 @@ pub async fn damaged_job_is_left_out_of_lists_and_unknown_by_its_id(damageable: 
     for limit in [1, 2, 3, 5, 50] {
         let (mut after, mut listed) = (None, Vec::new());
         loop {
-            let page = store.jobs(&ann(), &[], after, limit, now).await.unwrap();
+            let page = store.jobs(&JobQuery::all(&ann(), Page { after, limit }, now)).await.unwrap();
             listed.extend(ids(&page));
             let Some(last) = page.get(limit - 1) else { break };
-            after = Some(flow::ports::JobCursor { created_at: last.created_at, id: last.id });
+            after = Some(JobCursor::of(last));
         }
         assert_eq!(listed, expected, "pages of {limit}");
-        let changed = store.changed_jobs(&ann(), Timestamp::from_millis(0), None::<ChangeCursor>, limit, now).await;
+        let query = ChangeQuery::of(&ann(), Timestamp::from_millis(0), Page::first(limit), now);
+        let changed = store.changed_jobs(&query).await;
         assert_eq!(changed.unwrap().len(), limit.min(sound.len()));
     }
     for (job, (way, _)) in damaged.iter().zip(&damages) {
@@ -136,7 +137,7 @@ pub async fn sweep_and_job_stats_skip_damaged_jobs(damageable: Arc<dyn DamagedSt
         damageable.change(&Document::Job(job.id), way).await;
     }
     harness.pass(Duration::from_secs(3600));
-    assert_eq!(ids(&store.due_jobs(harness.now(), None, 2).await.unwrap()), [jobs[3].id]);
+    assert_eq!(ids(&store.due_jobs(harness.now(), Page::first(2)).await.unwrap()), [jobs[3].id]);
     let job_stats = store.job_stats(harness.now()).await.unwrap();
     assert_eq!(job_stats.oldest_due, jobs[3].due_at, "an unreadable job does not hide the delay of others");
     assert_eq!(store.stuck_users(harness.at(), 10).await.unwrap(), []);
@@ -201,7 +202,7 @@ pub async fn a_job_of_a_newer_version_is_left_alone(damageable: Arc<dyn DamagedS
     let (harness, store) = (harness(&damageable), damageable.store());
     let (job, other) = (harness.accept(&ann(), &[phone(0)]).await, harness.accept(&ann(), &[phone(1000)]).await);
     damageable.change(&Document::Job(job.id), &newer).await;
-    assert_eq!(ids(&store.jobs(&ann(), &[], None, 10, harness.now()).await.unwrap()), [other.id]);
+    assert_eq!(ids(&store.jobs(&JobQuery::all(&ann(), Page::first(10), harness.now())).await.unwrap()), [other.id]);
     assert_eq!(store.job(job.id).await.unwrap_err().kind, Kind::Unavailable);
     assert_eq!(store.step(job.id, &Command::Cancel, harness.at()).await.unwrap_err().kind, Kind::Unavailable);
     let again = batch(&ann(), &[phone(0)]);
@@ -264,7 +265,8 @@ pub async fn damaged_lines_are_left_out_of_their_conversation(damageable: Arc<dy
     for limit in [1, 2, 3] {
         let (mut after, mut read) = (None, Vec::new());
         loop {
-            let page = store.conversation(&ann(), id, after, limit).await.unwrap().unwrap();
+            let query = LineQuery::of(&ann(), id, Page { after, limit });
+            let page = store.conversation(&query).await.unwrap().unwrap();
             read.extend(page.lines.iter().map(|line| line.start_ms));
             after = page.next;
             if after.is_none() {
@@ -302,7 +304,7 @@ pub async fn damaged_conversation_is_unknown_and_others_are_unaffected(damageabl
         damageable.change(&Document::Conversation(ann(), *id), &damage).await;
     }
     for limit in [1, 2, 10] {
-        let page = store.conversations(&ann(), None, None, None, limit).await.unwrap();
+        let page = store.conversations(&ConversationQuery::all(&ann(), Page::first(limit))).await.unwrap();
         let expected = &conversations[3..][..limit.min(2)];
         assert_eq!(page.iter().map(|one| one.id).collect::<Vec<_>>(), expected, "pages of {limit}");
     }
@@ -311,7 +313,7 @@ pub async fn damaged_conversation_is_unknown_and_others_are_unaffected(damageabl
     // New speech near the damaged conversation is placed.
     let job = harness.transcribe(&ann(), &phone(20), &[(0, 900, "near it")]).await;
     assert_eq!(job.status, domain::Status::Completed);
-    assert_eq!(store.due_deletions(harness.now(), None, 10).await.unwrap(), []);
+    assert_eq!(store.due_deletions(harness.now(), &Page::first(10)).await.unwrap(), []);
 }
 
 pub async fn damaged_hour_of_usage_is_left_out_and_starts_again(damageable: Arc<dyn DamagedStore>) {

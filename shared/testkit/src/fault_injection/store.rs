@@ -12,8 +12,9 @@ use domain::{
 };
 use flow::Result;
 use flow::ports::{
-    At, ChangeCursor, ConversationPage, Created, Device, DeviceStore, DueCursor, DueDeletion, JobCursor, JobStats,
-    JobStore, LibraryStore, LineCursor, MaintenanceStore, Opened, Removed, SessionCompleted, Stepped, Written,
+    At, ChangeQuery, ConversationPage, ConversationQuery, Created, Device, DeviceStore, DueCursor, DueDeletion,
+    JobQuery, JobStats, JobStore, LibraryStore, LineQuery, MaintenanceStore, Opened, Page, Removed, SessionCompleted,
+    Stepped, Written,
 };
 
 use super::{Fault, Faulty};
@@ -60,26 +61,12 @@ impl<P: JobStore + ?Sized, F: Fault> JobStore for Faulty<P, F> {
         self.reading("store.job", self.inner.job(id)).await
     }
 
-    async fn jobs(
-        &self,
-        uid: &Uid,
-        statuses: &[Status],
-        after: Option<JobCursor>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<Job>> {
-        self.reading("store.jobs", self.inner.jobs(uid, statuses, after, limit, now)).await
+    async fn jobs(&self, query: &JobQuery) -> Result<Vec<Job>> {
+        self.reading("store.jobs", self.inner.jobs(query)).await
     }
 
-    async fn changed_jobs(
-        &self,
-        uid: &Uid,
-        since: Timestamp,
-        after: Option<ChangeCursor>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<Job>> {
-        self.reading("store.changed_jobs", self.inner.changed_jobs(uid, since, after, limit, now)).await
+    async fn changed_jobs(&self, query: &ChangeQuery) -> Result<Vec<Job>> {
+        self.reading("store.changed_jobs", self.inner.changed_jobs(query)).await
     }
 
     async fn jobs_ahead(&self, job: &Job) -> Result<u32> {
@@ -105,25 +92,12 @@ impl<P: LibraryStore + ?Sized, F: Fault> LibraryStore for Faulty<P, F> {
         self.reading("store.peaks", self.inner.peaks(uid, recording)).await
     }
 
-    async fn conversation(
-        &self,
-        uid: &Uid,
-        id: ConversationId,
-        after: Option<LineCursor>,
-        limit: usize,
-    ) -> Result<Option<ConversationPage>> {
-        self.reading("store.conversation", self.inner.conversation(uid, id, after, limit)).await
+    async fn conversation(&self, query: &LineQuery) -> Result<Option<ConversationPage>> {
+        self.reading("store.conversation", self.inner.conversation(query)).await
     }
 
-    async fn conversations(
-        &self,
-        uid: &Uid,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-        after: Option<(Timestamp, ConversationId)>,
-        limit: usize,
-    ) -> Result<Vec<Conversation>> {
-        self.reading("store.conversations", self.inner.conversations(uid, from, to, after, limit)).await
+    async fn conversations(&self, query: &ConversationQuery) -> Result<Vec<Conversation>> {
+        self.reading("store.conversations", self.inner.conversations(query)).await
     }
 
     async fn delete_conversation(&self, uid: &Uid, id: ConversationId, at: At<'_>) -> Result<bool> {
@@ -156,18 +130,12 @@ impl<P: DeviceStore + ?Sized, F: Fault> DeviceStore for Faulty<P, F> {
 
 #[async_trait]
 impl<P: MaintenanceStore + ?Sized, F: Fault> MaintenanceStore for Faulty<P, F> {
-    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
-        self.reading("store.due_jobs", self.inner.due_jobs(now, after, limit)).await
+    async fn due_jobs(&self, now: Timestamp, page: Page<DueCursor>) -> Result<Vec<Job>> {
+        self.reading("store.due_jobs", self.inner.due_jobs(now, page)).await
     }
 
-    async fn due_beyond(
-        &self,
-        statuses: &[Status],
-        beyond: Timestamp,
-        after: Option<DueCursor>,
-        limit: usize,
-    ) -> Result<Vec<Job>> {
-        self.reading("store.due_beyond", self.inner.due_beyond(statuses, beyond, after, limit)).await
+    async fn due_beyond(&self, statuses: &[Status], beyond: Timestamp, page: Page<DueCursor>) -> Result<Vec<Job>> {
+        self.reading("store.due_beyond", self.inner.due_beyond(statuses, beyond, page)).await
     }
 
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
@@ -182,13 +150,8 @@ impl<P: MaintenanceStore + ?Sized, F: Fault> MaintenanceStore for Faulty<P, F> {
         self.writing("store.remove_texts", self.inner.remove_texts(uid, id, limit)).await
     }
 
-    async fn due_deletions(
-        &self,
-        now: Timestamp,
-        after: Option<&DueDeletion>,
-        limit: usize,
-    ) -> Result<Vec<DueDeletion>> {
-        self.reading("store.due_deletions", self.inner.due_deletions(now, after, limit)).await
+    async fn due_deletions(&self, now: Timestamp, page: &Page<DueDeletion>) -> Result<Vec<DueDeletion>> {
+        self.reading("store.due_deletions", self.inner.due_deletions(now, page)).await
     }
 
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {

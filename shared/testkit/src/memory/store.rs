@@ -26,8 +26,8 @@ use domain::{
 use flow::Result;
 use flow::ports::feed::Watchers;
 use flow::ports::{
-    At, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, Feed, JobCursor, JobStats, LineCursor,
-    Opened, Removed, SessionCompleted, Stepped, Watch, Written,
+    At, ChangeQuery, ConversationPage, ConversationQuery, Created, Device, DueCursor, DueDeletion, Feed, JobQuery,
+    JobStats, LineQuery, Opened, Page, Removed, SessionCompleted, Stepped, Watch, Written,
 };
 
 use tables::Tables;
@@ -152,26 +152,12 @@ impl flow::ports::JobStore for Store {
         Ok(self.tables().jobs.get(&id).cloned())
     }
 
-    async fn jobs(
-        &self,
-        uid: &Uid,
-        statuses: &[Status],
-        after: Option<JobCursor>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<Job>> {
-        Ok(self.tables().jobs(uid, statuses, after, limit, now))
+    async fn jobs(&self, query: &JobQuery) -> Result<Vec<Job>> {
+        Ok(self.tables().jobs(query))
     }
 
-    async fn changed_jobs(
-        &self,
-        uid: &Uid,
-        since: Timestamp,
-        after: Option<ChangeCursor>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<Job>> {
-        Ok(self.tables().changed_jobs(uid, since, after, limit, now))
+    async fn changed_jobs(&self, query: &ChangeQuery) -> Result<Vec<Job>> {
+        Ok(self.tables().changed_jobs(query))
     }
 
     async fn jobs_ahead(&self, job: &Job) -> Result<u32> {
@@ -198,25 +184,12 @@ impl flow::ports::LibraryStore for Store {
         Ok(self.tables().beside.get(&(uid.clone(), recording)).and_then(|beside| beside.peaks.clone()))
     }
 
-    async fn conversation(
-        &self,
-        uid: &Uid,
-        id: ConversationId,
-        after: Option<LineCursor>,
-        limit: usize,
-    ) -> Result<Option<ConversationPage>> {
-        Ok(self.tables().conversation(uid, id, after, limit))
+    async fn conversation(&self, query: &LineQuery) -> Result<Option<ConversationPage>> {
+        Ok(self.tables().conversation(query))
     }
 
-    async fn conversations(
-        &self,
-        uid: &Uid,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-        after: Option<(Timestamp, ConversationId)>,
-        limit: usize,
-    ) -> Result<Vec<Conversation>> {
-        Ok(self.tables().conversations(uid, (from, to), after, limit))
+    async fn conversations(&self, query: &ConversationQuery) -> Result<Vec<Conversation>> {
+        Ok(self.tables().conversations(query))
     }
 
     async fn delete_conversation(&self, uid: &Uid, id: ConversationId, at: At<'_>) -> Result<bool> {
@@ -254,18 +227,12 @@ impl flow::ports::DeviceStore for Store {
 
 #[async_trait]
 impl flow::ports::MaintenanceStore for Store {
-    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
-        Ok(self.tables().due_jobs(now, after, limit))
+    async fn due_jobs(&self, now: Timestamp, page: Page<DueCursor>) -> Result<Vec<Job>> {
+        Ok(self.tables().due_jobs(now, page))
     }
 
-    async fn due_beyond(
-        &self,
-        statuses: &[Status],
-        beyond: Timestamp,
-        after: Option<DueCursor>,
-        limit: usize,
-    ) -> Result<Vec<Job>> {
-        Ok(self.tables().due_beyond(statuses, beyond, after, limit))
+    async fn due_beyond(&self, statuses: &[Status], beyond: Timestamp, page: Page<DueCursor>) -> Result<Vec<Job>> {
+        Ok(self.tables().due_beyond(statuses, beyond, page))
     }
 
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
@@ -282,13 +249,8 @@ impl flow::ports::MaintenanceStore for Store {
         Ok(self.tables().remove_texts(uid, id, limit))
     }
 
-    async fn due_deletions(
-        &self,
-        now: Timestamp,
-        after: Option<&DueDeletion>,
-        limit: usize,
-    ) -> Result<Vec<DueDeletion>> {
-        Ok(self.tables().due_deletions(now, after, limit))
+    async fn due_deletions(&self, now: Timestamp, page: &Page<DueDeletion>) -> Result<Vec<DueDeletion>> {
+        Ok(self.tables().due_deletions(now, page))
     }
 
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {

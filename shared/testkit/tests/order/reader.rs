@@ -1,7 +1,7 @@
 //! Reads back what a user would find.
 
 use domain::{Line, Timestamp, Usage};
-use flow::ports::LibraryStore;
+use flow::ports::{ConversationQuery, LibraryStore, LineQuery, Page};
 use testkit::harness::at_once;
 use testkit::memory;
 
@@ -12,8 +12,9 @@ use crate::reference::{Outcome, Talk};
 /// Everything that a reader finds.
 pub fn read(case: &Case, store: &memory::Store) -> Outcome {
     let mut talks = Vec::new();
-    for conversation in done(at_once(store.conversations(&case.uid, None, None, None, 1000))) {
-        let page = done(at_once(store.conversation(&case.uid, conversation.id, None, 1000)));
+    let all = ConversationQuery::all(&case.uid, Page::first(1000));
+    for conversation in done(at_once(store.conversations(&all))) {
+        let page = done(at_once(store.conversation(&LineQuery::of(&case.uid, conversation.id, Page::first(1000)))));
         let lines: Vec<Line> = page.map(|page| page.lines).unwrap_or_default();
         talks.push(Talk {
             start: conversation.started_at(),

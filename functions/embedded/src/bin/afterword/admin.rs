@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use config::Layers;
 use domain::{Command, Job, JobId, Status, Timestamp, Uid};
-use flow::ports::{At, Clock, JobStore, Random, Stepped};
+use flow::ports::{At, Clock, JobQuery, JobStore, Page, Random, Stepped};
 use local::store::damaged::{Damaged, Table};
 use local::{DataFolder, SqliteStore};
 use serde_json::json;
@@ -101,7 +101,10 @@ impl AdminContext {
         let statuses = statuses.iter().map(|text| parse_status(text)).collect::<Result<Vec<_>>>()?;
         let uid = uid.map(Uid::new).transpose()?;
         let jobs = match &uid {
-            Some(uid) => self.store.jobs(uid, &statuses, None, limit, SystemClock.now()).await?,
+            Some(uid) => {
+                let all = JobQuery::all(uid, Page::first(limit), SystemClock.now());
+                self.store.jobs(&JobQuery { statuses, ..all }).await?
+            }
             None => self.store.all_jobs(&statuses, limit).await?,
         };
         if json {

@@ -1,9 +1,10 @@
 //! `conversations`: each document has the conversation as its body, and beside it the conversation's
 //! time and state.
 
+use domain::conversation::ConversationState;
 use domain::{Conversation, ConversationId, Interval, Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
-use flow::ports::DueDeletion;
+use flow::ports::{ConversationQuery, DueDeletion, Page};
 
 use super::{BODY, at, from_body, last_part, listed, place_of, sound, sound_ones, to_body};
 use crate::firestore::fault::{Fault, Result};
@@ -53,25 +54,14 @@ pub const IN_ORDER: Shape = Shape {
     towards: Towards::Later,
 };
 
-const LIVE: &str = "live";
 /// The size of the first page: most placements touch one conversation or none.
 const FIRST_PAGE_SIZE: usize = 2;
 const MAX_PAGE_SIZE: usize = 100;
 
-fn state(conversation: &Conversation) -> &'static str {
-    if conversation.is_live() {
-        LIVE
-    } else if conversation.merged_into.is_some() {
-        "merged"
-    } else {
-        "deleted"
-    }
-}
-
 fn encode(conversation: &Conversation) -> Result<Fields> {
     let timed = conversation.timed.filter(|_| conversation.is_live());
     Ok(Fields::default()
-        .with("state", text(state(conversation)))
+        .with("state", text(conversation.state().as_str()))
         .with("started_at", moment(conversation.started_at()))
         .with_some("timed", timed.map(|_| text(conversation.stream.key())))
         .with_some("timed_end", timed.map(|timed| moment(timed.end)))
@@ -119,24 +109,16 @@ fn id_of(document: &Document) -> Result<ConversationId> {
     last_part(document).parse().map_err(|error| Fault::damaged(at(document), format!("{error}")))
 }
 
-/// Live conversations after the cursor that began at or after `from` and before `to`.
-pub async fn list(
-    unit: &mut Unit<'_>,
-    uid: &Uid,
-    (from, to): (Option<Timestamp>, Option<Timestamp>),
-    after: Option<(Timestamp, ConversationId)>,
-    limit: usize,
-) -> Result<Vec<Conversation>> {
-    let mut query = LISTED.query(Path::user(uid), vec![text(LIVE)]);
-    if let Some((at, id)) = after.filter(|(at, _)| from.is_none_or(|from| *at >= from)) {
-        query = query.after(vec![moment(at), unit.place(&Path::conversation(uid, id))]);
-    } else if let Some(from) = from {
-        query = query.from(vec![moment(from)]);
-    }
-    if let Some(to) = to {
-        query = query.before(vec![moment(to)]);
-    }
-    sound_ones(unit, query, limit, decode).await
+/// A page of a user's live conversations.
+pub async fn list(unit: &mut Unit<'_>, asked: &ConversationQuery) -> Result<Vec<Conversation>> {
+    let query = LISTED.query(Path::user(&asked.uid), vec![text(ConversationState::Live.as_str())]);
+    let place = |(at, id)| vec![moment(at), unit.place(&Path::conversation(&asked.uid, id))];
+    let query = query.begin(asked.begin(), place);
+    let query = match asked.to {
+        Some(to) => query.before(vec![moment(to)]),
+        None => query,
+    };
+    sound_ones(unit, query, asked.page.limit, decode).await
 }
 
 /// Live conversations of the stream whose timed interval touches `reach`.
@@ -161,21 +143,13 @@ pub async fn meeting(unit: &mut Unit<'_>, uid: &Uid, stream: &str, reach: Interv
 }
 
 /// Deleted conversations whose texts are to be removed by `now`, earliest due first.
-pub async fn due(
-    unit: &mut Unit<'_>,
-    now: Timestamp,
-    after: Option<&DueDeletion>,
-    limit: usize,
-) -> Result<Vec<DueDeletion>> {
+pub async fn due(unit: &mut Unit<'_>, now: Timestamp, page: &Page<DueDeletion>) -> Result<Vec<DueDeletion>> {
     let query = DUE.query(Path::ROOT, vec![]).until(vec![moment(now)]);
-    let query = match after {
-        Some(after) => query.after(vec![moment(after.due_at), unit.place(&Path::conversation(&after.uid, after.id))]),
-        None => query,
-    };
-    let due = sound_ones(unit, query, limit, |document| {
-        let conversation = decode(document)?;
-        let due_at = conversation.due_at.ok_or_else(|| Fault::damaged(at(document), "it is due at no moment"))?;
-        Ok(DueDeletion { due_at, uid: conversation.uid, id: conversation.id })
+    let place = |at: &DueDeletion| vec![moment(at.due_at), unit.place(&Path::conversation(&at.uid, at.id))];
+    let query = query.begin(page.after.as_ref().into(), place);
+    let due = sound_ones(unit, query, page.limit, |document| {
+        let due = DueDeletion::of(&decode(document)?);
+        due.ok_or_else(|| Fault::damaged(at(document), "it is due at no moment"))
     });
     due.await
 }

@@ -69,9 +69,9 @@ pub fn save(unit: &mut Unit<'_>, device: &Device, is_new: bool) -> Result<()> {
 }
 
 /// Deletes the device and its token's document.
-pub fn delete(unit: &mut Unit<'_>, device: &Device) {
-    unit.delete(&path_of(device));
-    unit.delete(&Path::token(&device.token));
+pub fn delete(unit: &mut Unit<'_>, uid: &Uid, id: &DeviceId, token: &str) {
+    delete_alone(unit, uid, id);
+    forget_token(unit, token);
 }
 
 /// Deletes a token's document, because no device has the token any more.

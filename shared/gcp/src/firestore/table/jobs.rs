@@ -5,9 +5,10 @@ mod conversation_ids;
 mod failed;
 
 use domain::job::Status;
+use domain::slot::SlotUse;
 use domain::{Job, JobId, Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::{Document, Value};
-use flow::ports::{ChangeCursor, DueCursor, JobCursor};
+use flow::ports::{ChangeQuery, DueCursor, JobQuery, Page};
 
 use super::{BODY, at, from_body, sound, sound_ones, to_body};
 use crate::firestore::fault::{Fault, Result};
@@ -58,19 +59,6 @@ pub const SLOTS: Shape = Shape {
 /// Jobs that wait for a slot, ordered by user.
 pub const WAITING_USERS: Shape = Shape { name: "jobs.waiting_users", equal: &["turn"], sorted_by: &["uid"], ..DUE };
 
-const HELD: &str = "held";
-const WAITING: &str = "waiting";
-
-fn turn(job: &Job) -> Option<&'static str> {
-    if job.holds_slot() {
-        Some(HELD)
-    } else if job.waits_for_slot() {
-        Some(WAITING)
-    } else {
-        None
-    }
-}
-
 fn encode(job: &Job) -> Result<Fields> {
     let mut body = job.clone();
     // As JSON text, a day of refused segments or weeks of short talks would not fit into a document.
@@ -79,7 +67,7 @@ fn encode(job: &Job) -> Result<Fields> {
     Ok(Fields::default()
         .with("uid", text(job.uid.as_str()))
         .with("status", text(job.status.as_str()))
-        .with_some("turn", turn(job).map(text))
+        .with_some("turn", SlotUse::of(job).map(|slot_use| text(slot_use.as_str())))
         .with("created_at", moment(job.created_at))
         .with("updated_at", moment(job.updated_at))
         .with("oldest_captured_at", moment(job.oldest_captured_at))
@@ -134,24 +122,15 @@ fn of_statuses(uid: &Uid, statuses: &[Status]) -> Query {
     NEWEST_OF_STATUS.query(Path::ROOT, vec![text(uid.as_str()), wanted])
 }
 
-/// A page of a user's jobs, newest first, without damaged ones. An empty `statuses` means any status.
-pub async fn newest(
-    unit: &mut Unit<'_>,
-    uid: &Uid,
-    statuses: &[Status],
-    after: Option<JobCursor>,
-    limit: usize,
-) -> Result<Vec<Job>> {
-    let query = if statuses.is_empty() {
-        NEWEST.query(Path::ROOT, vec![text(uid.as_str())])
+/// A page of a user's jobs, newest first, without damaged ones. Expired ones are among them.
+pub async fn newest(unit: &mut Unit<'_>, asked: &JobQuery) -> Result<Vec<Job>> {
+    let query = if asked.statuses.is_empty() {
+        NEWEST.query(Path::ROOT, vec![text(asked.uid.as_str())])
     } else {
-        of_statuses(uid, statuses)
+        of_statuses(&asked.uid, &asked.statuses)
     };
-    let query = match after {
-        Some(after) => query.after(place(unit, after.created_at, after.id)),
-        None => query,
-    };
-    sound_ones(unit, query, limit, decode).await
+    let query = query.begin(asked.page.after.into(), |at| place(unit, at.created_at, at.id));
+    sound_ones(unit, query, asked.page.limit, decode).await
 }
 
 /// A user's open upload sessions, newest first.
@@ -159,29 +138,17 @@ pub async fn open_sessions(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Resu
     sound_ones(unit, of_statuses(uid, &[Status::Uploading]), limit, decode).await
 }
 
-/// A page of a user's jobs, ordered by their last change.
-pub async fn changed(
-    unit: &mut Unit<'_>,
-    uid: &Uid,
-    since: Timestamp,
-    after: Option<ChangeCursor>,
-    limit: usize,
-) -> Result<Vec<Job>> {
-    let query = CHANGED.query(Path::ROOT, vec![text(uid.as_str())]);
-    let query = match after.filter(|after| after.updated_at >= since) {
-        Some(after) => query.after(place(unit, after.updated_at, after.id)),
-        None => query.from(vec![moment(since)]),
-    };
-    sound_ones(unit, query, limit, decode).await
+/// A page of a user's jobs, ordered by their last change. Expired ones are among them.
+pub async fn changed(unit: &mut Unit<'_>, asked: &ChangeQuery) -> Result<Vec<Job>> {
+    let query = CHANGED.query(Path::ROOT, vec![text(asked.uid.as_str())]);
+    let query = query.begin(asked.begin(), |at| place(unit, at.updated_at, at.id));
+    sound_ones(unit, query, asked.page.limit, decode).await
 }
 
-pub async fn due(unit: &mut Unit<'_>, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
+pub async fn due(unit: &mut Unit<'_>, now: Timestamp, page: Page<DueCursor>) -> Result<Vec<Job>> {
     let query = DUE.query(Path::ROOT, vec![]).until(vec![moment(now)]);
-    let query = match after {
-        Some(after) => query.after(place(unit, after.due_at, after.id)),
-        None => query,
-    };
-    sound_ones(unit, query, limit, decode).await
+    let query = query.begin(page.after.into(), |at| place(unit, at.due_at, at.id));
+    sound_ones(unit, query, page.limit, decode).await
 }
 
 /// Jobs with these statuses that are due later than `beyond`, earliest first.
@@ -189,16 +156,15 @@ pub async fn due_beyond(
     unit: &mut Unit<'_>,
     statuses: &[Status],
     beyond: Timestamp,
-    after: Option<DueCursor>,
-    limit: usize,
+    page: Page<DueCursor>,
 ) -> Result<Vec<Job>> {
     let wanted = any_of(statuses.iter().map(|status| text(status.as_str())));
     let query = DUE_OF_STATUS.query(Path::ROOT, vec![wanted]);
-    let query = match after.filter(|after| after.due_at > beyond) {
+    let query = match page.after.filter(|after| after.due_at > beyond) {
         Some(after) => query.after(place(unit, after.due_at, after.id)),
         None => query.after(vec![moment(beyond)]),
     };
-    sound_ones(unit, query, limit, decode).await
+    sound_ones(unit, query, page.limit, decode).await
 }
 
 /// How many live jobs of the user were created before this job, counted up to `limit`.
@@ -223,7 +189,7 @@ pub async fn count_due_finished(unit: &mut Unit<'_>, now: Timestamp, limit: usiz
 /// would hold its slot for ever; so if at least `slots` slots seem held, the jobs are read. A job of a
 /// newer version counts: that version works on it.
 pub async fn count_held(unit: &mut Unit<'_>, uid: &Uid, slots: u32, limit: u32) -> Result<u32> {
-    let query = SLOTS.query(Path::ROOT, vec![text(uid.as_str()), text(HELD)]);
+    let query = SLOTS.query(Path::ROOT, vec![text(uid.as_str()), text(SlotUse::Held.as_str())]);
     let held = u32::try_from(unit.count(query.clone(), Some(limit as usize)).await?).unwrap_or(u32::MAX);
     if held < slots {
         return Ok(held);
@@ -237,12 +203,13 @@ pub async fn count_held(unit: &mut Unit<'_>, uid: &Uid, slots: u32, limit: u32) 
 
 /// The user's waiting jobs, in the order in which they get a slot.
 pub async fn waiting(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Result<Vec<Job>> {
-    sound_ones(unit, SLOTS.query(Path::ROOT, vec![text(uid.as_str()), text(WAITING)]), limit, decode).await
+    sound_ones(unit, SLOTS.query(Path::ROOT, vec![text(uid.as_str()), text(SlotUse::Waiting.as_str())]), limit, decode)
+        .await
 }
 
 /// The first user after `uid` who has a waiting job. The name is returned as it is stored.
 pub async fn next_user_waiting(unit: &mut Unit<'_>, uid: &str) -> Result<Option<String>> {
-    let query = WAITING_USERS.query(Path::ROOT, vec![text(WAITING)]).after(vec![text(uid)]);
+    let query = WAITING_USERS.query(Path::ROOT, vec![text(SlotUse::Waiting.as_str())]).after(vec![text(uid)]);
     let found = unit.query(query, 1).await?;
     Ok(found.first().and_then(|document| text_of(document, "uid")).map(str::to_owned))
 }

@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use domain::line::FoundBy;
+use domain::listing::Begin;
+use domain::texts::in_order as in_order_of_time;
 use domain::{Conversation, ConversationId, Line, RecordingId, SegmentId, Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::{Document, Value};
 use flow::ports::LineCursor;
@@ -9,7 +12,7 @@ use flow::ports::LineCursor;
 use super::{BODY, at, from_body, last_part, listed, sound, sound_ones, to_body};
 use crate::firestore::fault::{Fault, Result};
 use crate::firestore::path::{LINES, Path};
-use crate::firestore::shape::{Query, Shape, Towards};
+use crate::firestore::shape::{Shape, Towards};
 use crate::firestore::unit::Unit;
 use crate::firestore::value::{Fields, any_of, bytes, moment, text};
 
@@ -50,14 +53,12 @@ fn path_of(line: &Line) -> Path {
 }
 
 fn encode(line: &Line) -> Result<Fields> {
-    let stands_in = line.conversation_id.filter(|_| !line.stub);
-    let timed = stands_in.filter(|_| !line.attached).map(|_| text(line.stream.key()));
-    let attached = stands_in.filter(|_| line.attached).map(|id| text(id.to_string()));
-    Ok(Fields::default()
-        .with_some("timed", timed)
-        .with_some("attached", attached)
-        .with("starts_at", moment(line.starts_at))
-        .with(BODY, bytes(to_body(line)?)))
+    let found_by = match line.found_by() {
+        None => Fields::default(),
+        Some(FoundBy::Time) => Fields::default().with("timed", text(line.stream.key())),
+        Some(FoundBy::Id(id)) => Fields::default().with("attached", text(id.to_string())),
+    };
+    Ok(found_by.with("starts_at", moment(line.starts_at)).with(BODY, bytes(to_body(line)?)))
 }
 
 pub fn decode(document: &Document) -> Result<Line> {
@@ -79,10 +80,7 @@ pub fn update(unit: &mut Unit<'_>, line: &Line) -> Result<()> {
 
 /// The paths of the lines of these segments, in order of time.
 pub fn paths(uid: &Uid, recording: RecordingId, starts: &[u32]) -> Vec<Path> {
-    let mut starts = starts.to_vec();
-    starts.sort_unstable();
-    starts.dedup();
-    starts.into_iter().map(|start_ms| Path::line(uid, recording, start_ms)).collect()
+    in_order_of_time(starts).into_iter().map(|start_ms| Path::line(uid, recording, start_ms)).collect()
 }
 
 /// Decodes the lines that were found; damaged ones count as missing.
@@ -153,20 +151,6 @@ fn segment_of(document: &Document) -> Result<SegmentId> {
     segment.ok_or_else(|| Fault::damaged(at(document), "it has no segment"))
 }
 
-/// Where a page of a conversation's lines begins.
-#[derive(Clone, Copy)]
-pub enum Begin {
-    At(Timestamp),
-    After(LineCursor),
-}
-
-fn begin(unit: &Unit<'_>, uid: &Uid, query: Query, begin: Begin) -> Query {
-    match begin {
-        Begin::At(at) => query.from(vec![moment(at)]),
-        Begin::After(line) => query.after(cursor(unit, uid, line)),
-    }
-}
-
 fn cursor(unit: &Unit<'_>, uid: &Uid, line: LineCursor) -> Vec<Value> {
     vec![moment(line.starts_at), unit.place(&Path::line(uid, line.recording, line.start_ms))]
 }
@@ -176,13 +160,13 @@ fn cursor(unit: &Unit<'_>, uid: &Uid, line: LineCursor) -> Vec<Value> {
 pub async fn timed(
     unit: &mut Unit<'_>,
     conversation: &Conversation,
-    from: Begin,
+    begin: Begin<LineCursor>,
     end: Timestamp,
     limit: usize,
 ) -> Result<Vec<Line>> {
     let uid = &conversation.uid;
     let query = TIMED.query(Path::user(uid), vec![text(conversation.stream.key())]).until(vec![moment(end)]);
-    let query = begin(unit, uid, query, from);
+    let query = query.begin(begin, |line| cursor(unit, uid, line));
     sound_ones(unit, query, limit, decode).await
 }
 
@@ -197,10 +181,7 @@ pub async fn attached(
     let mut found = Vec::new();
     for ids in ids.chunks(MAX_IDS) {
         let query = ATTACHED.query(Path::user(uid), vec![any_of(ids.iter().map(|id| text(id.to_string())))]);
-        let query = match after {
-            Some(after) => begin(unit, uid, query, Begin::After(after)),
-            None => query,
-        };
+        let query = query.begin(after.into(), |line| cursor(unit, uid, line));
         found.extend(sound_ones(unit, query, limit, decode).await?);
     }
     Ok(found)

@@ -91,8 +91,7 @@ pub async fn in_order(
     for document in &documents {
         // A document whose name is not one of our ids is left out.
         let Some(id) = listed(id_of(document))? else { continue };
-        let read = finish_one(unit, uid, document).await;
-        found.push((id, read.and_then(|(recording, _)| Ok((recording, beside_of(document)?)))));
+        found.push((id, with_beside(unit, uid, document).await));
     }
     Ok(found)
 }
@@ -117,7 +116,7 @@ pub async fn next_user(unit: &mut Unit<'_>, after: Option<&Uid>) -> Result<Optio
     Ok(his.await?.pop())
 }
 
-pub async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> Result<(Recording, Before)> {
+async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> Result<(Recording, Before)> {
     let mut recording: Recording = from_body(document)?;
     if recording.uid != *uid || at(document) != Path::recording(uid, recording.id).as_str() {
         return Err(Fault::damaged(at(document), "its body is of another recording"));
@@ -142,6 +141,12 @@ pub async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> 
     let peaks = bytes_of(document, "peaks").map(<[u8]>::to_vec);
     let levels = bytes_of(document, "levels").map(<[u8]>::to_vec);
     Ok((recording, Before { body, conversations, peaks, levels, parts }))
+}
+
+/// Decodes a recording, and what is kept beside it.
+pub async fn with_beside(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> Result<(Recording, RecordingExtras)> {
+    let (recording, _) = finish_one(unit, uid, document).await?;
+    Ok((recording, beside_of(document)?))
 }
 
 /// As JSON text, the ids of weeks of short talks would not fit into a document.
@@ -206,7 +211,7 @@ pub async fn beside(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<R
     Ok(sound(unit.one(&path).await?.as_ref().map_or(Ok(RecordingExtras::default()), beside_of))?.unwrap_or_default())
 }
 
-pub fn beside_of(document: &Document) -> Result<RecordingExtras> {
+fn beside_of(document: &Document) -> Result<RecordingExtras> {
     let peaks = bytes_of(document, "peaks").map(Peaks::unpack).transpose();
     let peaks = peaks.map_err(|why| Fault::damaged(at(document), why))?;
     let levels = bytes_of(document, "levels").map(Levels::unpack).transpose();

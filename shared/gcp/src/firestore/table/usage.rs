@@ -1,5 +1,6 @@
 //! `usage_hours`: plain numbers, one document for each hour of a user.
 
+use domain::usage::MAX_COUNT;
 use domain::{Bucket, Timestamp, Uid, Usage};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
 
@@ -21,9 +22,6 @@ pub const HOURS: Shape = Shape {
     sorted_by: &[],
     towards: Towards::Later,
 };
-
-/// Far more than any hour can have: a larger number is damage.
-const MAX_COUNT: u64 = 1 << 52;
 
 pub fn decode(document: &Document) -> Result<Bucket> {
     let missing = || Fault::damaged(at(document), "it is no usage");

@@ -5,7 +5,7 @@ use domain::job_file::FailedSegment;
 use domain::placement::Answer;
 use firestore::gcloud_sdk::google::firestore::v1::Document;
 use firestore::gcloud_sdk::prost::Message;
-use flow::ports::{DeviceStore, JobStore, MaintenanceStore};
+use flow::ports::{DeviceStore, JobStore, MaintenanceStore, Page};
 use testkit::Harness;
 use testkit::build::{conversation_id, device, phone, speech, uid};
 use tokio::time::Instant;
@@ -152,7 +152,7 @@ async fn unreadable_document_counts_as_missing_and_blocks_no_other() {
     assert_eq!(store.job(jobs[0].id).await.unwrap(), None, "its client uploads again");
     harness.pass(std::time::Duration::from_secs(3600));
     for limit in [1, 10] {
-        let due = store.due_jobs(harness.now(), None, limit).await.unwrap();
+        let due = store.due_jobs(harness.now(), Page::first(limit)).await.unwrap();
         assert_eq!(due, [jobs[1].clone()], "not even from a page of one");
     }
     let needed = store.jobs_with_audio(&[jobs[0].id, jobs[1].id]).await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::placement::Answer;
 use domain::{Command, Job};
-use flow::ports::{JobStore, MaintenanceStore};
+use flow::ports::{JobQuery, JobStore, MaintenanceStore, Page};
 use testkit::Harness;
 use testkit::build::{batch_as, job_id, phone, speech, uid};
 use tokio::time::Instant;
@@ -71,7 +71,7 @@ async fn list_skips_many_expired_jobs_in_few_requests() {
     }
     unit.commit().await.unwrap();
     let before = store.client.fault_script.requests();
-    let listed = store.jobs(&uid("ann"), &[], None, 1, harness.now()).await.unwrap();
+    let listed = store.jobs(&JobQuery::all(&uid("ann"), Page::first(1), harness.now())).await.unwrap();
     assert_eq!(listed, [job]);
     let asked = store.client.fault_script.requests() - before;
     assert!(asked <= 6, "{asked} requests");

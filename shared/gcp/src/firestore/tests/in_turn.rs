@@ -16,8 +16,9 @@ use domain::{
 };
 use flow::Result;
 use flow::ports::{
-    At, ChangeCursor, ConversationPage, Created, Device, DeviceStore, DueCursor, DueDeletion, JobCursor, JobStats,
-    JobStore, LibraryStore, LineCursor, MaintenanceStore, Opened, Removed, SessionCompleted, Stepped, Store, Written,
+    At, ChangeQuery, ConversationPage, ConversationQuery, Created, Device, DeviceStore, DueCursor, DueDeletion,
+    JobQuery, JobStats, JobStore, LibraryStore, LineQuery, MaintenanceStore, Opened, Page, Removed, SessionCompleted,
+    Stepped, Store, Written,
 };
 use testkit::Harness;
 use testkit::build::{phone, speech, uid};
@@ -64,8 +65,8 @@ in_turn! {
     fn store_texts(id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Written<Vec<Line>>;
     fn place(id: JobId, group: &Group, at: At<'_>) -> Written<(Job, Recording)>;
     fn job(id: JobId) -> Option<Job>;
-    fn jobs(uid: &Uid, of: &[Status], after: Option<JobCursor>, limit: usize, now: Timestamp) -> Vec<Job>;
-    fn changed_jobs(uid: &Uid, since: Timestamp, after: Option<ChangeCursor>, limit: usize, now: Timestamp) -> Vec<Job>;
+    fn jobs(query: &JobQuery) -> Vec<Job>;
+    fn changed_jobs(query: &ChangeQuery) -> Vec<Job>;
     fn jobs_ahead(job: &Job) -> u32;
     fn recordings(uid: &Uid, ids: &[RecordingId]) -> Vec<Option<Recording>>;
     fn levels(uid: &Uid, recording: RecordingId) -> Option<Levels>;
@@ -75,10 +76,8 @@ in_turn! {
 in_turn! {
     LibraryStore:
     fn peaks(uid: &Uid, recording: RecordingId) -> Option<Peaks>;
-    fn conversation(uid: &Uid, id: ConversationId, after: Option<LineCursor>, limit: usize) -> Option<ConversationPage>;
-    fn conversations(
-        uid: &Uid, from: Option<Timestamp>, to: Option<Timestamp>, after: Option<(Timestamp, ConversationId)>, limit: usize
-    ) -> Vec<Conversation>;
+    fn conversation(query: &LineQuery) -> Option<ConversationPage>;
+    fn conversations(query: &ConversationQuery) -> Vec<Conversation>;
     fn delete_conversation(uid: &Uid, id: ConversationId, at: At<'_>) -> bool;
     fn usage(uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Vec<Bucket>;
 }
@@ -93,12 +92,12 @@ in_turn! {
 
 in_turn! {
     MaintenanceStore:
-    fn due_jobs(now: Timestamp, after: Option<DueCursor>, limit: usize) -> Vec<Job>;
-    fn due_beyond(of: &[Status], beyond: Timestamp, after: Option<DueCursor>, limit: usize) -> Vec<Job>;
+    fn due_jobs(now: Timestamp, page: Page<DueCursor>) -> Vec<Job>;
+    fn due_beyond(of: &[Status], beyond: Timestamp, page: Page<DueCursor>) -> Vec<Job>;
     fn stuck_users(at: At<'_>, limit: usize) -> Vec<Uid>;
     fn promote(uid: &Uid, at: At<'_>) -> Vec<Job>;
     fn remove_texts(uid: &Uid, id: ConversationId, limit: usize) -> Removed;
-    fn due_deletions(now: Timestamp, after: Option<&DueDeletion>, limit: usize) -> Vec<DueDeletion>;
+    fn due_deletions(now: Timestamp, page: &Page<DueDeletion>) -> Vec<DueDeletion>;
     fn jobs_with_audio(ids: &[JobId]) -> Vec<JobId>;
     fn job_stats(now: Timestamp) -> JobStats;
     fn ready() -> ();

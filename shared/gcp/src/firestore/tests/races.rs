@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::command::Refusal;
+use domain::Command;
 use domain::placement::Answer;
-use domain::{Command, JobId};
-use flow::ports::{Created, DeviceStore, Stepped};
-use testkit::build::{batch, batch_as, device, job_id, nonce, phone, uid};
+use flow::ports::{DeviceStore, Stepped};
+use testkit::build::{batch, device, phone, uid};
+use testkit::races::{one_of_many_claims_wins, one_of_many_equal_batches_becomes_a_job};
 use testkit::snapshot::Snapshot;
 use testkit::{Harness, memory};
 
@@ -21,39 +21,13 @@ async fn one_of_fifty_concurrent_claims_wins() {
     // Each has read a job that has no lease.
     store.client.fault_script.gather(50);
     let before = store.client.fault_script.commits();
-    let claim = |n| {
-        let harness = harness.clone();
-        tokio::spawn(async move { harness.step(job.id, &Command::Claim { owner: nonce(n) }).await })
-    };
-    let mut winners = 0;
-    for task in (0..50).map(claim).collect::<Vec<_>>() {
-        match task.await.unwrap() {
-            Stepped::Done { .. } => winners += 1,
-            Stepped::Refused { why: Refusal::LeaseHeld { .. }, .. } => {}
-            other => panic!("{other:?}"),
-        }
-    }
-    let job = harness.job(job.id).await;
-    assert_eq!((winners, job.attempt, job.lease.fence), (1, 1, 1));
+    one_of_many_claims_wins(harness, job.id, 50).await;
     assert_eq!(store.client.fault_script.commits() - before, 50);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_many_equal_concurrent_batches_becomes_a_job() {
-    let harness = Arc::new(Harness::new(store_or_skip!()));
-    let create = |n| {
-        let harness = harness.clone();
-        tokio::spawn(async move { harness.create(&batch_as(job_id(n), &uid("ann"), &[phone(0), phone(60)])).await })
-    };
-    let (mut made, mut answered): (Vec<JobId>, Vec<JobId>) = Default::default();
-    for task in (0..6).map(create).collect::<Vec<_>>() {
-        match task.await.unwrap() {
-            Created::New { job, .. } => made.push(job.id),
-            Created::Answered(job) => answered.push(job.id),
-        }
-    }
-    assert_eq!((made.len(), answered.len()), (1, 5));
-    assert!(answered.iter().all(|id| *id == made[0]));
+    one_of_many_equal_batches_becomes_a_job(Arc::new(Harness::new(store_or_skip!())), 6).await;
 }
 
 /// The start times of the jobs' recordings: some touch, some are joined by a later one, some stand

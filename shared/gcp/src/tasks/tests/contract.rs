@@ -1,8 +1,7 @@
 use async_trait::async_trait;
 use emulators::receiver::Receiver;
 use emulators::tasks::{Listed, Tasks};
-use flow::ports::Queue;
-use testkit::contract::queue::TestQueue;
+use testkit::contract::queue::{Deliveries, TestQueue};
 use tokio::sync::Mutex;
 
 use super::*;
@@ -14,17 +13,17 @@ struct Delivered {
     emulator: Tasks,
     worker: Mutex<Receiver>,
     clock: Arc<TestClock>,
-    queue: Arc<CloudTasks>,
 }
 
 impl Delivered {
-    async fn new() -> Self {
+    async fn fresh() -> Arc<TestQueue> {
         // The suite runs in the emulator's future, so that no time of the suite is in the emulator's past.
         let clock = TestClock::at(wall() + Duration::from_secs(3600));
         let (emulator, worker) = (Tasks::start().await, Receiver::start().await);
         emulator.pause().await;
         let queue = open(settings(emulator.endpoint(), &worker.url), Arc::new(RealPauses(clock.clone())));
-        Self { emulator, worker: Mutex::new(worker), clock, queue }
+        let deliveries = Box::new(Self { emulator, worker: Mutex::new(worker), clock: clock.clone() });
+        Arc::new(TestQueue { queue, clock, deliveries })
     }
 
     fn is_due(&self, task: &Listed) -> bool {
@@ -33,15 +32,7 @@ impl Delivered {
 }
 
 #[async_trait]
-impl TestQueue for Delivered {
-    fn queue(&self) -> Arc<dyn Queue> {
-        self.queue.clone()
-    }
-
-    fn clock(&self) -> &TestClock {
-        &self.clock
-    }
-
+impl Deliveries for Delivered {
     async fn deliver_due(&self) -> Vec<NewTask> {
         let mut due = self.emulator.tasks().await;
         due.retain(|task| self.is_due(task));
@@ -64,7 +55,4 @@ impl TestQueue for Delivered {
     }
 }
 
-testkit::queue_contract!(async || {
-    let test: Arc<dyn TestQueue> = Arc::new(Delivered::new().await);
-    test
-});
+testkit::queue_contract!(Delivered::fresh);

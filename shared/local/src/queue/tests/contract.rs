@@ -1,6 +1,5 @@
 use async_trait::async_trait;
-use testkit::contract::Fresh;
-use testkit::contract::queue::TestQueue;
+use testkit::contract::queue::{Deliveries, TestQueue};
 use tokio::sync::Mutex;
 
 use super::*;
@@ -12,15 +11,7 @@ struct Delivered {
 }
 
 #[async_trait]
-impl TestQueue for Delivered {
-    fn queue(&self) -> Arc<dyn Queue> {
-        self.queue.clone()
-    }
-
-    fn clock(&self) -> &TestClock {
-        &self.clock
-    }
-
+impl Deliveries for Delivered {
     async fn deliver_due(&self) -> Vec<NewTask> {
         let mut site = self.site.lock().await;
         let due = count(&self.queue, &format!("due <= {}", self.clock.now().millis())).await;
@@ -42,12 +33,13 @@ fn take(call: Call) -> NewTask {
     task
 }
 
-async fn fresh() -> Fresh<dyn TestQueue> {
+async fn fresh() -> Arc<TestQueue> {
     let site = Site::new().await;
     // One delivery at a time, so that they arrive in order.
     let queue = site.open_with(QueueSettings { max_concurrent: 1, ..site.settings() });
-    let test: Arc<dyn TestQueue> = Arc::new(Delivered { clock: site.clock.clone(), site: Mutex::new(site), queue });
-    Fresh::new(test)
+    let clock = site.clock.clone();
+    let deliveries = Box::new(Delivered { clock: clock.clone(), site: Mutex::new(site), queue: queue.clone() });
+    Arc::new(TestQueue { queue, clock, deliveries })
 }
 
 testkit::queue_contract!(fresh);

@@ -1,12 +1,12 @@
 //! `conversations`: each row has the document, and beside it the conversation's time and state.
 
 use domain::{Conversation, ConversationId, Interval, Timestamp, Uid};
-use flow::ports::DueDeletion;
+use flow::ports::{ConversationQuery, DueDeletion, Page};
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use crate::store::fault::{Fault, Result, listed, sound};
-use crate::store::query::{all, from_document, one, queries, rows, run, sound_ones, to_document};
+use crate::store::query::{all, from_document, one, position, queries, rows, run, sound_ones, to_document};
 
 const TABLE: &str = "conversations";
 
@@ -70,16 +70,6 @@ pub fn merged_into(db: &Connection, uid: &Uid, id: ConversationId) -> Result<Opt
     Ok(next.flatten().map(|bytes| ConversationId(Uuid::from_bytes(bytes))))
 }
 
-fn state(conversation: &Conversation) -> &'static str {
-    if conversation.is_live() {
-        "live"
-    } else if conversation.merged_into.is_some() {
-        "merged"
-    } else {
-        "deleted"
-    }
-}
-
 pub fn save(db: &Connection, conversation: &Conversation) -> Result<()> {
     let timed = conversation.timed;
     run(
@@ -88,7 +78,7 @@ pub fn save(db: &Connection, conversation: &Conversation) -> Result<()> {
         params![
             conversation.uid.as_str(),
             conversation.id.0.as_bytes(),
-            state(conversation),
+            conversation.state().as_str(),
             conversation.stream.key(),
             conversation.started_at().millis(),
             timed.map(|timed| timed.start.millis()),
@@ -101,20 +91,11 @@ pub fn save(db: &Connection, conversation: &Conversation) -> Result<()> {
     Ok(())
 }
 
-/// Live conversations after the cursor that began at or after `from` and before `to`.
-pub fn list(
-    db: &Connection,
-    uid: &Uid,
-    (from, to): (Option<Timestamp>, Option<Timestamp>),
-    after: Option<(Timestamp, ConversationId)>,
-    limit: usize,
-) -> Result<Vec<Conversation>> {
-    // The last possible position before `from`, so that one comparison serves both bounds.
-    let from = from.map_or((i64::MIN, [0; 16]), |from| (from.millis().saturating_sub(1), [0xFF; 16]));
-    let after = after.map_or((i64::MIN, [0; 16]), |(at, id)| (at.millis(), *id.0.as_bytes()));
-    let (started_at, id) = from.max(after);
-    let to = to.map_or(i64::MAX, Timestamp::millis);
-    sound_ones(db, LIST, params![uid.as_str(), started_at, id, to], limit, read)
+/// A page of a user's live conversations.
+pub fn list(db: &Connection, query: &ConversationQuery) -> Result<Vec<Conversation>> {
+    let (started_at, id) = position(query.begin(), |(at, id)| (at, id.0));
+    let to = query.to.map_or(i64::MAX, Timestamp::millis);
+    sound_ones(db, LIST, params![query.uid.as_str(), started_at, id, to], query.page.limit, read)
 }
 
 /// Live conversations of the stream whose timed interval touches `reach`, latest first. They do not
@@ -133,10 +114,11 @@ pub fn meeting(db: &Connection, uid: &Uid, stream: &str, reach: Interval) -> Res
 }
 
 /// Deleted conversations whose texts are to be removed by `now`, earliest due first.
-pub fn due(db: &Connection, now: Timestamp, after: Option<&DueDeletion>, limit: usize) -> Result<Vec<DueDeletion>> {
+pub fn due(db: &Connection, now: Timestamp, page: &Page<DueDeletion>) -> Result<Vec<DueDeletion>> {
+    let after = page.after.as_ref();
     let (due_at, uid, id) =
         after.map_or((i64::MIN, "", [0; 16]), |at| (at.due_at.millis(), at.uid.as_str(), *at.id.0.as_bytes()));
-    sound_ones(db, DUE, params![now.millis(), due_at, uid, id], limit, |row| {
+    sound_ones(db, DUE, params![now.millis(), due_at, uid, id], page.limit, |row| {
         let (uid, id) = (row.get_ref(1)?.as_str()?, ConversationId(Uuid::from_bytes(row.get(2)?)));
         let uid = Uid::new(uid).map_err(|error| Fault::damaged(TABLE, id, error))?;
         Ok(DueDeletion { due_at: Timestamp::from_millis(row.get(0)?), uid, id })

@@ -1,6 +1,6 @@
 //! `devices`: push targets. A token is stored once: a new registration takes it from any earlier one.
 
-use domain::{DeviceId, Uid};
+use domain::{DeviceId, Timestamp, Uid};
 use flow::ports::Device;
 use rusqlite::{Connection, Row, params};
 
@@ -37,12 +37,9 @@ pub fn read(row: &Row) -> Result<Device> {
     from_document(TABLE, row, 0, &row.get::<_, String>(1)?)
 }
 
-/// The user's devices with the time of their last use, longest unused first.
-pub fn by_use(db: &Connection, uid: &Uid) -> Result<Vec<(i64, String)>> {
-    // There are only a few rows, so sorting them here saves an index.
-    let mut devices = all(db, BY_USE, [uid.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    devices.sort();
-    Ok(devices)
+/// The user's devices with the time of their last use, whether they can be read or not.
+pub fn by_use(db: &Connection, uid: &Uid) -> Result<Vec<(Timestamp, String)>> {
+    all(db, BY_USE, [uid.as_str()], |row| Ok((Timestamp::from_millis(row.get(0)?), row.get(1)?)))
 }
 
 pub fn delete(db: &Connection, uid: &Uid, id: &str) -> Result<()> {

@@ -2,13 +2,14 @@
 //! the sweep.
 
 use domain::job::Status;
+use domain::slot::SlotUse;
 use domain::{Job, JobId, Timestamp, Uid};
-use flow::ports::{ChangeCursor, DueCursor, JobCursor, JobStats};
+use flow::ports::{ChangeQuery, DueCursor, JobCursor, JobQuery, JobStats, Page};
 use rusqlite::{Connection, Params, Row, params};
 use uuid::Uuid;
 
 use crate::store::fault::{Fault, Result, listed, of_row, sound};
-use crate::store::query::{all, from_document, one, queries, rows, run, sound_ones, to_document};
+use crate::store::query::{all, from_document, one, position, queries, rows, run, sound_ones, to_document};
 
 const TABLE: &str = "offline_sync_jobs";
 
@@ -37,7 +38,7 @@ queries! {
         WHERE status = ?1 AND due_at IS NOT NULL AND (due_at, id) > (?2, ?3) ORDER BY due_at, id";
     COUNT_HELD = "SELECT count(*) FROM (SELECT 1 FROM offline_sync_jobs WHERE turn = 'held' AND uid = ?1 LIMIT ?2)";
     HELD = "SELECT document, id FROM offline_sync_jobs WHERE turn = 'held' AND uid = ?1";
-    NEXT_WAITING = "SELECT document, id FROM offline_sync_jobs WHERE turn = 'waiting' AND uid = ?1
+    WAITING = "SELECT document, id FROM offline_sync_jobs WHERE turn = 'waiting' AND uid = ?1
         ORDER BY oldest_captured_at, created_at, id";
     COUNT_OF = "SELECT jobs FROM job_counts WHERE status = ?1";
     COUNT_EFFECTS = "SELECT count(*) FROM
@@ -59,20 +60,10 @@ impl Columns {
     fn of(job: &Job) -> Self {
         Self {
             status: job.status.as_str(),
-            turn: turn(job),
+            turn: SlotUse::of(job).map(SlotUse::as_str),
             oldest_captured_at: job.oldest_captured_at.millis(),
             expires_at: job.expires_at.map(Timestamp::millis),
         }
-    }
-}
-
-fn turn(job: &Job) -> Option<&'static str> {
-    if job.holds_slot() {
-        Some("held")
-    } else if job.waits_for_slot() {
-        Some("waiting")
-    } else {
-        None
     }
 }
 
@@ -90,24 +81,6 @@ pub fn read(row: &Row) -> Result<Job> {
 /// The first `limit` jobs of a query, without damaged ones.
 fn read_sound(db: &Connection, sql: &str, params: impl Params, limit: usize) -> Result<Vec<Job>> {
     sound_ones(db, sql, params, limit, read)
-}
-
-fn read_some(
-    db: &Connection,
-    sql: &str,
-    params: impl Params,
-    limit: usize,
-    wanted: impl Fn(&Job) -> bool,
-) -> Result<Vec<Job>> {
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query(params)?;
-    let mut jobs = Vec::new();
-    while jobs.len() < limit
-        && let Some(row) = rows.next()?
-    {
-        jobs.extend(listed(read(row))?.filter(&wanted));
-    }
-    Ok(jobs)
 }
 
 fn job_id(row: &Row, column: usize) -> Result<JobId> {
@@ -175,35 +148,27 @@ pub fn delete(db: &Connection, id: JobId) -> Result<()> {
     Ok(())
 }
 
-/// The cursors of a user's jobs with one status, newest first.
-pub fn list(
-    db: &Connection,
-    uid: &Uid,
-    status: Status,
-    after: Option<JobCursor>,
-    now: Timestamp,
-    limit: usize,
-) -> Result<Vec<JobCursor>> {
+/// The cursors of a page of a user's jobs with one status, newest first.
+pub fn list(db: &Connection, query: &JobQuery, status: Status) -> Result<Vec<JobCursor>> {
+    let JobQuery { uid, now, page: Page { after, limit }, .. } = query;
     // The start is newer than any possible job, so that one query serves the first page and the others.
     let (created_at, id) = after.map_or((i64::MAX, [0xFF; 16]), |at| (at.created_at.millis(), *at.id.0.as_bytes()));
-    let params = params![uid.as_str(), status.as_str(), created_at, id, now.millis(), rows(limit)];
+    let params = params![uid.as_str(), status.as_str(), created_at, id, now.millis(), rows(*limit)];
     all(db, LIST, params, cursor)
 }
 
-/// The user's jobs that changed at `since` or later and are `wanted`, ordered by their last change.
-pub fn changed(
-    db: &Connection,
-    uid: &Uid,
-    since: Timestamp,
-    after: Option<ChangeCursor>,
-    limit: usize,
-    wanted: impl Fn(&Job) -> bool,
-) -> Result<Vec<Job>> {
-    // The last possible position before `since`, so that one comparison serves both bounds.
-    let since = (since.millis().saturating_sub(1), [0xFF; 16]);
-    let after = after.map_or(since, |at| (at.updated_at.millis(), *at.id.0.as_bytes()));
-    let (updated_at, id) = since.max(after);
-    read_some(db, CHANGED, params![uid.as_str(), updated_at, id], limit, wanted)
+/// A page of the user's changed jobs, ordered by their last change.
+pub fn changed(db: &Connection, query: &ChangeQuery) -> Result<Vec<Job>> {
+    let (updated_at, id) = position(query.begin(), |at| (at.updated_at, at.id.0));
+    let mut statement = db.prepare_cached(CHANGED)?;
+    let mut rows = statement.query(params![query.uid.as_str(), updated_at, id])?;
+    let mut jobs = Vec::new();
+    while jobs.len() < query.page.limit
+        && let Some(row) = rows.next()?
+    {
+        jobs.extend(listed(read(row))?.filter(|job: &Job| !job.has_expired(query.now)));
+    }
+    Ok(jobs)
 }
 
 /// How many of the user's jobs with this status were created before this job, counted up to `limit`.
@@ -213,29 +178,23 @@ pub fn count_before(db: &Connection, job: &Job, status: Status, limit: usize) ->
     Ok(one(db, COUNT_BEFORE, params, |row| Ok(row.get(0)?))?.unwrap_or(0))
 }
 
-pub fn due_until(db: &Connection, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
-    let (due_at, id) = after.map_or((i64::MIN, [0; 16]), |at| (at.due_at.millis(), *at.id.0.as_bytes()));
-    read_sound(db, DUE, params![now.millis(), due_at, id], limit)
+pub fn due_until(db: &Connection, now: Timestamp, page: Page<DueCursor>) -> Result<Vec<Job>> {
+    let (due_at, id) = page.after.map_or((i64::MIN, [0; 16]), |at| (at.due_at.millis(), *at.id.0.as_bytes()));
+    read_sound(db, DUE, params![now.millis(), due_at, id], page.limit)
 }
 
 /// Jobs with these statuses that are due later than `beyond`, earliest first.
-pub fn due_beyond(
-    db: &Connection,
-    statuses: &[Status],
-    beyond: Timestamp,
-    after: Option<DueCursor>,
-    limit: usize,
-) -> Result<Vec<Job>> {
+pub fn due_beyond(db: &Connection, statuses: &[Status], beyond: Timestamp, page: Page<DueCursor>) -> Result<Vec<Job>> {
     // The last possible position at `beyond`, so that one comparison serves both bounds.
     let from = (beyond.millis(), [0xFF; 16]);
-    let after = after.map_or(from, |at| (at.due_at.millis(), *at.id.0.as_bytes()));
+    let after = page.after.map_or(from, |at| (at.due_at.millis(), *at.id.0.as_bytes()));
     let (due_at, id) = from.max(after);
     let mut jobs = Vec::new();
     for status in statuses {
-        jobs.extend(read_sound(db, DUE_BEYOND, params![status.as_str(), due_at, id], limit)?);
+        jobs.extend(read_sound(db, DUE_BEYOND, params![status.as_str(), due_at, id], page.limit)?);
     }
     jobs.sort_by_key(|job| (job.due_at, job.id));
-    jobs.truncate(limit);
+    jobs.truncate(page.limit);
     Ok(jobs)
 }
 
@@ -264,9 +223,9 @@ pub fn count_held(db: &Connection, uid: &Uid, limit: u32) -> Result<u32> {
     Ok(sound_ones)
 }
 
-/// The waiting job that gets the next slot: the one with the oldest recording.
-pub fn next_waiting(db: &Connection, uid: &Uid) -> Result<Option<Job>> {
-    Ok(read_sound(db, NEXT_WAITING, [uid.as_str()], 1)?.pop())
+/// The first of the user's waiting jobs, in the order in which they get a slot.
+pub fn waiting(db: &Connection, uid: &Uid, limit: usize) -> Result<Vec<Job>> {
+    read_sound(db, WAITING, [uid.as_str()], limit)
 }
 
 /// The first user after `uid` with a waiting job.
@@ -278,7 +237,7 @@ pub fn next_user_waiting(db: &Connection, uid: &str) -> Result<Option<String>> {
 /// `limit` are counted.
 pub fn job_stats(db: &Connection, now: Timestamp, limit: usize) -> Result<JobStats> {
     // A damaged job stays due for ever, so it is skipped: it would hide how late the others are.
-    let oldest = due_until(db, now, None, 1)?;
+    let oldest = due_until(db, now, Page::first(1))?;
     let with_effects = count(db, COUNT_EFFECTS, params![now.millis(), rows(limit)])?;
     let of = |status: Status| Ok((status, count(db, COUNT_OF, [status.as_str()])?));
     let by_status = Status::ALL.into_iter().map(of).collect::<Result<_>>()?;

@@ -1,5 +1,7 @@
 //! `lines`: the text of a segment, stored under its recording and found by its place.
 
+use domain::line::FoundBy;
+use domain::texts::in_order as in_order_of_time;
 use domain::{ConversationId, Line, RecordingId, SegmentId, Timestamp, Uid};
 use flow::ports::LineCursor;
 use rusqlite::{Connection, Row, params};
@@ -63,12 +65,10 @@ impl From<LineCursor> for Key {
 
 /// How a conversation finds the line: by time, or because it is attached.
 fn place(line: &Line) -> Option<&'static str> {
-    match line.conversation_id {
-        Some(_) if line.stub => None,
-        Some(_) if line.attached => Some("attached"),
-        Some(_) => Some("timed"),
-        None => None,
-    }
+    line.found_by().map(|found_by| match found_by {
+        FoundBy::Id(_) => "attached",
+        FoundBy::Time => "timed",
+    })
 }
 
 fn conversation(line: &Line) -> Option<[u8; 16]> {
@@ -103,11 +103,8 @@ pub fn read(row: &Row, segment: &SegmentId) -> Result<Line> {
 
 /// The stored lines of the segments with these start times, in order of time.
 pub fn of_recording(db: &Connection, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
-    let mut starts = starts.to_vec();
-    starts.sort_unstable();
-    starts.dedup();
     let line = |start_ms| load(db, uid, SegmentId { recording, start_ms }).transpose();
-    starts.into_iter().filter_map(line).collect()
+    in_order_of_time(starts).into_iter().filter_map(line).collect()
 }
 
 /// The user's lines after the cursor, ordered by segment. Damaged ones are returned as errors with

@@ -1,6 +1,7 @@
 //! `usage_hours`: plain numbers, one row for each hour of a user.
 
-use domain::{Bucket, Timestamp, Uid, Usage};
+use domain::usage::MAX_COUNT;
+use domain::{Bucket, InvalidWrite, Timestamp, Uid, Usage};
 use rusqlite::{Connection, Row, params};
 
 use crate::store::fault::{Fault, Result, sound};
@@ -18,9 +19,6 @@ queries! {
         WHERE uid = ?1 AND hour >= ?2 AND hour < ?3 ORDER BY hour";
     DELETE = "DELETE FROM usage_hours WHERE uid = ?1 AND hour = ?2";
 }
-
-/// Far more than any hour can have: a larger number is damage.
-const MAX_COUNT: i64 = 1 << 52;
 
 pub fn add(db: &Connection, uid: &Uid, hour: Timestamp, usage: Usage) -> Result<()> {
     if usage.is_zero() {
@@ -65,11 +63,11 @@ pub fn read(row: &Row) -> Result<Bucket> {
 }
 
 fn signed(number: u64) -> Result<i64> {
-    i64::try_from(number).map_err(|_| Fault::Invalid("a usage count that no audio can have"))
+    i64::try_from(number).map_err(|_| InvalidWrite::UsageCount.into())
 }
 
 fn unsigned(row: &Row, column: usize, hour: Timestamp) -> Result<u64> {
     let number: i64 = row.get(column)?;
     let damaged = || Fault::damaged("usage_hours", hour, format!("{number} is no count"));
-    u64::try_from(number).ok().filter(|_| number <= MAX_COUNT).ok_or_else(damaged)
+    u64::try_from(number).ok().filter(|number| *number <= MAX_COUNT).ok_or_else(damaged)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Command, ConversationId, Job};
-use flow::ports::{JobStore, LibraryStore, MaintenanceStore};
+use flow::ports::{JobStore, LibraryStore, LineQuery, MaintenanceStore, Page};
 use flow::{Error, Kind};
 use rusqlite::Connection;
 use testkit::Harness;
@@ -56,7 +56,7 @@ async fn sweep_continues_past_damaged_job() {
     let (harness, jobs) = accept(&store, 3).await;
     spoil(&folder, &jobs[0]);
     harness.pass(Duration::from_secs(3600));
-    let due = store.due_jobs(harness.now(), None, 2).await.unwrap();
+    let due = store.due_jobs(harness.now(), Page::first(2)).await.unwrap();
     let found: Vec<_> = due.iter().map(|job| job.id).collect();
     assert_eq!(found, [jobs[1].id, jobs[2].id]);
     assert_eq!(store.all_jobs(&[], 10).await.unwrap().len(), 2);
@@ -96,7 +96,7 @@ async fn damaged_line_does_not_keep_deleted_conversation_texts() {
     tamper(&folder, half, recording.bytes());
     assert!(harness.delete(&ann, id).await);
     assert_eq!(harness.forget(&ann, id, 2).await, 3);
-    assert_eq!(store.due_deletions(harness.now(), None, 10).await.unwrap(), []);
+    assert_eq!(store.due_deletions(harness.now(), &Page::first(10)).await.unwrap(), []);
     let db = Connection::open(path(&folder)).unwrap();
     let left = "SELECT count(*) FROM lines WHERE document LIKE '%secret%' OR document LIKE '%third%'";
     assert_eq!(db.query_row(left, [], |row| row.get::<_, u32>(0)).unwrap(), 0);
@@ -111,7 +111,7 @@ async fn circular_redirects_end_without_result() {
     let (harness, ann) = (harness(&store), uid("ann"));
     let id: ConversationId = harness.transcribe(&ann, &phone(0), &[(0, 900, "here")]).await.new_conversation_ids[0];
     tamper(&folder, "UPDATE conversations SET merged_into = id WHERE id = ?1", id.0.as_bytes());
-    assert_eq!(store.conversation(&ann, id, None, 10).await.unwrap().unwrap().lines.len(), 1);
+    assert_eq!(store.conversation(&LineQuery::of(&ann, id, Page::first(10))).await.unwrap().unwrap().lines.len(), 1);
 }
 
 #[tokio::test]

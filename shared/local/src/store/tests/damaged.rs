@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::Command;
-use flow::ports::{DeviceStore, JobStore};
+use flow::ports::{DeviceStore, JobQuery, JobStore, Page};
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use testkit::build::{phone, speech, uid};
@@ -127,7 +127,10 @@ async fn damaged_documents_are_shown_and_removed_one_by_one() {
         assert!(!site.store.remove_damaged(one).await.unwrap(), "it is gone: {one:?}");
         assert_eq!(site.store.damaged(100).await.unwrap().len(), left);
     }
-    assert_eq!(site.store.jobs(&uid("ann"), &[], None, 10, harness(&site.store).now()).await.unwrap().len(), 1);
+    assert_eq!(
+        site.store.jobs(&JobQuery::all(&uid("ann"), Page::first(10), harness(&site.store).now())).await.unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::fs;
 
 use domain::accept::Batch;
-use flow::ports::LibraryStore;
+use flow::ports::{LibraryStore, LineQuery, Page};
 use testkit::Harness;
 use testkit::build::{batch, conversation_id, phone, uid};
 
@@ -49,7 +49,7 @@ async fn no_page_of_the_file_contains_a_removed_text() {
     let (ann, gone) = (uid("ann"), conversation_id(1));
     assert!(harness.delete(&ann, gone).await);
     harness.forget(&ann, gone, 10).await;
-    assert_eq!(store.conversation(&ann, gone, None, 1).await.unwrap(), None);
+    assert_eq!(store.conversation(&LineQuery::of(&ann, gone, Page::first(1))).await.unwrap(), None);
     drop((harness, store));
     let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(files, [path(&folder)], "closing the store leaves no log");

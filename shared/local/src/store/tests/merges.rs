@@ -1,6 +1,6 @@
 //! The longest chain of merges: islands that are joined one by one, each time into an earlier one.
 
-use flow::ports::{LibraryStore, LineCursor};
+use flow::ports::{LibraryStore, LineCursor, LineQuery, Page};
 use testkit::build::{phone, uid};
 
 use super::{fresh, harness};
@@ -24,7 +24,8 @@ async fn often_merged_conversation_is_complete_under_every_former_id() {
     for id in ids {
         let (mut said, mut after): (Vec<String>, Option<LineCursor>) = (Vec::new(), None);
         loop {
-            let page = store.conversation(&ann, id, after, 7).await.unwrap().unwrap();
+            let query = LineQuery::of(&ann, id, Page { after, limit: 7 });
+            let page = store.conversation(&query).await.unwrap().unwrap();
             assert!(page.lines.len() <= 7);
             said.extend(page.lines.iter().map(|line| line.text()));
             after = page.next;

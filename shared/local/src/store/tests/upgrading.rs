@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flow::ports::{JobStore, MaintenanceStore};
+use flow::ports::{ChangeQuery, JobStore, MaintenanceStore, Page};
 use rusqlite::Connection;
 use testkit::build::{T0, phone, uid};
 
@@ -33,9 +33,10 @@ async fn upgraded_jobs_are_found_by_last_change_and_damaged_one_is_skipped() {
         let folder = tempfile::tempdir().unwrap();
         first_version(&folder, &job, damaged);
         let store = Arc::new(SqliteStore::open(&path(&folder), 1).unwrap());
-        let since = async |since| store.changed_jobs(&uid("ann"), since, None, 10, T0).await.unwrap();
+        let query = |since| ChangeQuery::of(&uid("ann"), since, Page::first(10), T0);
+        let since = async |since| store.changed_jobs(&query(since)).await.unwrap();
         assert_eq!(since(job.updated_at).await, std::slice::from_ref(&job));
         assert_eq!(since(job.updated_at + std::time::Duration::from_millis(1)).await, []);
-        assert_eq!(store.due_deletions(T0, None, 10).await.unwrap(), []);
+        assert_eq!(store.due_deletions(T0, &Page::first(10)).await.unwrap(), []);
     }
 }

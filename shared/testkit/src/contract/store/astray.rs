@@ -7,7 +7,7 @@ use domain::job::{DispatchState, WaitingFor};
 use domain::repair::{Repair, needed_repair};
 use domain::transition::{is_astray, may_be_astray_beyond};
 use domain::{Command, Job, JobId, PutBack, Refusal, Status, Timestamp};
-use flow::ports::{DueCursor, Store};
+use flow::ports::{DueCursor, Page, Store};
 
 use super::{MS, ann, user};
 use crate::build::{batch_as, job_id, phone};
@@ -16,7 +16,7 @@ use crate::harness::Harness;
 const DAY: Duration = Duration::from_secs(86_400);
 
 async fn beyond(harness: &Harness, statuses: &[Status], at: Timestamp, limit: usize) -> Vec<JobId> {
-    let jobs = harness.store.due_beyond(statuses, at, None, limit).await.unwrap();
+    let jobs = harness.store.due_beyond(statuses, at, Page::first(limit)).await.unwrap();
     jobs.iter().map(|job| job.id).collect()
 }
 
@@ -67,9 +67,9 @@ pub async fn jobs_due_after_a_moment_are_found_by_status_soonest_first(store: Ar
     for size in 1..=6 {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = harness.store.due_beyond(&both, first - MS, after, size).await.unwrap();
+            let page = harness.store.due_beyond(&both, first - MS, Page { after, limit: size }).await.unwrap();
             let Some(last) = page.last() else { break };
-            after = last.due_at.map(|due_at| DueCursor { due_at, id: last.id });
+            after = DueCursor::of(last);
             assert!(page.len() <= size);
             seen.extend(page.iter().map(|job| job.id));
         }

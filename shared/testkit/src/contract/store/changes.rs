@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{Command, JobId, Timestamp};
-use flow::ports::{ChangeCursor, Store};
+use flow::ports::{ChangeCursor, ChangeQuery, Page, Store};
 
 use super::{MS, ann, bob};
 use crate::build::{T0, batch_as, job_id, phone};
@@ -22,7 +22,8 @@ async fn five_jobs(store: Arc<dyn Store>) -> Harness {
 }
 
 async fn changed(harness: &Harness, since: Timestamp, after: Option<ChangeCursor>, limit: usize) -> Vec<JobId> {
-    let jobs = harness.store.changed_jobs(&ann(), since, after, limit, harness.now()).await.unwrap();
+    let query = ChangeQuery::of(&ann(), since, Page { after, limit }, harness.now());
+    let jobs = harness.store.changed_jobs(&query).await.unwrap();
     jobs.iter().map(|job| job.id).collect()
 }
 
@@ -34,7 +35,8 @@ pub async fn jobs_come_in_the_order_of_their_last_change(store: Arc<dyn Store>) 
     harness.pass(MS);
     harness.done(job_id(4), Command::Cancel).await;
     let mut expected = [1, 3].map(job_id).to_vec();
-    let jobs = harness.store.changed_jobs(&ann(), T0, None, 100, harness.now()).await.unwrap();
+    let query = ChangeQuery::of(&ann(), T0, Page::first(100), harness.now());
+    let jobs = harness.store.changed_jobs(&query).await.unwrap();
     expected.extend(jobs[2..].iter().map(|job| job.id));
     assert_eq!(jobs.iter().map(|job| job.id).collect::<Vec<_>>(), expected);
     assert!(jobs.is_sorted_by_key(ChangeCursor::of));
@@ -57,7 +59,8 @@ pub async fn pages_of_any_size_show_every_changed_job_once(store: Arc<dyn Store>
     for size in 1..=6 {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = harness.store.changed_jobs(&ann(), T0, after, size, harness.now()).await.unwrap();
+            let query = ChangeQuery::of(&ann(), T0, Page { after, limit: size }, harness.now());
+            let page = harness.store.changed_jobs(&query).await.unwrap();
             let Some(last) = page.last() else { break };
             after = Some(ChangeCursor::of(last));
             assert!(page.len() <= size);

@@ -9,7 +9,7 @@ use domain::placement::Answer;
 use domain::planning::Heard;
 use domain::transition::{Context, apply};
 use domain::{Code, Command, Failure, Job, PutBack, Uid, UploadUrl};
-use flow::ports::{Stepped, Store};
+use flow::ports::{JobQuery, Page, Stepped, Store};
 
 use super::{partly_failed, user};
 use crate::build::{nonce, phone, speech};
@@ -179,7 +179,8 @@ fn with_fence(fence: u64, soon: domain::Timestamp) -> Vec<Command> {
 
 /// Compares one command with the pure function; returns false when the job does not exist after it.
 async fn matches_pure_function(harness: &Harness, job: &Job, command: &Command) -> bool {
-    let jobs = harness.store.jobs(&job.uid, &[], None, 100, domain::Timestamp::default()).await.unwrap();
+    let jobs =
+        harness.store.jobs(&JobQuery::all(&job.uid, Page::first(100), domain::Timestamp::default())).await.unwrap();
     let taken = jobs.iter().filter(|job| job.holds_slot()).count();
     let slot_free = taken < harness.rules.enqueued_per_user as usize;
     let ctx = Context { now: harness.now(), rules: &harness.rules, slot_free };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{Command, ConversationId, Job, Line, Mark, RecordingId, Status, Uid};
-use flow::ports::{At, DueDeletion, Removed, Store};
+use flow::ports::{At, DueDeletion, Page, Removed, Store};
 
 use super::{MS, ann, bob, user};
 use crate::build::{batch, conversation_id, phone, speech};
@@ -124,7 +124,7 @@ async fn texts(harness: &Harness, uid: &Uid, recording: RecordingId, starts: &[u
 }
 
 async fn due(harness: &Harness, after: Option<&DueDeletion>, limit: usize) -> Vec<DueDeletion> {
-    harness.store.due_deletions(harness.now(), after, limit).await.unwrap()
+    harness.store.due_deletions(harness.now(), &Page { after: after.cloned(), limit }).await.unwrap()
 }
 
 pub async fn repeated_deletion_after_a_lost_answer_finds_nothing(store: Arc<dyn Store>) {
@@ -132,10 +132,10 @@ pub async fn repeated_deletion_after_a_lost_answer_finds_nothing(store: Arc<dyn 
     let id = harness.transcribe(&ann(), &phone(0), &[(0, 900, "gone")]).await.new_conversation_ids[0];
     let at = At { now: harness.now() + MS, rules: &harness.rules };
     for _ in 0..2 {
-        assert!(store.delete_conversation(&ann(), id, at.clone()).await.unwrap());
+        assert!(store.delete_conversation(&ann(), id, at).await.unwrap());
     }
     store.remove_texts(&ann(), id, 10).await.unwrap();
-    assert!(store.delete_conversation(&ann(), id, at.clone()).await.unwrap(), "the texts are removed meanwhile");
+    assert!(store.delete_conversation(&ann(), id, at).await.unwrap(), "the texts are removed meanwhile");
     let later = At { now: at.now + MS, ..at };
     assert!(!store.delete_conversation(&ann(), id, later).await.unwrap());
     assert!(!store.delete_conversation(&ann(), conversation_id(404), harness.at()).await.unwrap());
@@ -211,7 +211,7 @@ pub async fn deletions_are_due_oldest_first_until_their_texts_are_gone(store: Ar
         assert_eq!(seen, expected, "pages of {size}");
     }
     let before = expected[0].due_at - MS;
-    assert_eq!(store.due_deletions(before, None, 10).await.unwrap(), []);
+    assert_eq!(store.due_deletions(before, &Page::first(10)).await.unwrap(), []);
     harness.forget(&expected[0].uid, expected[0].id, 10).await;
     assert_eq!(due(&harness, None, 10).await, expected[1..]);
 }

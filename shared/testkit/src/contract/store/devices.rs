@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Uid;
-use flow::ports::store::MAX_DEVICES;
+use domain::device::MAX_DEVICES;
 use flow::ports::{Device, Platform, Store};
 
 use super::{ann, bob};

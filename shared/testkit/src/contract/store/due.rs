@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Command, JobId};
-use flow::ports::{DueCursor, Store};
+use flow::ports::{DueCursor, Page, Store};
 
 use super::{MS, ann, bob, user};
 use crate::build::{batch_as, job_id, phone};
 use crate::harness::Harness;
 
 async fn due(harness: &Harness, after: Option<DueCursor>, limit: usize) -> Vec<JobId> {
-    let jobs = harness.store.due_jobs(harness.now(), after, limit).await.unwrap();
+    let jobs = harness.store.due_jobs(harness.now(), Page { after, limit }).await.unwrap();
     jobs.iter().map(|job| job.id).collect()
 }
 
@@ -23,7 +23,7 @@ pub async fn job_is_due_at_its_moment_and_not_before(store: Arc<dyn Store>) {
     harness.pass(MS);
     assert_eq!(due(&harness, None, 10).await, [job.id]);
     harness.pass(MS);
-    assert_eq!(harness.store.due_jobs(harness.now(), None, 10).await.unwrap(), [job], "whole jobs");
+    assert_eq!(harness.store.due_jobs(harness.now(), Page::first(10)).await.unwrap(), [job], "whole jobs");
 }
 
 pub async fn longest_due_job_comes_first_across_users(store: Arc<dyn Store>) {
@@ -51,9 +51,9 @@ pub async fn pages_of_any_size_show_every_due_job_once(store: Arc<dyn Store>) {
     for size in 1..=7 {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = harness.store.due_jobs(harness.now(), after, size).await.unwrap();
+            let page = harness.store.due_jobs(harness.now(), Page { after, limit: size }).await.unwrap();
             let Some(last) = page.last() else { break };
-            after = last.due_at.map(|due_at| DueCursor { due_at, id: last.id });
+            after = DueCursor::of(last);
             assert!(page.len() <= size);
             seen.extend(page.iter().map(|job| job.id));
         }

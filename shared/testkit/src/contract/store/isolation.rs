@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Job, Status};
-use flow::ports::{Created, Store};
+use flow::ports::{ChangeQuery, ConversationQuery, Created, JobQuery, LineQuery, Page, Store};
 
 use super::{ann, bob};
 use crate::build::{T0, batch, batch_as, conversation_id, device, phone};
@@ -35,12 +35,13 @@ pub async fn queries_find_nothing_of_another_user(store: Arc<dyn Store>) {
     assert_eq!(store.recordings(&bob(), &[recording]).await.unwrap(), [None]);
     assert_eq!(store.lines(&bob(), recording, &[0]).await.unwrap(), []);
     for id in [done.new_conversation_ids[0], conversation_id(5)] {
-        assert_eq!(store.conversation(&bob(), id, None, 10).await.unwrap(), None);
+        assert_eq!(store.conversation(&LineQuery::of(&bob(), id, Page::first(10))).await.unwrap(), None);
     }
-    assert_eq!(store.conversations(&bob(), None, None, None, 10).await.unwrap(), []);
+    assert_eq!(store.conversations(&ConversationQuery::all(&bob(), Page::first(10))).await.unwrap(), []);
     assert_eq!(store.usage(&bob(), all_time.0, all_time.1, 10).await.unwrap(), []);
-    assert_eq!(store.jobs(&bob(), &[], None, 10, harness.now()).await.unwrap(), []);
-    assert_eq!(store.changed_jobs(&bob(), T0 - Duration::from_secs(60), None, 10, harness.now()).await.unwrap(), []);
+    assert_eq!(store.jobs(&JobQuery::all(&bob(), Page::first(10), harness.now())).await.unwrap(), []);
+    let changes = ChangeQuery::of(&bob(), T0 - Duration::from_secs(60), Page::first(10), harness.now());
+    assert_eq!(store.changed_jobs(&changes).await.unwrap(), []);
     assert_eq!(store.devices(&bob()).await.unwrap(), []);
     assert_eq!(store.promote(&bob(), harness.at()).await.unwrap(), []);
 }

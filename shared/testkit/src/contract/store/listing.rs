@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{Command, JobId, Status, Timestamp};
-use flow::ports::{JobCursor, Store};
+use flow::ports::{JobCursor, JobQuery, Page, Store};
 
 use super::{MS, ann, bob};
 use crate::build::{batch_as, job_id, phone};
@@ -22,7 +22,8 @@ async fn seven_jobs(store: Arc<dyn Store>) -> Harness {
 }
 
 async fn list(harness: &Harness, statuses: &[Status], after: Option<JobCursor>, limit: usize) -> Vec<JobId> {
-    let jobs = harness.store.jobs(&ann(), statuses, after, limit, harness.now()).await.unwrap();
+    let all = JobQuery::all(&ann(), Page { after, limit }, harness.now());
+    let jobs = harness.store.jobs(&JobQuery { statuses: statuses.to_vec(), ..all }).await.unwrap();
     jobs.iter().map(|job| job.id).collect()
 }
 
@@ -30,7 +31,7 @@ pub async fn jobs_are_listed_newest_first(store: Arc<dyn Store>) {
     let harness = seven_jobs(store).await;
     assert_eq!(list(&harness, &[], None, 100).await, [7, 6, 5, 4, 3, 2, 1].map(job_id));
     assert_eq!(list(&harness, &[], None, 3).await, [7, 6, 5].map(job_id));
-    let jobs = harness.store.jobs(&ann(), &[], None, 1, harness.now()).await.unwrap();
+    let jobs = harness.store.jobs(&JobQuery::all(&ann(), Page::first(1), harness.now())).await.unwrap();
     assert_eq!(jobs, [harness.job(job_id(7)).await], "whole jobs");
 }
 
@@ -39,9 +40,10 @@ pub async fn pages_of_any_size_show_every_job_once(store: Arc<dyn Store>) {
     for size in 1..=8 {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = harness.store.jobs(&ann(), &[], after, size, harness.now()).await.unwrap();
+            let query = JobQuery::all(&ann(), Page { after, limit: size }, harness.now());
+            let page = harness.store.jobs(&query).await.unwrap();
             let Some(last) = page.last() else { break };
-            after = Some(JobCursor { created_at: last.created_at, id: last.id });
+            after = Some(JobCursor::of(last));
             assert!(page.len() <= size);
             seen.extend(page.iter().map(|job| job.id));
         }
@@ -56,8 +58,7 @@ pub async fn status_filter_applies_before_paging(store: Arc<dyn Store>) {
     harness.claim(job_id(3)).await;
     assert_eq!(list(&harness, &[Status::Cancelled], None, 100).await, [5, 2].map(job_id));
     assert_eq!(list(&harness, &[Status::Cancelled, Status::Processing], None, 2).await, [5, 3].map(job_id));
-    let after = harness.job(job_id(3)).await;
-    let after = Some(JobCursor { created_at: after.created_at, id: after.id });
+    let after = Some(JobCursor::of(&harness.job(job_id(3)).await));
     assert_eq!(list(&harness, &[Status::Cancelled, Status::Processing], after, 2).await, [job_id(2)]);
     assert_eq!(list(&harness, &[Status::Completed], None, 100).await.len(), 0);
 }
@@ -78,7 +79,7 @@ pub async fn another_users_jobs_are_not_listed(store: Arc<dyn Store>) {
     let harness = seven_jobs(store).await;
     let theirs = harness.accept(&bob(), &[phone(0)]).await;
     assert_eq!(list(&harness, &[], None, 100).await.len(), 7);
-    let jobs = harness.store.jobs(&bob(), &[], None, 100, harness.now()).await.unwrap();
+    let jobs = harness.store.jobs(&JobQuery::all(&bob(), Page::first(100), harness.now())).await.unwrap();
     assert_eq!(jobs, [theirs]);
 }
 

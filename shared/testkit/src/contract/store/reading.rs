@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{ConversationId, Timestamp};
-use flow::ports::{LineCursor, Store};
+use flow::ports::{ConversationQuery, LineCursor, LineQuery, Page, Store};
 
 use super::{MS, ann};
 use crate::build::{T0, after, batch, conversation_id, named, phone, recording_id, uid};
@@ -40,7 +40,8 @@ pub async fn pages_of_lines_show_every_line_once(store: Arc<dyn Store>) {
     for size in 1..=7 {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = harness.store.conversation(&ann(), conversation.id, after, size).await.unwrap().unwrap();
+            let query = LineQuery::of(&ann(), conversation.id, Page { after, limit: size });
+            let page = harness.store.conversation(&query).await.unwrap().unwrap();
             assert!(page.lines.len() <= size);
             assert_eq!(page.conversation, *conversation);
             seen.extend(page.lines);
@@ -58,7 +59,8 @@ pub async fn page_continues_after_a_cursor_of_a_missing_line(store: Arc<dyn Stor
     harness.transcribe(&ann(), &phone(0), &[(0, 900, "a"), (2000, 2900, "b")]).await;
     let id = harness.conversations(&ann()).await[0].id;
     let after = LineCursor { starts_at: T0 + MS, recording: recording_id(&ann(), "any"), start_ms: 9 };
-    let page = harness.store.conversation(&ann(), id, Some(after), 10).await.unwrap().unwrap();
+    let query = LineQuery::of(&ann(), id, Page { after: Some(after), limit: 10 });
+    let page = harness.store.conversation(&query).await.unwrap().unwrap();
     assert_eq!(page.lines.iter().map(domain::Line::text).collect::<Vec<_>>(), ["b"]);
 }
 
@@ -84,7 +86,8 @@ async fn five_conversations(store: Arc<dyn Store>) -> (Harness, Vec<(Timestamp, 
 pub async fn conversations_of_a_time_include_its_start_and_not_its_end(store: Arc<dyn Store>) {
     let (harness, all) = five_conversations(store).await;
     let between = async |from: Option<Timestamp>, to: Option<Timestamp>| {
-        let found = harness.store.conversations(&ann(), from, to, None, 10).await.unwrap();
+        let query = ConversationQuery { from, to, ..ConversationQuery::all(&ann(), Page::first(10)) };
+        let found = harness.store.conversations(&query).await.unwrap();
         found.iter().map(|c| (c.started_at(), c.id)).collect::<Vec<_>>()
     };
     let (one, two) = (T0 + HOUR, T0 + 2 * HOUR);
@@ -102,7 +105,8 @@ pub async fn pages_of_conversations_show_every_conversation_once(store: Arc<dyn 
     for size in 1..=6 {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = harness.store.conversations(&ann(), Some(T0), None, after, size).await.unwrap();
+            let all = ConversationQuery::all(&ann(), Page { after, limit: size });
+            let page = harness.store.conversations(&ConversationQuery { from: Some(T0), ..all }).await.unwrap();
             assert!(page.len() <= size);
             seen.extend(page.iter().map(|c| (c.started_at(), c.id)));
             let Some(last) = page.last() else { break };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::job::{Audio, DispatchState, Effect};
 use domain::{Code, Command, FileStatus, Job, Refusal, Status, UploadUrl};
 use flow::Kind;
-use flow::ports::{Created, Opened, SessionCompleted, Store};
+use flow::ports::{Created, JobQuery, Opened, Page, SessionCompleted, Store};
 
 use super::{MS, ann, bob};
 use crate::build::{batch, conversation_id, phone, session, session_of, whole};
@@ -222,9 +222,9 @@ pub async fn session_expires_at_its_time_limit(store: Arc<dyn Store>) {
     let end = session.due_at.unwrap();
     harness.clock.set(end - MS);
     assert_eq!(harness.refused(session.id, Command::ExpireUpload).await, Refusal::NotDue);
-    assert_eq!(harness.store.due_jobs(harness.now(), None, 10).await.unwrap(), []);
+    assert_eq!(harness.store.due_jobs(harness.now(), Page::first(10)).await.unwrap(), []);
     harness.clock.set(end);
-    assert_eq!(harness.store.due_jobs(harness.now(), None, 10).await.unwrap(), std::slice::from_ref(&session));
+    assert_eq!(harness.store.due_jobs(harness.now(), Page::first(10)).await.unwrap(), std::slice::from_ref(&session));
     let ended = harness.done(session.id, Command::ExpireUpload).await;
     assert_eq!((ended.status, ended.error.as_ref().unwrap().code), (Status::Cancelled, Code::UploadExpired));
     assert_eq!((ended.effects.cleanup, ended.audio), (Effect::Due(end), Audio::Gone));
@@ -257,7 +257,8 @@ pub async fn oldest_session_is_cancelled_above_the_limit(store: Arc<dyn Store>) 
     let ended: Vec<_> = ended.iter().map(|job| (job.id, job.error.as_ref().unwrap().code)).collect();
     assert_eq!(ended, [(sessions[0].id, Code::UploadExpired)]);
     assert_eq!(harness.job(sessions[0].id).await.status, Status::Cancelled);
-    let open = harness.store.jobs(&ann(), &[Status::Uploading], None, 10, harness.now()).await.unwrap();
+    let all = JobQuery::all(&ann(), Page::first(10), harness.now());
+    let open = harness.store.jobs(&JobQuery { statuses: vec![Status::Uploading], ..all }).await.unwrap();
     assert_eq!(open.iter().map(|job| job.id).collect::<Vec<_>>(), [job.id, sessions[2].id, sessions[1].id]);
 }
 
@@ -282,7 +283,7 @@ pub async fn session_operation_is_repeated_safely_after_a_lost_answer(store: Arc
         let expires = opened(harness.open(&session_of(batch(&uid, &[phone(90)]))).await);
         harness.clock.set(expires.due_at.unwrap());
         assert_eq!(harness.done(expires.id, Command::ExpireUpload).await.status, Status::Cancelled);
-        let jobs = harness.store.jobs(&uid, &[], None, 10, harness.now()).await.unwrap();
+        let jobs = harness.store.jobs(&JobQuery::all(&uid, Page::first(10), harness.now())).await.unwrap();
         assert_eq!(jobs.len(), 2, "seed {seed}: {jobs:?}");
     }
 }

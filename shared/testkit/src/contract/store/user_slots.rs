@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::job::{DispatchState, WaitingFor};
 use domain::transition::gives_up_waiting_at;
 use domain::{Command, Job, JobId, Nonce, Status};
-use flow::ports::{Stepped, Store};
+use flow::ports::{JobQuery, Page, Stepped, Store};
 
 use super::{ann, bob};
 use crate::build::{batch_as, job_id, nonce, phone};
@@ -24,7 +24,8 @@ async fn all_slots_taken(store: Arc<dyn Store>) -> Harness {
 }
 
 async fn waiting(harness: &Harness) -> Vec<JobId> {
-    let jobs = harness.store.jobs(&ann(), &[Status::Queued], None, 100, harness.now()).await.unwrap();
+    let all = JobQuery::all(&ann(), Page::first(100), harness.now());
+    let jobs = harness.store.jobs(&JobQuery { statuses: vec![Status::Queued], ..all }).await.unwrap();
     let mut ids: Vec<_> = jobs.iter().filter(|job| !job.holds_slot()).map(|job| job.id).collect();
     ids.sort();
     ids

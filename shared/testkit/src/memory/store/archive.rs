@@ -1,9 +1,10 @@
 //! Export and import of the data that outlives jobs.
 
 use async_trait::async_trait;
+use domain::archive::check;
 use domain::{Bucket, Uid};
-use flow::ports::archive::{Archive, Imported, Place, Record, fits};
-use flow::{Error, Kind, Result};
+use flow::ports::archive::{Archive, Imported, Place, Record};
+use flow::{Error, Result};
 
 use super::Store;
 use super::tables::Tables;
@@ -25,9 +26,7 @@ impl Archive for Store {
     }
 
     async fn import(&self, uid: &Uid, records: &[Record]) -> Result<Imported> {
-        if !fits(uid, records) {
-            return Err(Error::new(Kind::Invalid, "archive.import", ""));
-        }
+        check(uid, records).map_err(|why| Error::new(why.into(), "archive.import", ""))?;
         let mut tables = self.tables();
         let mut imported = Imported::default();
         for record in records {
@@ -44,15 +43,14 @@ impl Tables {
     /// All records of a user, in order.
     fn records(&self, uid: &Uid) -> Vec<Record> {
         let recordings = self.recordings.iter().filter(|((of, _), _)| of == uid).map(|(key, recording)| {
-            let beside = self.beside.get(key).cloned().unwrap_or_default();
-            Record::Recording { recording: Box::new(recording.clone()), beside }
+            Record::from((recording.clone(), self.beside.get(key).cloned().unwrap_or_default()))
         });
         let lines = self.lines.iter().filter(|((of, ..), _)| of == uid);
         let conversations = self.conversations.iter().filter(|((of, _), _)| of == uid);
         let usage = self.usage.iter().filter(|((of, _), _)| of == uid);
         recordings
-            .chain(lines.map(|(_, line)| Record::Line(Box::new(line.clone()))))
-            .chain(conversations.map(|(_, one)| Record::Conversation(Box::new(one.clone()))))
+            .chain(lines.map(|(_, line)| Record::from(line.clone())))
+            .chain(conversations.map(|(_, one)| Record::from(one.clone())))
             .chain(usage.map(|((_, hour), usage)| Record::Usage(Bucket { hour: *hour, usage: *usage })))
             .collect()
     }

@@ -1,21 +1,18 @@
 //! Deleting a conversation, and then its texts.
 
-use domain::deletion::{Deletion, delete};
-use domain::{ConversationId, Line, RecordingId, Timestamp, Uid};
-use flow::ports::{DueDeletion, Removed};
+use domain::deletion::{Deletion, after_page, delete};
+use domain::{Conversation, ConversationId, RecordingId, Timestamp, Uid};
+use flow::ports::{DueDeletion, Page, Removed};
 
 use super::tables::Tables;
 
 impl Tables {
     pub fn delete_conversation(&mut self, uid: &Uid, id: ConversationId, now: Timestamp) -> bool {
-        match delete(self.resolve(uid, id).cloned(), now) {
-            Deletion::Marked(gone) => {
-                self.conversations.insert((uid.clone(), gone.id), *gone);
-                true
-            }
-            Deletion::Repeated => true,
-            Deletion::NoSuchConversation => false,
+        let deletion = delete(self.resolve(uid, id).cloned(), now);
+        if let Deletion::Marked(gone) = &deletion {
+            self.conversations.insert((uid.clone(), gone.id), Conversation::clone(gone));
         }
+        deletion.is_done()
     }
 
     pub fn remove_texts(&mut self, uid: &Uid, id: ConversationId, limit: usize) -> Removed {
@@ -27,29 +24,20 @@ impl Tables {
                 *line = line.clone().forgotten();
             }
         }
-        let more = keys.len() == limit;
-        if !more {
-            self.conversations.insert((uid.clone(), conversation.id), conversation.forgotten());
-        }
-        Removed { lines: keys.len(), more }
+        let (removed, last) = after_page(conversation, keys.len(), limit);
+        self.conversations.extend(last.map(|conversation| ((uid.clone(), conversation.id), conversation)));
+        removed
     }
 
     fn texts_of(&self, uid: &Uid, id: ConversationId) -> impl Iterator<Item = (Uid, RecordingId, u32)> {
-        let stands_there = move |line: &Line| {
-            let end = line.conversation_id.filter(|_| !line.stub).and_then(|at| self.resolve(uid, at));
-            line.uid == *uid && end.is_some_and(|c| c.id == id)
-        };
-        self.lines.iter().filter(move |(_, line)| stands_there(line)).map(|(key, _)| key.clone())
+        self.lines.iter().filter(move |(_, line)| self.stands_in(uid, id, line)).map(|(key, _)| key.clone())
     }
 
-    pub fn due_deletions(&self, now: Timestamp, after: Option<&DueDeletion>, limit: usize) -> Vec<DueDeletion> {
-        let due = self.conversations.values().filter_map(|c| {
-            let due_at = c.due_at.filter(|at| now.has_reached(*at))?;
-            Some(DueDeletion { due_at, uid: c.uid.clone(), id: c.id })
-        });
-        let mut due: Vec<_> = due.filter(|due| Some(due) > after).collect();
+    pub fn due_deletions(&self, now: Timestamp, page: &Page<DueDeletion>) -> Vec<DueDeletion> {
+        let due = self.conversations.values().filter_map(DueDeletion::of).filter(|due| now.has_reached(due.due_at));
+        let mut due: Vec<_> = due.filter(|due| Some(due) > page.after.as_ref()).collect();
         due.sort();
-        due.truncate(limit);
+        due.truncate(page.limit);
         due
     }
 }

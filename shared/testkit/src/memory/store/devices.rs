@@ -1,8 +1,8 @@
 //! Push targets: a token belongs to one device of one user.
 
+use domain::device::surplus;
 use domain::{DeviceId, Uid};
 use flow::ports::Device;
-use flow::ports::store::MAX_DEVICES;
 
 use super::tables::Tables;
 
@@ -10,11 +10,10 @@ impl Tables {
     pub fn put_device(&mut self, device: &Device) {
         let key = (device.uid.clone(), device.id.clone());
         self.devices.retain(|other, held| *other == key || held.token != device.token);
-        self.devices.insert(key.clone(), device.clone());
-        while self.devices_of(&device.uid).len() > MAX_DEVICES {
-            let others = self.devices.values().filter(|d| d.uid == device.uid && d.id != device.id);
-            let Some(oldest) = others.min_by_key(|d| (d.used_at, &d.id)).map(|d| d.id.clone()) else { break };
-            self.devices.remove(&(device.uid.clone(), oldest));
+        self.devices.insert(key, device.clone());
+        let others = self.devices.values().filter(|other| other.uid == device.uid && other.id != device.id);
+        for id in surplus(others.map(|other| (other.used_at, other.id.clone())).collect()) {
+            self.devices.remove(&(device.uid.clone(), id));
         }
     }
 

@@ -1,81 +1,52 @@
 //! The store's queries: listings, lines, conversations.
 
-use domain::job::Audio;
+use std::cmp::Reverse;
+
 use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, Uid};
-use flow::ports::{ChangeCursor, ConversationPage, DueCursor, JobCursor, JobStats, LineCursor, MAX_EFFECTS_COUNTED};
+use flow::ports::{
+    ChangeCursor, ChangeQuery, ConversationPage, ConversationQuery, DueCursor, JobCursor, JobQuery, JobStats,
+    LineCursor, LineQuery, MAX_EFFECTS_COUNTED, Page,
+};
 
 use super::tables::Tables;
 
 impl Tables {
-    pub fn jobs(
-        &self,
-        uid: &Uid,
-        statuses: &[Status],
-        after: Option<JobCursor>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Vec<Job> {
-        let shown = |job: &&Job| {
-            let expired = job.expires_at.is_some_and(|at| now.has_reached(at));
-            let asked_for = statuses.is_empty() || statuses.contains(&job.status);
-            job.uid == *uid && !expired && asked_for && after.is_none_or(|after| cursor(job) < after)
-        };
-        let mut jobs: Vec<_> = self.jobs.values().filter(shown).collect();
-        jobs.sort_by_key(|job| std::cmp::Reverse(cursor(job)));
-        jobs.into_iter().take(limit).cloned().collect()
+    pub fn jobs(&self, query: &JobQuery) -> Vec<Job> {
+        let mut jobs: Vec<_> = self.jobs.values().filter(|job| query.shows(job)).collect();
+        jobs.sort_by_key(|job| Reverse(JobCursor::of(job)));
+        jobs.into_iter().take(query.page.limit).cloned().collect()
     }
 
-    pub fn changed_jobs(
-        &self,
-        uid: &Uid,
-        since: Timestamp,
-        after: Option<ChangeCursor>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Vec<Job> {
-        let shown = |job: &&Job| {
-            let expired = job.expires_at.is_some_and(|at| now.has_reached(at));
-            let is_later = job.updated_at >= since && after.is_none_or(|after| ChangeCursor::of(job) > after);
-            job.uid == *uid && !expired && is_later
-        };
-        let mut jobs: Vec<_> = self.jobs.values().filter(shown).collect();
+    pub fn changed_jobs(&self, query: &ChangeQuery) -> Vec<Job> {
+        let mut jobs: Vec<_> = self.jobs.values().filter(|job| query.shows(job)).collect();
         jobs.sort_by_key(|job| ChangeCursor::of(job));
-        jobs.into_iter().take(limit).cloned().collect()
+        jobs.into_iter().take(query.page.limit).cloned().collect()
     }
 
     pub fn jobs_ahead(&self, job: &Job) -> u32 {
-        let ahead = |other: &&Job| other.uid == job.uid && other.status.is_live() && cursor(other) < cursor(job);
+        let ahead =
+            |other: &&Job| other.uid == job.uid && other.status.is_live() && JobCursor::of(other) < JobCursor::of(job);
         self.jobs.values().filter(ahead).count() as u32
     }
 
-    pub fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Vec<Job> {
-        let key = |job: &Job| job.due_at.map(|due_at| DueCursor { due_at, id: job.id });
-        let is_due = |job: &&Job| key(job).is_some_and(|key| now.has_reached(key.due_at) && Some(key) > after);
-        let mut due: Vec<_> = self.jobs.values().filter(is_due).collect();
-        due.sort_by_key(|job| key(job));
-        due.into_iter().take(limit).cloned().collect()
+    pub fn due_jobs(&self, now: Timestamp, page: Page<DueCursor>) -> Vec<Job> {
+        self.due(page, |job| job.due_at.is_some_and(|due| now.has_reached(due)))
     }
 
-    pub fn due_beyond(
-        &self,
-        statuses: &[Status],
-        beyond: Timestamp,
-        after: Option<DueCursor>,
-        limit: usize,
-    ) -> Vec<Job> {
-        let key = |job: &Job| job.due_at.map(|due_at| DueCursor { due_at, id: job.id });
-        let wanted = |job: &&Job| {
-            let lies_beyond = job.due_at.is_some_and(|due| due > beyond);
-            statuses.contains(&job.status) && lies_beyond && key(job) > after
-        };
-        let mut jobs: Vec<_> = self.jobs.values().filter(wanted).collect();
-        jobs.sort_by_key(|job| key(job));
-        jobs.into_iter().take(limit).cloned().collect()
+    pub fn due_beyond(&self, statuses: &[Status], beyond: Timestamp, page: Page<DueCursor>) -> Vec<Job> {
+        self.due(page, |job| statuses.contains(&job.status) && job.due_at.is_some_and(|due| due > beyond))
+    }
+
+    fn due(&self, page: Page<DueCursor>, wanted: impl Fn(&Job) -> bool) -> Vec<Job> {
+        let comes_after = |job: &&Job| wanted(job) && DueCursor::of(job) > page.after;
+        let mut jobs: Vec<_> = self.jobs.values().filter(comes_after).collect();
+        jobs.sort_by_key(|job| DueCursor::of(job));
+        jobs.into_iter().take(page.limit).cloned().collect()
     }
 
     pub fn job_stats(&self, now: Timestamp) -> JobStats {
         let count = |status: Status| self.jobs.values().filter(|job| job.status == status).count() as u64;
-        let due = self.due_jobs(now, None, MAX_EFFECTS_COUNTED);
+        let due = self.due_jobs(now, Page::first(MAX_EFFECTS_COUNTED));
         JobStats {
             by_status: Status::ALL.into_iter().map(|status| (status, count(status))).collect(),
             oldest_due: due.first().and_then(|job| job.due_at),
@@ -84,54 +55,29 @@ impl Tables {
     }
 
     pub fn jobs_with_audio(&self, ids: &[JobId]) -> Vec<JobId> {
-        let has_audio = |id: &&JobId| self.jobs.get(id).is_some_and(|job| job.audio != Audio::Gone);
-        ids.iter().filter(has_audio).copied().collect()
+        ids.iter().filter(|id| self.jobs.get(id).is_some_and(Job::needs_audio)).copied().collect()
     }
 
-    pub fn conversation(
-        &self,
-        uid: &Uid,
-        id: ConversationId,
-        after: Option<LineCursor>,
-        limit: usize,
-    ) -> Option<ConversationPage> {
-        let conversation = self.resolve(uid, id).filter(|c| c.is_live())?;
-        let stands_there = |line: &&Line| {
-            let at = line.conversation_id.filter(|_| line.uid == *uid && !line.stub);
-            at.and_then(|at| self.resolve(uid, at)).is_some_and(|c| c.id == conversation.id)
+    pub fn conversation(&self, query: &LineQuery) -> Option<ConversationPage> {
+        let Page { after, limit } = query.page;
+        let conversation = self.resolve(&query.uid, query.conversation).filter(|c| c.is_live())?;
+        let shown = |line: &&Line| {
+            self.stands_in(&query.uid, conversation.id, line) && after.is_none_or(|after| LineCursor::of(line) > after)
         };
-        let comes_after = |line: &&Line| after.is_none_or(|after| line_cursor(line) > after);
-        let mut lines: Vec<_> = self.lines.values().filter(stands_there).filter(comes_after).cloned().collect();
+        let mut lines: Vec<_> = self.lines.values().filter(shown).cloned().collect();
         lines.sort_by_key(Line::order);
-        let more = lines.len() > limit;
-        lines.truncate(limit);
-        let next = lines.last().filter(|_| more).map(line_cursor);
-        Some(ConversationPage { conversation: conversation.clone(), lines, next })
+        Some(ConversationPage::of(conversation.clone(), lines, limit))
     }
 
-    pub fn conversations(
-        &self,
-        uid: &Uid,
-        (from, to): (Option<Timestamp>, Option<Timestamp>),
-        after: Option<(Timestamp, ConversationId)>,
-        limit: usize,
-    ) -> Vec<Conversation> {
-        let key = |c: &Conversation| (c.started_at(), c.id);
-        let shown = |c: &&Conversation| {
-            let began = c.started_at();
-            let in_range = from.is_none_or(|from| began >= from) && to.is_none_or(|to| began < to);
-            c.uid == *uid && c.is_live() && in_range && after.is_none_or(|after| key(c) > after)
-        };
-        let mut found: Vec<_> = self.conversations.values().filter(shown).collect();
-        found.sort_by_key(|c| key(c));
-        found.into_iter().take(limit).cloned().collect()
+    /// Whether a conversation shows the line, or shows those of the one that the line was placed in.
+    pub fn stands_in(&self, uid: &Uid, id: ConversationId, line: &Line) -> bool {
+        let placed_in = line.conversation_id.filter(|_| line.uid == *uid && line.found_by().is_some());
+        placed_in.and_then(|placed_in| self.resolve(uid, placed_in)).is_some_and(|found| found.id == id)
     }
-}
 
-fn cursor(job: &Job) -> JobCursor {
-    JobCursor { created_at: job.created_at, id: job.id }
-}
-
-fn line_cursor(line: &Line) -> LineCursor {
-    LineCursor { starts_at: line.starts_at, recording: line.recording, start_ms: line.start_ms }
+    pub fn conversations(&self, query: &ConversationQuery) -> Vec<Conversation> {
+        let mut found: Vec<_> = self.conversations.values().filter(|c| query.shows(c)).collect();
+        found.sort_by_key(|c| (c.started_at(), c.id));
+        found.into_iter().take(query.page.limit).cloned().collect()
+    }
 }

@@ -1,9 +1,9 @@
 //! Opening and completing upload sessions.
 
-use domain::session::{Completing, Completion, Opening, SessionKnown, SessionRequest, WholeFile, complete, open};
-use domain::{Job, JobId, Recording, RecordingId, Status};
+use domain::session::{Completing, SessionKnown, SessionRequest, WholeFile, complete, open, recordings_to_read};
+use domain::{Job, JobId, Status};
 use flow::Result;
-use flow::ports::{At, Opened, SessionCompleted};
+use flow::ports::{At, JobCursor, Opened, SessionCompleted};
 
 use super::tables::Tables;
 
@@ -11,46 +11,19 @@ impl Tables {
     pub fn open_session(&mut self, request: &SessionRequest, at: &At<'_>) -> Result<Opened> {
         let own = self.own_job("store.open_session", request.job_id, &request.uid)?;
         let batch = self.known(&request.uid, own, &request.recording_ids());
-        let mut sessions: Vec<Job> =
-            self.jobs.values().filter(|j| j.uid == request.uid && j.status == Status::Uploading).cloned().collect();
-        sessions.sort_unstable_by_key(|job| std::cmp::Reverse((job.created_at, job.id)));
+        let is_open = |job: &&Job| job.uid == request.uid && job.status == Status::Uploading;
+        let mut sessions: Vec<Job> = self.jobs.values().filter(is_open).cloned().collect();
+        sessions.sort_unstable_by_key(|job| std::cmp::Reverse(JobCursor::of(job)));
         let ctx = self.context(&request.uid, at);
-        Ok(match open(request, SessionKnown { batch, open: sessions }, ctx) {
-            Opening::Answer(job) => Opened::Known(job),
-            Opening::Born { job, recordings } => Opened::Known(self.write_job(job, recordings)),
-            Opening::Again { job, .. } => Opened::Session { job: self.write_job(job, vec![]), ended: vec![] },
-            Opening::New { job, ended } => {
-                let ended = ended.into_iter().map(|ended| self.write_job(ended.job, vec![])).collect();
-                Opened::Session { job: self.write_job(job, vec![]), ended }
-            }
-        })
+        Ok(self.write(open(request, SessionKnown { batch, open: sessions }, ctx).into()))
     }
 
     pub fn complete_session(&mut self, id: JobId, whole: &[WholeFile], at: &At<'_>) -> SessionCompleted {
         let Some(session) = self.jobs.get(&id).cloned() else { return SessionCompleted::NoSuchJob };
-        let ids: Vec<RecordingId> = session.files.iter().map(|file| file.recording).collect();
-        let known = self.known(&session.uid, None, &ids);
+        let known = self.known(&session.uid, None, &recordings_to_read(&session));
+        let answering = session.answered_by.and_then(|id| self.jobs.get(&id)).cloned();
         let ctx = self.context(&session.uid, at);
-        match complete(Completing { session: session.clone(), known, whole }, ctx) {
-            Completion::Before { deduplicated } => SessionCompleted::Job { job: session, deduplicated },
-            Completion::AnsweredBefore { by } => match self.jobs.get(&by).cloned() {
-                Some(by) => SessionCompleted::Answered { by: Box::new(by), session },
-                None => SessionCompleted::NoSuchJob,
-            },
-            Completion::Ended => SessionCompleted::Ended(session),
-            Completion::Incomplete(missing) => SessionCompleted::Incomplete { job: session, missing },
-            Completion::Answer { by, session } => {
-                SessionCompleted::Answered { by, session: self.write_job(session, vec![]) }
-            }
-            Completion::Job { job, recordings, deduplicated } => {
-                SessionCompleted::Job { job: self.write_job(job, recordings), deduplicated }
-            }
-        }
-    }
-
-    fn write_job(&mut self, job: Job, recordings: Vec<Recording>) -> Job {
-        recordings.into_iter().for_each(|recording| self.put_recording(recording));
-        self.jobs.insert(job.id, job.clone());
-        job
+        let completion = complete(Completing { session: session.clone(), known, whole }, ctx);
+        self.write(completion.decided(session, answering))
     }
 }

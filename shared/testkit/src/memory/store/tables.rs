@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::transition::{Context, apply};
+use domain::decision::{Decided, Writes};
+use domain::transition::Context;
 use domain::{
-    Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingExtras, RecordingId, Rules,
-    Timestamp, Uid, Usage,
+    Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingExtras, RecordingId, Timestamp, Uid,
+    Usage, slot, texts,
 };
 use flow::ports::{At, Device};
 
@@ -23,31 +24,30 @@ pub struct Tables {
 }
 
 impl Tables {
-    pub fn turn_is_free(&self, uid: &Uid, rules: &Rules) -> bool {
-        let taken = self.jobs.values().filter(|job| job.uid == *uid && job.holds_slot()).count();
-        taken < rules.enqueued_per_user as usize
+    fn slots_held(&self, uid: &Uid) -> u32 {
+        self.jobs.values().filter(|job| job.uid == *uid && job.holds_slot()).count() as u32
     }
 
-    /// The context that decides a step: the moment, the rules and, where the command asks, the user's slots.
+    /// The context that decides an operation, with the user's slots.
     pub fn context<'a>(&self, uid: &Uid, at: &At<'a>) -> Context<'a> {
-        Context { now: at.now, rules: at.rules, slot_free: self.turn_is_free(uid, at.rules) }
+        at.with_slots_held(self.slots_held(uid))
     }
 
-    fn next_waiting(&self, uid: &Uid) -> Option<&Job> {
-        let waits = |job: &&Job| job.uid == *uid && job.waits_for_slot();
-        self.jobs.values().filter(waits).min_by_key(|job| (job.oldest_captured_at, job.created_at, job.id))
+    /// Writes what was decided, and returns the answer.
+    pub fn write<T>(&mut self, decided: Decided<T>) -> T {
+        let Writes { recordings, changed, created } = decided.writes;
+        recordings.into_iter().for_each(|recording| self.put_recording(recording));
+        let jobs = changed.into_iter().map(|change| change.job).chain(created);
+        self.jobs.extend(jobs.map(|job| (job.id, job)));
+        decided.answer
     }
 
-    /// Gives every free slot to the waiting job with the oldest recording.
+    /// Gives every free slot to the next waiting job.
     pub fn promote(&mut self, uid: &Uid, at: &At<'_>) -> Vec<Job> {
-        let mut promoted = Vec::new();
-        while self.turn_is_free(uid, at.rules) {
-            let Some(job) = self.next_waiting(uid) else { break };
-            let Ok(step) = apply(job, &Command::Promote, self.context(uid, at)) else { break };
-            self.jobs.insert(step.job.id, step.job.clone());
-            promoted.push(step.job);
-        }
-        promoted
+        let mut waiting: Vec<_> =
+            self.jobs.values().filter(|job| job.uid == *uid && job.waits_for_slot()).cloned().collect();
+        waiting.sort_by_key(slot::order);
+        self.write(slot::promote(waiting, self.slots_held(uid), at))
     }
 
     pub fn stuck_users(&self, at: &At<'_>, limit: usize) -> Vec<Uid> {
@@ -55,9 +55,13 @@ impl Tables {
             self.jobs.values().filter(|job| job.waits_for_slot()).map(|job| job.uid.clone()).collect();
         stuck.sort();
         stuck.dedup();
-        stuck.retain(|uid| self.turn_is_free(uid, at.rules));
+        stuck.retain(|uid| self.context(uid, at).slot_free);
         stuck.truncate(limit);
         stuck
+    }
+
+    pub fn put_recording(&mut self, recording: Recording) {
+        self.recordings.insert((recording.uid.clone(), recording.id), recording);
     }
 
     /// The conversation that an id stands for now: a merged id leads to its survivor. The result may be deleted.
@@ -70,10 +74,8 @@ impl Tables {
     }
 
     pub fn lines_at(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Vec<Line> {
-        let mut starts = starts.to_vec();
-        starts.sort_unstable();
-        starts.dedup();
-        starts.iter().filter_map(|start| self.lines.get(&(uid.clone(), recording, *start)).cloned()).collect()
+        let line = |start| self.lines.get(&(uid.clone(), recording, start)).cloned();
+        texts::in_order(starts).into_iter().filter_map(line).collect()
     }
 
     pub fn lines_of(&self, uid: &Uid, recording: RecordingId) -> impl Iterator<Item = &Line> {

@@ -1,50 +1,34 @@
 //! The transactions: creating a job, applying commands to it, and a worker's writes.
 
-use domain::accept::{Batch, Decision, Known, decide};
-use domain::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES, files_that_forget, save_checkpoint};
-use domain::command::{Action, Command, Refusal};
-use domain::placement::{Group, MAX_GROUP, Placed, PlacementContext, reach};
+use domain::accept::{Batch, Known, decide, latest_jobs, own};
+use domain::checkpoint::{Checkpoint, files_that_forget, save_checkpoint};
+use domain::command::{Action, Command};
+use domain::placement::{Group, Placed, PlacementContext, deleted_times, reach};
 use domain::planning::{FilePlan, plan_file};
 use domain::transition::apply;
-use domain::{Interval, Job, JobId, Line, Recording, RecordingExtras, RecordingId, Uid};
+use domain::{Job, JobId, Line, Recording, RecordingExtras, RecordingId, Uid, texts};
 use flow::ports::{At, Created, Stepped, Written};
-use flow::{Error, Kind, Result};
+use flow::{Error, Result};
 
 use super::Placement;
 use super::tables::Tables;
-
-/// The answer to a worker whose job does not exist any more.
-const GONE: Refusal = Refusal::Fenced { fence: 0 };
 
 impl Tables {
     pub fn create_job(&mut self, batch: &Batch, at: &At<'_>) -> Result<Created> {
         let own = self.own_job("store.create_job", batch.job_id, &batch.uid)?;
         let known = self.known(&batch.uid, own, &batch.recording_ids());
-        match decide(batch, known, self.context(&batch.uid, at)) {
-            Decision::Own { job, deduplicated } => Ok(Created::New { job, deduplicated }),
-            Decision::Answer(job) => Ok(Created::Answered(job)),
-            Decision::Create { job, recordings, deduplicated } => {
-                recordings.into_iter().for_each(|recording| self.put_recording(recording));
-                self.jobs.insert(job.id, job.clone());
-                Ok(Created::New { job, deduplicated })
-            }
-        }
+        let ctx = self.context(&batch.uid, at);
+        Ok(self.write(decide(batch, known, ctx).into()))
     }
 
     /// The job with exactly this id, which the user must own.
     pub fn own_job(&self, operation: &'static str, id: JobId, uid: &Uid) -> Result<Option<Job>> {
-        match self.jobs.get(&id) {
-            Some(job) if job.uid != *uid => Err(Error::new(Kind::Conflict, operation, id)),
-            own => Ok(own.cloned()),
-        }
+        own(self.jobs.get(&id).cloned(), uid).map_err(|why| Error::new(why.into(), operation, id))
     }
 
     pub fn known(&self, uid: &Uid, own: Option<Job>, ids: &[RecordingId]) -> Known {
         let recordings: Vec<_> = ids.iter().map(|id| self.recordings.get(&(uid.clone(), *id)).cloned()).collect();
-        let mut latest: Vec<_> = recordings.iter().flatten().map(|recording| recording.latest_job).collect();
-        latest.sort_unstable();
-        latest.dedup();
-        let jobs = latest.iter().filter_map(|id| self.jobs.get(id).cloned()).collect();
+        let jobs = latest_jobs(&recordings).iter().filter_map(|id| self.jobs.get(id).cloned()).collect();
         Known { own, recordings, jobs }
     }
 
@@ -66,9 +50,9 @@ impl Tables {
     }
 
     pub fn plan_file(&mut self, id: JobId, plan: &FilePlan, at: &At<'_>) -> Written<(Job, Recording)> {
-        let Some((job, recording)) = self.job_with_file(id, plan.index) else { return Written::Fenced(GONE) };
+        let Some((job, known)) = self.job_with_file(id, plan.index) else { return Written::gone() };
         let ctx = self.context(&job.uid, at);
-        match plan_file(job, recording, plan, ctx) {
+        match plan_file(job, known, plan, ctx) {
             Err(why) => Written::Fenced(why),
             Ok(planned) => {
                 self.jobs.insert(id, planned.job.clone());
@@ -81,10 +65,8 @@ impl Tables {
     }
 
     pub fn save_checkpoint(&mut self, id: JobId, checkpoint: &Checkpoint, at: &At<'_>) -> Result<Written<Job>> {
-        if checkpoint.bytes.len() > MAX_CHECKPOINT_BYTES {
-            return Err(Error::new(Kind::Invalid, "store.save_checkpoint", id));
-        }
-        let Some(job) = self.jobs.get(&id).cloned() else { return Ok(Written::Fenced(GONE)) };
+        checkpoint.check().map_err(|why| Error::new(why.into(), "store.save_checkpoint", id))?;
+        let Some(job) = self.jobs.get(&id).cloned() else { return Ok(Written::gone()) };
         let ctx = self.context(&job.uid, at);
         match save_checkpoint(job, checkpoint, ctx) {
             Err(why) => Ok(Written::Fenced(why)),
@@ -104,16 +86,11 @@ impl Tables {
     }
 
     pub fn store_texts(&mut self, id: JobId, fence: u64, lines: Vec<Line>, at: &At<'_>) -> Result<Written<Vec<Line>>> {
-        let Some(job) = self.jobs.get(&id).cloned() else { return Ok(Written::Fenced(GONE)) };
-        let of_this_job = |line: &Line| line.uid == job.uid && job.files.iter().any(|f| f.recording == line.recording);
-        if lines.len() > MAX_GROUP || !lines.iter().all(of_this_job) {
-            return Err(Error::new(Kind::Invalid, "store.texts", id));
-        }
-        // Storing texts changes the job only as a renewal of its lease does.
-        let ctx = self.context(&job.uid, at);
-        match apply(&job, &Command::Renew { fence }, ctx) {
+        let Some(job) = self.jobs.get(&id).cloned() else { return Ok(Written::gone()) };
+        texts::check(&job, &lines).map_err(|why| Error::new(why.into(), "store.store_texts", id))?;
+        match texts::renew(&job, fence, at) {
             Err(why) => return Ok(Written::Fenced(why)),
-            Ok(step) => self.jobs.insert(id, step.job),
+            Ok(renewed) => self.jobs.insert(id, renewed),
         };
         let stands = |line: Line| {
             let key = (line.uid.clone(), line.recording, line.start_ms);
@@ -129,46 +106,36 @@ impl Tables {
         group: &Group,
         at: &At<'_>,
     ) -> Result<Written<(Job, Recording)>> {
-        if group.answers.len() > MAX_GROUP {
-            return Err(Error::new(Kind::Invalid, "store.place", id));
-        }
-        let Some((job, recording)) = self.job_with_file(id, group.index) else { return Ok(Written::Fenced(GONE)) };
+        group.check().map_err(|why| Error::new(why.into(), "store.place", id))?;
+        let Some((job, Some(recording))) = self.job_with_file(id, group.index) else { return Ok(Written::gone()) };
         let around = self.placement_context(&recording, group);
         let ctx = self.context(&job.uid, at);
         match placement(job, recording, group, around, ctx) {
             Err(why) => Ok(Written::Fenced(why)),
-            Ok(placed) => Ok(Written::Done(self.write(placed, at))),
+            Ok(placed) => Ok(Written::Done(self.write_placed(placed, at))),
         }
     }
 
     fn placement_context(&self, recording: &Recording, group: &Group) -> PlacementContext {
         let uid = &recording.uid;
-        let starts: Vec<_> = group.answers.iter().map(|(start_ms, _)| *start_ms).collect();
         let explicit = recording.conversation_id.and_then(|id| self.resolve(uid, id)).cloned();
         let mut around = PlacementContext {
-            lines: self.lines_at(uid, recording.id, &starts),
+            lines: self.lines_at(uid, recording.id, &group.texts()),
             explicit,
             ..PlacementContext::default()
         };
         if let Some(reach) = reach(recording, group) {
-            let near = |timed: &Interval| timed.start <= reach.end && reach.start <= timed.end;
             let of_stream = self.conversations.values().filter(|c| c.uid == *uid && c.stream == recording.stream);
-            let met = of_stream.filter(|c| c.is_live() && c.timed.as_ref().is_some_and(near));
+            let met = of_stream.filter(|c| c.is_live() && c.timed.is_some_and(|timed| timed.meets(reach)));
             around.near = met.cloned().collect();
-            around.deleted = self.deleted_of(recording).into_iter().filter(near).collect();
+            let placed_in =
+                self.lines_of(uid, recording.id).filter_map(|line| self.resolve(uid, line.conversation_id?));
+            around.deleted = placed_in.flat_map(|conversation| deleted_times(conversation, reach)).collect();
         }
         around
     }
 
-    /// The times of deleted conversations that hold a segment of this recording.
-    fn deleted_of(&self, recording: &Recording) -> Vec<Interval> {
-        let stands_in = |line: &Line| self.resolve(&recording.uid, line.conversation_id?);
-        let lines = self.lines_of(&recording.uid, recording.id);
-        let deleted = lines.filter_map(stands_in).filter(|conversation| conversation.deleted_at.is_some());
-        deleted.flat_map(|conversation| [conversation.timed, conversation.attached]).flatten().collect()
-    }
-
-    fn write(&mut self, placed: Placed, at: &At<'_>) -> (Job, Recording) {
+    fn write_placed(&mut self, placed: Placed, at: &At<'_>) -> (Job, Recording) {
         let Placed { job, recording, lines, conversations, usage } = placed;
         let uid = &job.uid;
         self.lines.extend(lines.into_iter().map(|line| ((uid.clone(), line.recording, line.start_ms), line)));
@@ -181,17 +148,9 @@ impl Tables {
         (job, recording)
     }
 
-    fn job_with_file(&self, id: JobId, index: usize) -> Option<(Job, Recording)> {
+    fn job_with_file(&self, id: JobId, index: usize) -> Option<(Job, Option<Recording>)> {
         let job = self.jobs.get(&id)?;
-        let recording = self.recording(job, job.files.get(index)?.recording)?;
-        Some((job.clone(), recording.clone()))
-    }
-
-    fn recording(&self, job: &Job, id: RecordingId) -> Option<&Recording> {
-        self.recordings.get(&(job.uid.clone(), id))
-    }
-
-    pub fn put_recording(&mut self, recording: Recording) {
-        self.recordings.insert((recording.uid.clone(), recording.id), recording);
+        let recording = self.recordings.get(&(job.uid.clone(), job.files.get(index)?.recording));
+        Some((job.clone(), recording.cloned()))
     }
 }
