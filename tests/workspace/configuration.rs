@@ -30,27 +30,27 @@ fn config(layers: &Layers) -> Result<Config, String> {
 /// A valid value that is not the default.
 fn other_value(key: &Key) -> String {
     match &key.kind {
-        Kind::Number { default, range, .. } | Kind::Time { default, range, .. } => {
+        Kind::Number(default, range, ..) | Kind::Time(default, range, ..) => {
             let next = if range.contains(&(default + 1)) { default + 1 } else { default - 1 };
             next.to_string()
         }
-        Kind::Switch { default, .. } => (!default).to_string(),
-        Kind::Choice { default, among, .. } => among.iter().find(|word| *word != default).unwrap().to_string(),
-        Kind::Address { .. } => "127.0.0.1:1".to_owned(),
-        Kind::Text { .. } => "another".to_owned(),
-        Kind::Url { .. } | Kind::Origins { .. } => "https://another.example".to_owned(),
-        Kind::Secret { .. } => "0123456789abcdef0123456789abcdef".to_owned(),
+        Kind::Switch(default, _) => (!default).to_string(),
+        Kind::Choice(default, among, _) => among.iter().find(|word| *word != default).unwrap().to_string(),
+        Kind::Address(..) => "127.0.0.1:1".to_owned(),
+        Kind::Text(..) | Kind::Path(_) => "another".to_owned(),
+        Kind::Url(_) | Kind::Origins(_) => "https://another.example".to_owned(),
+        Kind::Secret(_) => "0123456789abcdef0123456789abcdef".to_owned(),
     }
 }
 
 /// Values that the key must refuse. A text may be anything.
 fn wrong_values(key: &Key) -> Vec<String> {
     match &key.kind {
-        Kind::Number { range, .. } | Kind::Time { range, .. } => {
+        Kind::Number(_, range, ..) | Kind::Time(_, range, ..) => {
             let around = [i128::from(*range.start()) - 1, i128::from(*range.end()) + 1];
             around.iter().map(i128::to_string).chain(["many".to_owned(), "1.5".to_owned(), String::new()]).collect()
         }
-        Kind::Text { .. } | Kind::Secret { .. } => Vec::new(),
+        Kind::Text(..) | Kind::Path(_) | Kind::Secret(_) => Vec::new(),
         _ => vec!["no such value".to_owned()],
     }
 }
@@ -78,7 +78,7 @@ fn default_of_every_key_is_valid_and_another_valid_value_changes_the_settings() 
             .and_then(config::key)
             .map_or(Ok(Layers::default()), |partner| set(Layers::default(), partner, "partner"));
         let base = base.unwrap();
-        if let Kind::Number { default, range, .. } | Kind::Time { default, range, .. } = &key.kind {
+        if let Kind::Number(default, range, ..) | Kind::Time(default, range, ..) = &key.kind {
             assert!(range.contains(default), "{}: {default} is not within {range:?}", key.name);
         }
         let before = match partner {
@@ -98,7 +98,7 @@ fn default_can_be_written_into_the_variable_of_its_key() {
     for key in keys() {
         let Some(default) = key.default() else { continue };
         let text = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
-        let text = if matches!(key.kind, Kind::Origins { .. }) { String::new() } else { text };
+        let text = if matches!(key.kind, Kind::Origins(_)) { String::new() } else { text };
         let layers = set(Layers::default(), key, &text).unwrap();
         assert_eq!(format!("{:?}", config(&layers).unwrap()), defaults, "{}", key.name);
         assert_eq!(layers.origin(key.name).to_string(), key.variable());
@@ -123,7 +123,7 @@ fn value_out_of_range_is_refused_with_the_names_of_key_and_variable() {
 #[test]
 fn choices_are_those_of_the_speech_engines() {
     let choices = |name: &str| match &config::key(name).unwrap().kind {
-        Kind::Choice { among, .. } => among.iter().copied().collect::<BTreeSet<_>>(),
+        Kind::Choice(_, among, _) => among.iter().copied().collect::<BTreeSet<_>>(),
         kind => panic!("{name} is no choice: {kind:?}"),
     };
     let engines = speech::KNOWN.iter().copied().chain(["auto", "whisper"]).collect();
@@ -162,7 +162,8 @@ fn tables() -> String {
         text += "| key | default | allowed | what it does |\n|---|---|---|---|\n";
         for key in section.keys {
             let default = key.default().map_or_else(|| "not set".to_owned(), |value| format!("`{value}`"));
-            text += &format!("| `{}` | {default} | {} | {} |\n", key.short_name(), key.allowed(), key.comment);
+            let allowed = Some(key.range()).filter(|range| !range.is_empty()).unwrap_or_else(|| key.allowed());
+            text += &format!("| `{}` | {default} | {allowed} | {} |\n", key.short_name(), key.comment);
         }
     }
     text

@@ -66,8 +66,8 @@ pub fn project(config: &Config, environment: &Environment) -> Result<String> {
 
 impl Options {
     pub fn new(mut config: Config, environment: Environment, platform: Platform) -> Result<Self> {
-        let engine = &mut config.engine;
-        for span in [&mut engine.deepgram.max_span, &mut engine.http.max_span] {
+        let engines = &mut config.engine.cloud;
+        for span in [&mut engines.deepgram.max_span, &mut engines.http.max_span] {
             *span = (*span).min(LONGEST_SPAN);
         }
         let cloud = &config.cloud;
@@ -178,7 +178,8 @@ mod tests {
     fn segment_length_is_bounded_so_that_texts_fit_into_documents() {
         let spans = |seconds: &str| {
             let keys = ["DEEPGRAM", "HTTP"].map(|engine| format!("AFTERWORD_ENGINE_{engine}_MAX_SPAN_SECONDS"));
-            let engine = of(Platform::Port(1), &[(&keys[0], seconds), (&keys[1], seconds)]).unwrap().config.engine;
+            let engine =
+                of(Platform::Port(1), &[(&keys[0], seconds), (&keys[1], seconds)]).unwrap().config.engine.cloud;
             [engine.deepgram.max_span.as_secs(), engine.http.max_span.as_secs()]
         };
         assert_eq!((spans("3600"), spans("120")), ([600, 600], [120, 120]));

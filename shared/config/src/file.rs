@@ -18,7 +18,8 @@ pub fn default_file() -> String {
     for section in SECTIONS {
         let _ = write!(file, "\n{}[{}]\n", comment(section.comment), section.name);
         for key in section.keys {
-            file.push_str(&comment(&format!("{} ({})", key.comment, key.allowed())));
+            let range = Some(key.range()).filter(|range| !range.is_empty()).map(|range| format!(" ({range})"));
+            file.push_str(&comment(&format!("{}{}", key.comment, range.unwrap_or_default())));
             let _ = match key.default() {
                 Some(value) => writeln!(file, "{} = {value}", key.short_name()),
                 None => writeln!(file, "# {} = \"\"", key.short_name()),

@@ -30,55 +30,26 @@ pub struct Key {
     pub kind: Kind,
 }
 
-/// The type of a key with its default and, in `set`, the way into the typed settings.
+/// The type of a key: its default, what else it may be, and the way into the typed settings. An address from outside and a
+/// secret have no default, because a missing secret and an empty one are different errors; the default origins are none.
 #[derive(Debug)]
 pub enum Kind {
-    Number {
-        default: u64,
-        range: Range,
-        of: Text,
-        set: fn(&mut Config, u64),
-    },
-    Time {
-        default: u64,
-        range: Range,
-        unit: Unit,
-        set: fn(&mut Config, Duration),
-    },
-    Switch {
-        default: bool,
-        set: fn(&mut Config, bool),
-    },
-    Choice {
-        default: Text,
-        among: &'static [Text],
-        set: fn(&mut Config, &str),
-    },
-    Text {
-        default: Text,
-        is: Text,
-        set: fn(&mut Config, &str),
-    },
-    Address {
-        default: Text,
-        set: fn(&mut Config, SocketAddr),
-    },
-    /// The public address of the server; it has no default.
-    Url {
-        set: fn(&mut Config, &str),
-    },
-    /// Origins of web pages; the default is none.
-    Origins {
-        set: fn(&mut Config, &[String]),
-    },
-    /// It has no default, because a missing secret and an empty one are different errors.
-    Secret {
-        set: fn(&mut Config, SecretString),
-    },
+    Number(u64, Range, Unit, fn(&mut Config, u64)),
+    Time(u64, Range, Unit, fn(&mut Config, Duration)),
+    Switch(bool, fn(&mut Config, bool)),
+    Choice(Text, &'static [Text], fn(&mut Config, &str)),
+    Text(Text, fn(&mut Config, &str)),
+    Path(fn(&mut Config, &str)),
+    Address(Text, fn(&mut Config, SocketAddr)),
+    Url(fn(&mut Config, &str)),
+    Origins(fn(&mut Config, &[String])),
+    Secret(fn(&mut Config, SecretString)),
 }
 
 #[derive(Clone, Copy, Debug)]
 pub enum Unit {
+    One,
+    Bytes,
     Milliseconds,
     Seconds,
     Days,
@@ -87,15 +58,15 @@ pub enum Unit {
 /// Constructors for the list of keys.
 impl Key {
     pub const fn number(name: Text, default: u64, range: Range, set: fn(&mut Config, u64)) -> Self {
-        Self::new(name, Kind::Number { default, range, of: "", set })
+        Self::new(name, Kind::Number(default, range, Unit::One, set))
     }
 
     pub const fn bytes(name: Text, default: u64, range: Range, set: fn(&mut Config, u64)) -> Self {
-        Self::new(name, Kind::Number { default, range, of: " of bytes", set })
+        Self::new(name, Kind::Number(default, range, Unit::Bytes, set))
     }
 
     pub const fn time(name: Text, default: u64, range: Range, unit: Unit, set: fn(&mut Config, Duration)) -> Self {
-        Self::new(name, Kind::Time { default, range, unit, set })
+        Self::new(name, Kind::Time(default, range, unit, set))
     }
 
     pub const fn seconds(name: Text, default: u64, range: Range, set: fn(&mut Config, Duration)) -> Self {
@@ -103,35 +74,35 @@ impl Key {
     }
 
     pub const fn switch(name: Text, default: bool, set: fn(&mut Config, bool)) -> Self {
-        Self::new(name, Kind::Switch { default, set })
+        Self::new(name, Kind::Switch(default, set))
     }
 
     pub const fn choice(name: Text, default: Text, among: &'static [Text], set: fn(&mut Config, &str)) -> Self {
-        Self::new(name, Kind::Choice { default, among, set })
+        Self::new(name, Kind::Choice(default, among, set))
     }
 
     pub const fn text(name: Text, default: Text, set: fn(&mut Config, &str)) -> Self {
-        Self::new(name, Kind::Text { default, is: "a text", set })
+        Self::new(name, Kind::Text(default, set))
     }
 
     pub const fn path(name: Text, set: fn(&mut Config, &str)) -> Self {
-        Self::new(name, Kind::Text { default: "", is: "a path", set })
+        Self::new(name, Kind::Path(set))
     }
 
     pub const fn address(name: Text, default: Text, set: fn(&mut Config, SocketAddr)) -> Self {
-        Self::new(name, Kind::Address { default, set })
+        Self::new(name, Kind::Address(default, set))
     }
 
     pub const fn url(name: Text, set: fn(&mut Config, &str)) -> Self {
-        Self::new(name, Kind::Url { set })
+        Self::new(name, Kind::Url(set))
     }
 
     pub const fn origins(name: Text, set: fn(&mut Config, &[String])) -> Self {
-        Self::new(name, Kind::Origins { set })
+        Self::new(name, Kind::Origins(set))
     }
 
     pub const fn secret(name: Text, set: fn(&mut Config, SecretString)) -> Self {
-        Self::new(name, Kind::Secret { set })
+        Self::new(name, Kind::Secret(set))
     }
 
     const fn new(name: Text, kind: Kind) -> Self {
@@ -165,21 +136,20 @@ impl Key {
     }
 
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret { .. })
+        matches!(self.kind, Kind::Secret(_))
     }
 
     /// The default as it stands in a file; `None` if the key has none.
     pub fn default(&self) -> Option<Value> {
-        match self.kind {
+        Some(match self.kind {
             // Every default is far below the largest number of a TOML file; a test sets each of them.
-            Kind::Number { default, .. } | Kind::Time { default, .. } => Some(Value::Integer(default as i64)),
-            Kind::Switch { default, .. } => Some(Value::Boolean(default)),
-            Kind::Choice { default, .. } | Kind::Text { default, .. } | Kind::Address { default, .. } => {
-                Some(Value::String(default.to_owned()))
-            }
-            Kind::Origins { .. } => Some(Value::Array(Vec::new())),
-            Kind::Url { .. } | Kind::Secret { .. } => None,
-        }
+            Kind::Number(default, ..) | Kind::Time(default, ..) => Value::Integer(default as i64),
+            Kind::Switch(default, _) => Value::Boolean(default),
+            Kind::Choice(default, ..) | Kind::Text(default, _) | Kind::Address(default, _) => default.into(),
+            Kind::Path(_) => "".into(),
+            Kind::Origins(_) => Value::Array(Vec::new()),
+            Kind::Url(_) | Kind::Secret(_) => return None,
+        })
     }
 
     /// A valid value as a person would write it into a variable; empty if nothing is more helpful than the name.

@@ -123,20 +123,23 @@ impl Layers {
             }
         }
         config.derive();
-        if let Some(broken) = RELATIONS.iter().find(|relation| !(relation.holds)(&config)) {
-            return Err(ConfigError(format!("{} ({})", broken.why, self.sources(broken.keys))));
+        if let Some((_, why)) = RELATIONS.iter().find(|(holds, _)| !holds(&config)) {
+            return Err(ConfigError(format!("{why} ({})", self.sources(why))));
         }
         config.settings.rules.check().map_err(|why| ConfigError(why.to_owned()))?;
         Ok(config)
     }
 
-    /// The values of these keys and where each came from: `jobs.lease_seconds = 1 from AFTERWORD_JOBS_LEASE_SECONDS`.
-    fn sources(&self, names: &[&str]) -> String {
-        let source = |name: &&str| {
-            let value = key(name).and_then(|key| self.shown(key)).unwrap_or_default();
-            format!("{name} = {value} from {}", self.origin(name))
+    /// The values of the keys that a text names, and where each came from.
+    fn sources(&self, text: &str) -> String {
+        let source = |key: &Key| {
+            let value = self.shown(key).unwrap_or_default();
+            match self.origin(key.name) {
+                Origin::Default => format!("{} = {value} by default", key.name),
+                origin => format!("{} = {value} from {origin}", key.name),
+            }
         };
-        names.iter().map(source).collect::<Vec<_>>().join(", ").replace("from default", "by default")
+        keys().filter(|key| text.contains(key.name)).map(source).collect::<Vec<_>>().join(", ")
     }
 
     pub fn origin(&self, key: &str) -> Origin {

@@ -2,50 +2,28 @@
 
 use crate::settings::Config;
 
-/// A rule that the settings have to obey, the keys that it is about, and the error if they do not.
-pub struct Relation {
-    pub holds: fn(&Config) -> bool,
-    pub keys: &'static [&'static str],
-    pub why: &'static str,
-}
-
-pub const RELATIONS: &[Relation] = &[
-    Relation {
-        holds: handler_ends_before_dispatch,
-        keys: &["process.handler_deadline_seconds", "queue.dispatch_deadline_seconds"],
-        why: "process.handler_deadline_seconds must be below queue.dispatch_deadline_seconds: a worker has to put its job \
-              back before the queue gives the delivery up",
-    },
-    Relation {
-        holds: queue_backoffs_are_in_order,
-        keys: &["queue.min_backoff_seconds", "queue.max_backoff_seconds"],
-        why: "queue.min_backoff_seconds must not be above queue.max_backoff_seconds",
-    },
-    Relation {
-        holds: job_backoffs_are_in_order,
-        keys: &["jobs.backoff_min_seconds", "jobs.backoff_max_seconds"],
-        why: "jobs.backoff_min_seconds must not be above jobs.backoff_max_seconds",
-    },
-    Relation {
-        holds: certificate_has_its_key,
-        keys: &["server.tls_cert", "server.tls_key"],
-        why: "server.tls_cert and server.tls_key belong together, and one is set without the other",
-    },
-    Relation {
-        holds: internal_listener_is_on_loopback,
-        keys: &["server.internal_listen"],
-        why: "server.internal_listen must be a loopback address: it is for the queue in this process only",
-    },
-    Relation {
-        holds: refusals_are_simulated_on_loopback,
-        keys: &["simulate.refuse", "server.listen"],
-        why: "simulate.refuse is for developers on one machine: server.listen must be a loopback address with it",
-    },
-    Relation {
-        holds: account_has_its_audience,
-        keys: &["cloud.task_service_account", "cloud.task_audience"],
-        why: "cloud.task_service_account and cloud.task_audience belong together, and one is set without the other",
-    },
+/// The rules that the settings have to obey, each with its error. The error names the keys that the rule is about.
+pub const RELATIONS: &[(fn(&Config) -> bool, &str)] = &[
+    (
+        handler_ends_before_dispatch,
+        "process.handler_deadline_seconds must be below queue.dispatch_deadline_seconds: a worker has to put its job back \
+         before the queue gives the delivery up",
+    ),
+    (queue_backoffs_are_in_order, "queue.min_backoff_seconds must not be above queue.max_backoff_seconds"),
+    (job_backoffs_are_in_order, "jobs.backoff_min_seconds must not be above jobs.backoff_max_seconds"),
+    (certificate_has_its_key, "server.tls_cert and server.tls_key belong together, and one is set without the other"),
+    (
+        internal_listener_is_on_loopback,
+        "server.internal_listen must be a loopback address: it is for the queue in this process only",
+    ),
+    (
+        refusals_are_simulated_on_loopback,
+        "simulate.refuse is for developers on one machine: server.listen must be a loopback address with it",
+    ),
+    (
+        account_has_its_audience,
+        "cloud.task_service_account and cloud.task_audience belong together, and one is set without the other",
+    ),
 ];
 
 fn handler_ends_before_dispatch(config: &Config) -> bool {

@@ -9,6 +9,7 @@ use domain::{Code, Rules};
 use edge::telemetry::Telemetry;
 use edge::{Cors, Requests, ServeLimits};
 use secrecy::SecretString;
+use speech::CloudSettings;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
@@ -64,27 +65,8 @@ pub struct Engine {
     pub null_fail: String,
     /// The languages that the null engine accepts. If the list is empty, it accepts any.
     pub null_languages: Vec<String>,
-    pub deepgram: Deepgram,
-    pub http: HttpEngine,
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct Deepgram {
-    pub api_key: Option<SecretString>,
-    pub url: String,
-    pub model: String,
-    pub max_span: Duration,
-    pub concurrency: usize,
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct HttpEngine {
-    pub url: String,
-    pub api_key: Option<SecretString>,
-    pub model: String,
-    pub max_span: Duration,
-    pub concurrency: usize,
-    pub format: String,
+    /// The engines that others run.
+    pub cloud: CloudSettings,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -91,8 +91,8 @@ fn error_names_the_source_the_key_what_is_allowed_and_an_example() {
     let of = |name: &str, text: &str| refused(env(&[(name, text)]));
     assert_eq!(
         of("AFTERWORD_JOBS_LEASE_SECONDS", "soon"),
-        "configuration: AFTERWORD_JOBS_LEASE_SECONDS: jobs.lease_seconds must be a whole number of seconds, 1 to 3600, \
-         not the text `soon`; such as 60"
+        "configuration: AFTERWORD_JOBS_LEASE_SECONDS: jobs.lease_seconds must be a whole number, 1 to 3600 seconds, \
+         not `soon`; such as 60"
     );
     assert_eq!(
         refused(file("[jobs]\nlease_seconds = 0")),
@@ -109,7 +109,7 @@ fn error_names_the_source_the_key_what_is_allowed_and_an_example() {
     assert!(of("AFTERWORD_JOBS_MAX_ATTEMPTS", "-1").contains("must lie between 1 and 1000, not -1"));
     assert!(of("AFTERWORD_JOBS_MAX_ATTEMPTS", "").contains("a whole number, 1 to 1000, not empty"));
     assert!(of("AFTERWORD_CLOUD_CALL_SECONDS", "0").contains("cloud.call_seconds must be at least 1, not 0"));
-    assert!(of("AFTERWORD_CLOUD_HTTP2", "yes").contains("cloud.http2 must be true or false, not the text `yes`"));
+    assert!(of("AFTERWORD_CLOUD_HTTP2", "yes").contains("cloud.http2 must be true or false, not `yes`"));
     assert!(refused(file("[jobs]\nlease_seconds = 1.5")).contains("not 1.5, which is of type float"));
     assert!(refused(file("[jobs.lease_seconds]\n")).contains("jobs.lease_seconds must be a whole number"));
 }
@@ -189,7 +189,7 @@ fn secrets_are_read_but_never_shown() {
     for key in keys().filter(|key| key.is_secret()) {
         let layers = env(&[(&key.variable(), secret)]).unwrap();
         let Config { tasks, engine, .. } = layers.config().unwrap();
-        let all = [tasks.secret, tasks.previous_secret, engine.deepgram.api_key, engine.http.api_key];
+        let all = [tasks.secret, tasks.previous_secret, engine.cloud.deepgram.api_key, engine.cloud.http.api_key];
         let given: Vec<_> = all.iter().flatten().map(ExposeSecret::expose_secret).collect();
         assert_eq!(given, [secret], "{}", key.name);
         let shown = layers.show();
@@ -207,8 +207,11 @@ fn nested_section_has_its_own_keys() {
     let layers = file("[engine]\nname = \"http\"\n[engine.http]\nurl = \"http://one\"\nconcurrency = 2\n").unwrap();
     let layers = layers.env([("AFTERWORD_ENGINE_HTTP_URL".into(), "http://two".into())].into_iter()).unwrap();
     let engine = layers.config().unwrap().engine;
-    assert_eq!((engine.name.as_str(), engine.http.url.as_str(), engine.http.concurrency), ("http", "http://two", 2));
-    assert_eq!(engine.deepgram.model, "nova-3");
+    assert_eq!(
+        (engine.name.as_str(), engine.cloud.http.url.as_str(), engine.cloud.http.concurrency),
+        ("http", "http://two", 2)
+    );
+    assert_eq!(engine.cloud.deepgram.model, "nova-3");
     assert_eq!(layers.origin("engine.http.url"), Origin::Env("AFTERWORD_ENGINE_HTTP_URL".to_owned()));
     assert!(layers.show().contains("[engine.http]\n"), "{}", layers.show());
 }

@@ -14,10 +14,10 @@ impl Key {
     pub fn read(&self, text: &str) -> Value {
         let trimmed = text.trim();
         let read = match self.kind {
-            Kind::Number { .. } | Kind::Time { .. } => trimmed.parse().map(Value::Integer).ok(),
-            Kind::Switch { .. } => trimmed.parse().map(Value::Boolean).ok(),
+            Kind::Number(..) | Kind::Time(..) => trimmed.parse().map(Value::Integer).ok(),
+            Kind::Switch(..) => trimmed.parse().map(Value::Boolean).ok(),
             // Words separated by commas. An empty variable is an empty list.
-            Kind::Origins { .. } => Some(Value::Array(words(text).map(Value::String).collect())),
+            Kind::Origins(_) => Some(Value::Array(words(text).map(Value::String).collect())),
             _ => None,
         };
         read.unwrap_or_else(|| Value::String(text.to_owned()))
@@ -26,37 +26,37 @@ impl Key {
     /// Checks the value and sets the field of the key. The error names the key and says what it may be.
     pub fn set(&self, config: &mut Config, value: &Value) -> Result<(), String> {
         match (&self.kind, value) {
-            (Kind::Number { range, set, .. }, Value::Integer(n)) => set(config, self.within(range, *n)?),
-            (Kind::Time { range, unit, set, .. }, Value::Integer(n)) => {
-                set(config, unit.times(self.within(range, *n)?));
-            }
-            (Kind::Switch { set, .. }, Value::Boolean(on)) => set(config, *on),
-            (Kind::Choice { among, set, .. }, Value::String(text)) if among.contains(&text.as_str()) => {
-                set(config, text);
-            }
-            (Kind::Text { set, .. }, Value::String(text)) => set(config, text),
-            (Kind::Address { set, .. }, Value::String(text)) => {
+            (Kind::Number(_, range, _, set), Value::Integer(n)) => set(config, self.within(range, *n)?),
+            (Kind::Time(_, range, unit, set), Value::Integer(n)) => set(config, unit.times(self.within(range, *n)?)),
+            (Kind::Switch(_, set), Value::Boolean(on)) => set(config, *on),
+            (Kind::Choice(_, among, set), Value::String(text)) if among.contains(&text.as_str()) => set(config, text),
+            (Kind::Text(_, set) | Kind::Path(set), Value::String(text)) => set(config, text),
+            (Kind::Address(_, set), Value::String(text)) => {
                 set(config, text.parse().map_err(|_| self.refused(value))?);
             }
-            (Kind::Url { set }, Value::String(text)) if is_public_url(text) => {
+            (Kind::Url(set), Value::String(text)) if is_public_url(text) => {
                 set(config, text.strip_suffix('/').unwrap_or(text));
             }
-            (Kind::Origins { set }, Value::Array(list)) => {
+            (Kind::Origins(set), Value::Array(list)) => {
                 let texts: Option<Vec<_>> = list.iter().map(|one| one.as_str().map(str::to_owned)).collect();
                 let texts = texts.ok_or_else(|| self.refused(value))?;
                 let odd = texts.iter().find(|one| !is_origin(one) && (*one != "*" || texts.len() > 1));
                 odd.map_or(Ok(()), |odd| Err(self.refused(&Value::String(odd.clone()))))?;
                 set(config, &texts);
             }
-            (Kind::Secret { set }, Value::String(text)) => set(config, SecretString::from(text.as_str())),
+            (Kind::Secret(set), Value::String(text)) => set(config, SecretString::from(text.as_str())),
             _ => return Err(self.refused(value)),
         }
         Ok(())
     }
 
     fn within(&self, range: &RangeInclusive<u64>, n: i64) -> Result<u64, String> {
+        let bounds = || match *range.end() {
+            NO_LIMIT => format!("be at least {}", range.start()),
+            most => format!("lie between {} and {most}", range.start()),
+        };
         let fit = u64::try_from(n).ok().filter(|n| range.contains(n));
-        fit.ok_or_else(|| format!("{} must {}, not {n}{}", self.name, bounds(range), self.such_as()))
+        fit.ok_or_else(|| format!("{} must {}, not {n}{}", self.name, bounds(), self.such_as()))
     }
 
     fn refused(&self, value: &Value) -> String {
@@ -65,7 +65,7 @@ impl Key {
 
     fn such_as(&self) -> String {
         match (self.valid_example(), &self.kind) {
-            (_, Kind::Choice { .. }) => String::new(),
+            (_, Kind::Choice(..)) => String::new(),
             (example, _) if example.is_empty() => String::new(),
             (example, _) => format!("; such as {example}"),
         }
@@ -74,19 +74,29 @@ impl Key {
     /// What the key may be, as the end of "it must be …".
     pub fn allowed(&self) -> String {
         match &self.kind {
-            Kind::Number { range, of, .. } => format!("a whole number{of}, {}", short_bounds(range)),
-            Kind::Time { range, unit, .. } => {
-                format!("a whole number of {}, {}", unit.name(), short_bounds(range))
-            }
-            Kind::Switch { .. } => "true or false".to_owned(),
-            Kind::Choice { among, .. } => choices(among),
-            Kind::Text { is, .. } => (*is).to_owned(),
-            Kind::Address { .. } => "HOST:PORT with a numeric host".to_owned(),
-            Kind::Url { .. } => "an address that begins with http:// or https:// and a host".to_owned(),
-            Kind::Origins { .. } => {
+            Kind::Number(..) | Kind::Time(..) => format!("a whole number, {}", self.range()),
+            Kind::Choice(..) => self.range(),
+            Kind::Switch(..) => "true or false".to_owned(),
+            Kind::Text(..) => "a text".to_owned(),
+            Kind::Path(_) => "a path".to_owned(),
+            Kind::Address(..) => "HOST:PORT with a numeric host".to_owned(),
+            Kind::Url(_) => "an address that begins with http:// or https:// and a host".to_owned(),
+            Kind::Origins(_) => {
                 "a list of origins, each a scheme, a host, maybe a port and nothing after them, or `*` alone".to_owned()
             }
-            Kind::Secret { .. } => "a text, which is kept secret".to_owned(),
+            Kind::Secret(_) => "a text, which is kept secret".to_owned(),
+        }
+    }
+
+    /// The range of a number with its unit, or the choices; empty for other types.
+    pub fn range(&self) -> String {
+        match &self.kind {
+            Kind::Number(_, range, unit, _) | Kind::Time(_, range, unit, _) => match *range.end() {
+                NO_LIMIT => format!("at least {}{}", range.start(), unit.suffix()),
+                most => format!("{} to {most}{}", range.start(), unit.suffix()),
+            },
+            Kind::Choice(_, among, _) => choices(among),
+            _ => String::new(),
         }
     }
 
@@ -95,11 +105,6 @@ impl Key {
         match value {
             _ if self.is_secret() => format!("of type {}", value.type_str()),
             Value::String(text) if text.is_empty() => "empty".to_owned(),
-            Value::String(text)
-                if matches!(self.kind, Kind::Number { .. } | Kind::Time { .. } | Kind::Switch { .. }) =>
-            {
-                format!("the text `{text}`")
-            }
             Value::String(text) => format!("`{text}`"),
             Value::Table(_) => "a section".to_owned(),
             other => format!("{other}, which is of type {}", other.type_str()),
@@ -108,19 +113,22 @@ impl Key {
 }
 
 impl Unit {
-    fn name(self) -> &'static str {
+    /// What stands after a number.
+    fn suffix(self) -> &'static str {
         match self {
-            Unit::Milliseconds => "milliseconds",
-            Unit::Seconds => "seconds",
-            Unit::Days => "days",
+            Unit::One => "",
+            Unit::Bytes => " bytes",
+            Unit::Milliseconds => " milliseconds",
+            Unit::Seconds => " seconds",
+            Unit::Days => " days",
         }
     }
 
     fn times(self, n: u64) -> Duration {
         match self {
             Unit::Milliseconds => Duration::from_millis(n),
-            Unit::Seconds => Duration::from_secs(n),
             Unit::Days => Duration::from_secs(n.saturating_mul(86_400)),
+            Unit::Seconds | Unit::One | Unit::Bytes => Duration::from_secs(n),
         }
     }
 }
@@ -128,20 +136,6 @@ impl Unit {
 /// The words of a text that are separated by commas.
 pub fn words(text: &str) -> impl Iterator<Item = String> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned)
-}
-
-fn bounds(range: &RangeInclusive<u64>) -> String {
-    match *range.end() {
-        NO_LIMIT => format!("be at least {}", range.start()),
-        most => format!("lie between {} and {most}", range.start()),
-    }
-}
-
-fn short_bounds(range: &RangeInclusive<u64>) -> String {
-    match *range.end() {
-        NO_LIMIT => format!("at least {}", range.start()),
-        most => format!("{} to {most}", range.start()),
-    }
 }
 
 /// Whether the text is an origin exactly as browsers send it (RFC 6454), because origins are compared byte by byte.

@@ -54,7 +54,7 @@ fn settings(config: &Config) -> Result<speech::Settings> {
         "" => None,
         text => Some(text.parse().context("configuration: engine.null_fail")?),
     };
-    let (models, cloud) = (Models::new(&engine.models), cloud(engine));
+    let (models, cloud) = (Models::new(&engine.models), engine.cloud.clone());
     let (name, moonshine) = match engine.name.as_str() {
         AUTO => choose_engine(&models, &cloud)?,
         name => (name.to_owned(), files_for_engine(&models, name)?),
@@ -63,27 +63,6 @@ fn settings(config: &Config) -> Result<speech::Settings> {
     let (parallelism, null_languages) = (config.settings.worker.parallelism, engine.null_languages.clone());
     let arithmetic = arithmetic(engine)?;
     Ok(speech::Settings { name, moonshine, parallelism, arithmetic, null_delay, null_fail, null_languages, cloud })
-}
-
-fn cloud(engine: &config::Engine) -> CloudSettings {
-    let (deepgram, http) = (&engine.deepgram, &engine.http);
-    CloudSettings {
-        deepgram: speech::DeepgramSettings {
-            api_key: deepgram.api_key.clone(),
-            url: deepgram.url.clone(),
-            model: deepgram.model.clone(),
-            max_span: deepgram.max_span,
-            concurrency: deepgram.concurrency,
-        },
-        http: speech::HttpSettings {
-            url: http.url.clone(),
-            api_key: http.api_key.clone(),
-            model: http.model.clone(),
-            max_span: http.max_span,
-            concurrency: http.concurrency,
-            format: http.format.clone(),
-        },
-    }
 }
 
 /// For `auto`: the first engine that can be used. A model that exists but is wrong is an error and is not skipped.

@@ -50,39 +50,39 @@ pub const ENGINE: &[Key] = &[
 ];
 
 pub const DEEPGRAM: &[Key] = &[
-    Key::secret("engine.deepgram.api_key", |c, key| c.engine.deepgram.api_key = Some(key)).comment(
+    Key::secret("engine.deepgram.api_key", |c, key| c.engine.cloud.deepgram.api_key = Some(key)).comment(
         "The key of your account at Deepgram. DEEPGRAM_API_KEY, which other programs use, is ignored: a key for them must not \
          send recordings away.",
     ),
-    Key::text("engine.deepgram.url", "https://api.deepgram.com", |c, url| c.engine.deepgram.url = url.to_owned())
+    Key::text("engine.deepgram.url", "https://api.deepgram.com", |c, url| c.engine.cloud.deepgram.url = url.to_owned())
         .comment(
             "The address of the service. A host alone is completed by /v1/listen. A query is sent along, such as \
              ?mip_opt_out=true.",
         ),
-    Key::text("engine.deepgram.model", "nova-3", |c, model| c.engine.deepgram.model = model.to_owned())
+    Key::text("engine.deepgram.model", "nova-3", |c, model| c.engine.cloud.deepgram.model = model.to_owned())
         .comment("The model that transcribes."),
-    Key::seconds("engine.deepgram.max_span_seconds", 300, 1..=HOUR, |c, time| c.engine.deepgram.max_span = time)
+    Key::seconds("engine.deepgram.max_span_seconds", 300, 1..=HOUR, |c, time| c.engine.cloud.deepgram.max_span = time)
         .comment("Speech is sent in pieces of at most this length."),
-    Key::number("engine.deepgram.concurrency", 8, 1..=64, |c, n| c.engine.deepgram.concurrency = n as usize)
+    Key::number("engine.deepgram.concurrency", 8, 1..=64, |c, n| c.engine.cloud.deepgram.concurrency = n as usize)
         .comment("One job makes at most this many calls at once. An account has 100 in all."),
 ];
 
 pub const HTTP: &[Key] = &[
-    Key::text("engine.http.url", "", |c, url| c.engine.http.url = url.to_owned())
+    Key::text("engine.http.url", "", |c, url| c.engine.cloud.http.url = url.to_owned())
         .comment(
             "The address of the server. A host alone, or an address that ends in /v1, is completed; any other path is used as \
              it is.",
         )
         .example("http://localhost:8000"),
-    Key::secret("engine.http.api_key", |c, key| c.engine.http.api_key = Some(key))
+    Key::secret("engine.http.api_key", |c, key| c.engine.cloud.http.api_key = Some(key))
         .comment("It is sent as a bearer token. If it is not set, none is sent."),
-    Key::text("engine.http.model", "whisper-1", |c, model| c.engine.http.model = model.to_owned())
+    Key::text("engine.http.model", "whisper-1", |c, model| c.engine.cloud.http.model = model.to_owned())
         .comment("The model that transcribes."),
-    Key::seconds("engine.http.max_span_seconds", 300, 1..=HOUR, |c, time| c.engine.http.max_span = time)
+    Key::seconds("engine.http.max_span_seconds", 300, 1..=HOUR, |c, time| c.engine.cloud.http.max_span = time)
         .comment("Speech is sent in pieces of at most this length."),
-    Key::number("engine.http.concurrency", 4, 1..=64, |c, n| c.engine.http.concurrency = n as usize)
+    Key::number("engine.http.concurrency", 4, 1..=64, |c, n| c.engine.cloud.http.concurrency = n as usize)
         .comment("One job makes at most this many calls at once."),
-    Key::choice("engine.http.format", "auto", &["auto", "wav"], |c, name| c.engine.http.format = name.to_owned()).comment(
+    Key::choice("engine.http.format", "auto", &["auto", "wav"], |c, name| c.engine.cloud.http.format = name.to_owned()).comment(
         "With `auto`, Opus is sent as it was recorded, and everything else as FLAC. `wav` is for servers that read nothing \
          else.",
     ),
