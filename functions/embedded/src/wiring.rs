@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use audio::Detection;
 use axum::Router;
 use config::Config;
@@ -124,11 +124,11 @@ fn given_secret(config: &Config) -> Result<Option<TaskSecret>> {
     if tasks.secret.is_none() {
         anyhow::ensure!(
             tasks.previous_secret.is_none(),
-            "tasks.previous_secret (environment: AFTERWORD_TASKS_PREVIOUS_SECRET) is set without tasks.secret"
+            "configuration: tasks.previous_secret (environment: AFTERWORD_TASKS_PREVIOUS_SECRET) is set without tasks.secret"
         );
         return Ok(None);
     }
-    Ok(Some(TaskSecret::new(tasks.secret.clone(), tasks.previous_secret.clone())?))
+    Ok(Some(TaskSecret::new(tasks.secret.clone(), tasks.previous_secret.clone()).context("configuration")?))
 }
 
 fn queue_settings(config: &Config, internal_url: &str, secret: &TaskSecret) -> QueueSettings {

@@ -32,20 +32,20 @@ impl Key {
             (Kind::Choice(_, among, set), Value::String(text)) if among.contains(&text.as_str()) => set(config, text),
             (Kind::Text(_, set) | Kind::Path(set), Value::String(text)) => set(config, text),
             (Kind::Address(_, set), Value::String(text)) => {
-                set(config, text.parse().map_err(|_| self.refused(value))?);
+                set(config, text.parse().map_err(|_| self.refused(&self.shown(value)))?);
             }
             (Kind::Url(set), Value::String(text)) if is_public_url(text) => {
                 set(config, text.strip_suffix('/').unwrap_or(text));
             }
             (Kind::Origins(set), Value::Array(list)) => {
                 let texts: Option<Vec<_>> = list.iter().map(|one| one.as_str().map(str::to_owned)).collect();
-                let texts = texts.ok_or_else(|| self.refused(value))?;
+                let texts = texts.ok_or_else(|| self.refused(&self.shown(value)))?;
                 let odd = texts.iter().find(|one| !is_origin(one) && (*one != "*" || texts.len() > 1));
-                odd.map_or(Ok(()), |odd| Err(self.refused(&Value::String(odd.clone()))))?;
+                odd.map_or(Ok(()), |odd| Err(self.refused(&format!("`{odd}`"))))?;
                 set(config, &texts);
             }
             (Kind::Secret(set), Value::String(text)) => set(config, SecretString::from(text.as_str())),
-            _ => return Err(self.refused(value)),
+            _ => return Err(self.refused(&self.shown(value))),
         }
         Ok(())
     }
@@ -59,8 +59,8 @@ impl Key {
         fit.ok_or_else(|| format!("{} must {}, not {n}{}", self.name, bounds(), self.such_as()))
     }
 
-    fn refused(&self, value: &Value) -> String {
-        format!("{} must be {}, not {}{}", self.name, self.allowed(), self.shown(value), self.such_as())
+    fn refused(&self, shown: &str) -> String {
+        format!("{} must be {}, not {shown}{}", self.name, self.allowed(), self.such_as())
     }
 
     fn such_as(&self) -> String {
@@ -105,7 +105,8 @@ impl Key {
         match value {
             _ if self.is_secret() => format!("of type {}", value.type_str()),
             Value::String(text) if text.is_empty() => "empty".to_owned(),
-            Value::String(text) => format!("`{text}`"),
+            Value::String(text) if self.default().is_none_or(|default| default.is_str()) => format!("`{text}`"),
+            Value::String(_) => format!("the text {value}"),
             Value::Table(_) => "a section".to_owned(),
             other => format!("{other}, which is of type {}", other.type_str()),
         }

@@ -34,7 +34,7 @@ pub const SERVER: &[Key] = &[
             "Web pages of these origins may use the API, such as [\"https://app.example\"]; [\"*\"] stands for any origin. In \
              a variable, commas separate them. If there is none, browsers allow only pages of the server itself.",
         )
-        .example("https://app.example"),
+        .example("[\"https://app.example\"] in a file, and https://app.example in a variable"),
     Key::number("server.max_connections", 2048, 1..=1_000_000, |c, n| c.server.limits.max_connections = n as usize)
         .comment("The server has at most this many connections. Further ones wait until they are accepted."),
     // When others wait for a connection, idle ones are closed after two seconds: the ordinary limit is not lower.
