@@ -2,8 +2,11 @@
 
 use crate::settings::Config;
 
-/// The rules that the settings have to obey, each with its error. The error names the keys that the rule is about.
-pub const RELATIONS: &[(fn(&Config) -> bool, &str)] = &[
+/// Whether the settings obey a rule, and the error if they do not. The error names the keys that the rule is about.
+type Relation = (fn(&Config) -> bool, &'static str);
+
+/// The rules that the settings have to obey.
+pub const RELATIONS: &[Relation] = &[
     (
         handler_ends_before_dispatch,
         "process.handler_deadline_seconds must be below queue.dispatch_deadline_seconds: a worker has to put its job back \
