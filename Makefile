@@ -1,7 +1,7 @@
 # Every target that has a `##` comment is listed by `make help`.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check fuzz disturbed openapi bench eval dist functions fmt clean
+.PHONY: help setup build run test check fuzz disturbed openapi defaults bench eval dist functions fmt clean
 
 CARGO ?= cargo
 # Where `make setup` puts tools that the machine does not have. The machine's own come first.
@@ -40,6 +40,9 @@ disturbed: setup ## Count the words of 400 disturbed scenes (DISTURBED_FROM: fro
 
 openapi: setup ## Write docs/openapi.json anew from the code
 	AFTERWORD_WRITE_OPENAPI=1 $(CARGO) test --package tests --test workspace openapi::checked_in_document
+
+defaults: setup ## Write docs/default.toml and the tables of docs/CONFIGURATION.md anew from the list of keys
+	AFTERWORD_WRITE_DEFAULTS=1 $(CARGO) test --package tests --test workspace configuration::checked_in_defaults
 
 bench: setup ## Run the benchmarks and print their figures
 	$(CARGO) build --release --package embedded

@@ -56,7 +56,6 @@ async fn invalid_setting_is_reported_with_its_variable_and_a_valid_value() {
             "https://www.googleapis",
         ),
         ("AFTERWORD_CLOUD_GOOGLE_KEYS_URL", "keys", "cloud.google_keys_url", "https://www.googleapis"),
-        ("AFTERWORD_CLOUD_CALL_SECONDS", "0", "cloud.call_seconds", "60"),
         ("AFTERWORD_QUEUE_DISPATCH_DEADLINE_SECONDS", "9000", "queue.dispatch_deadline_seconds", "1800"),
         ("AFTERWORD_TASKS_SECRET", "short", "tasks.secret", "openssl rand"),
         ("GOOGLE_CLOUD_PROJECT", "my project", "cloud.project", "my-project"),
@@ -69,4 +68,10 @@ async fn invalid_setting_is_reported_with_its_variable_and_a_valid_value() {
             assert!(fact.starts_with(&named) && fact.contains(variable) && such.contains(example), "{line}");
         }
     }
+    let output = run("afterword-upload", &[], &cloud.env_with(&[("AFTERWORD_CLOUD_CALL_SECONDS", Some("0"))])).await;
+    assert_eq!(
+        output.refused(),
+        "afterword-upload: configuration: AFTERWORD_CLOUD_CALL_SECONDS: cloud.call_seconds must be at least 1, not 0; such \
+         as 60"
+    );
 }

@@ -141,7 +141,7 @@ async fn invalid_settings_prevent_the_start() {
     for (key, value, wanted) in [
         ("engine.http.url", "localhost:8000", "engine.http.url: must begin with https:// or http://"),
         ("engine.http.url", "http://user:hidden@localhost", "engine.http.url: must not hold a user"),
-        ("engine.http.format", "mp3", "engine.http.format: must be auto or wav"),
+        ("engine.http.format", "mp3", "engine.http.format must be `auto` or `wav`"),
         ("engine.http.max_span_seconds", "0", "engine.http.max_span_seconds must lie between"),
     ] {
         let line = setup("http://localhost:1").with(key, value).refused().await;

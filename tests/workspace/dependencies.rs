@@ -16,7 +16,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shared/flow", &["domain", "audio", "speech"]),
     ("shared/edge", &["domain", "flow"]),
     ("shared/api", &["domain", "flow", "edge"]),
-    ("shared/config", &["domain", "flow", "edge"]),
+    ("shared/config", &["domain", "flow", "edge", "speech"]),
     ("shared/engines", &["audio", "config", "models", "speech", "whisper"]),
     ("shared/system", &["domain", "flow"]),
     ("shared/local", &["domain", "flow", "system"]),

@@ -2,7 +2,6 @@
 //! milliseconds and does not fail when a service is down.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Result;
 use config::Config;
@@ -30,43 +29,36 @@ pub struct Adapters {
     pub firestore: Arc<FirestoreStore>,
 }
 
-/// A field of an adapter's settings, the configuration key from which it comes, and a valid example.
-type Keys = [(&'static str, &'static str, &'static str)];
+/// A field of an adapter's settings, and the configuration keys from which it comes.
+type Fields = [(&'static str, &'static [&'static str])];
 
-const QUEUE_KEYS: &Keys = &[
-    ("queue", "cloud.queue and cloud.location", "afterword and europe-west1"),
-    ("process_url", "cloud.process_url", "https://afterword-process-abc.a.run.app"),
-    ("secret", "tasks.secret", "the output of: openssl rand -hex 32"),
-    ("service_account", "cloud.task_service_account", "tasks@my-project.iam.gserviceaccount.com"),
-    ("audience", "cloud.task_audience", "https://afterword-process-abc.a.run.app"),
-    ("dispatch_deadline", "queue.dispatch_deadline_seconds", "1800"),
-    ("deadline", "cloud.call_seconds", "60"),
+const QUEUE_FIELDS: &Fields = &[
+    ("queue", &["cloud.queue", "cloud.location"]),
+    ("process_url", &["cloud.process_url"]),
+    ("secret", &["tasks.secret"]),
+    ("service_account", &["cloud.task_service_account"]),
+    ("audience", &["cloud.task_audience"]),
+    ("dispatch_deadline", &["queue.dispatch_deadline_seconds"]),
+    ("deadline", &["cloud.call_seconds"]),
 ];
-const PUSH_KEYS: &Keys = &[
-    ("project", "cloud.project", "my-project"),
-    ("endpoint", "cloud.fcm_url", "https://fcm.googleapis.com"),
-    ("total", "cloud.call_seconds", "60"),
+const PUSH_FIELDS: &Fields =
+    &[("project", &["cloud.project"]), ("endpoint", &["cloud.fcm_url"]), ("total", &["cloud.call_seconds"])];
+const USER_FIELDS: &Fields = &[
+    ("project", &["cloud.project"]),
+    ("keys_url", &["cloud.firebase_keys_url"]),
+    ("keys_limit", &["cloud.call_seconds"]),
 ];
-const USER_KEYS: &Keys = &[
-    ("project", "cloud.project", "my-project"),
-    (
-        "keys_url",
-        "cloud.firebase_keys_url",
-        "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com",
-    ),
-    ("keys_limit", "cloud.call_seconds", "60"),
-];
-const TASK_KEYS: &Keys = &[
-    ("audience", "cloud.task_audience", "https://afterword-process-abc.a.run.app"),
-    ("service_accounts", "cloud.task_service_account", "tasks@my-project.iam.gserviceaccount.com"),
-    ("keys_url", "cloud.google_keys_url", "https://www.googleapis.com/oauth2/v3/certs"),
-    ("keys_limit", "cloud.call_seconds", "60"),
+const TASK_FIELDS: &Fields = &[
+    ("audience", &["cloud.task_audience"]),
+    ("service_accounts", &["cloud.task_service_account"]),
+    ("keys_url", &["cloud.google_keys_url"]),
+    ("keys_limit", &["cloud.call_seconds"]),
 ];
 
-/// Converts an adapter's error about one of its settings into one that names the configuration key.
-fn name_key(keys: &'static Keys) -> impl Fn(InvalidSetting) -> anyhow::Error {
-    |invalid_setting| match keys.iter().find(|(setting, ..)| *setting == invalid_setting.setting) {
-        Some((_, key, example)) => options::wrong(key, &invalid_setting.why, example),
+/// Converts an adapter's error about one of its settings into one that names the configuration keys.
+fn name_keys(fields: &'static Fields) -> impl Fn(InvalidSetting) -> anyhow::Error {
+    |invalid_setting| match fields.iter().find(|(field, _)| *field == invalid_setting.setting) {
+        Some((_, keys)) => options::wrong(keys, &invalid_setting.why),
         None => anyhow::anyhow!("configuration: {invalid_setting}"),
     }
 }
@@ -77,9 +69,9 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
     let store = Arc::new(store(&options.project, &options.config, &options.environment));
     let storage = Arc::new(Storage::new(storage_settings(options), Arc::clone(&clock), Arc::clone(&random)));
     let queue = CloudTasks::new(queue_settings(options), Arc::clone(&clock), Arc::clone(&random));
-    let queue = queue.map_err(name_key(QUEUE_KEYS))?;
+    let queue = queue.map_err(name_keys(QUEUE_FIELDS))?;
     let push =
-        Fcm::new(push_settings(options), push_token(options), Arc::clone(&clock)).map_err(name_key(PUSH_KEYS))?;
+        Fcm::new(push_settings(options), push_token(options), Arc::clone(&clock)).map_err(name_keys(PUSH_FIELDS))?;
     let services = Services {
         feed: Arc::clone(&store) as Arc<dyn Feed>,
         store: Arc::clone(&store) as Arc<dyn Store>,
@@ -96,7 +88,7 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
         instance: Default::default(),
     };
     let identity = FirebaseIdentity::new(identity_settings(options), Arc::clone(&clock));
-    let identity = identity.map_err(name_key(USER_KEYS))?;
+    let identity = identity.map_err(name_keys(USER_FIELDS))?;
     Ok(Adapters {
         services,
         identity: Arc::new(identity),
@@ -110,7 +102,7 @@ pub fn store(project: &str, config: &Config, environment: &Environment) -> Fires
     let mut settings = gcp::firestore::Settings::new(project);
     settings.database = config.cloud.database.clone();
     settings.endpoint = environment.firestore.clone();
-    let most = Duration::from_secs(config.cloud.call_seconds);
+    let most = config.cloud.call_limit;
     settings.connect = settings.connect.min(most);
     settings.request = settings.request.min(most);
     settings.operation = settings.operation.min(most);
@@ -121,18 +113,18 @@ fn storage_settings(options: &Options) -> gcp::cloud_storage::Settings {
     let mut settings = gcp::cloud_storage::Settings::new(options.config.cloud.bucket.clone());
     settings.endpoint = options.environment.storage.clone();
     settings.grpc_endpoint = options.environment.storage_grpc.clone();
-    settings.policy.attempt = settings.policy.attempt.min(options.longest_call());
-    settings.policy.retry.total = settings.policy.retry.total.min(options.longest_call());
+    settings.policy.attempt = settings.policy.attempt.min(options.config.cloud.call_limit);
+    settings.policy.retry.total = settings.policy.retry.total.min(options.config.cloud.call_limit);
     settings
 }
 
 fn queue_settings(options: &Options) -> CloudTasksSettings {
     let (cloud, secret) = (&options.config.cloud, SecretString::from(options.secret.expose_for_sending()));
     let mut settings = CloudTasksSettings::new(options.queue(), cloud.process_url.clone(), secret);
-    settings.dispatch_deadline = Duration::from_secs(options.config.queue.dispatch_deadline_seconds);
+    settings.dispatch_deadline = options.config.queue.dispatch_deadline;
     settings.emulator = options.environment.tasks.clone();
-    settings.attempt = settings.attempt.min(options.longest_call());
-    settings.deadline = settings.deadline.min(options.longest_call());
+    settings.attempt = settings.attempt.min(options.config.cloud.call_limit);
+    settings.deadline = settings.deadline.min(options.config.cloud.call_limit);
     settings.oidc = (!cloud.task_audience.is_empty()).then(|| TaskOidc {
         service_account: cloud.task_service_account.clone(),
         audience: cloud.task_audience.clone(),
@@ -143,7 +135,7 @@ fn queue_settings(options: &Options) -> CloudTasksSettings {
 fn push_settings(options: &Options) -> FcmSettings {
     let mut settings = FcmSettings::new(options.project.clone());
     settings.endpoint = options.config.cloud.fcm_url.clone();
-    settings.total = settings.total.min(options.longest_call());
+    settings.total = settings.total.min(options.config.cloud.call_limit);
     settings
 }
 
@@ -158,7 +150,7 @@ fn push_token(options: &Options) -> Arc<dyn AccessToken> {
 fn identity_settings(options: &Options) -> FirebaseSettings {
     let mut settings = FirebaseSettings::new(options.project.clone());
     settings.keys_url = options.config.cloud.firebase_keys_url.clone();
-    settings.keys_limit = settings.keys_limit.min(options.longest_call());
+    settings.keys_limit = settings.keys_limit.min(options.config.cloud.call_limit);
     settings.emulator_host = options.environment.firebase_auth.clone();
     settings
 }
@@ -170,7 +162,7 @@ fn task_identity(options: &Options, clock: Arc<dyn Clock>) -> Result<Option<Arc<
     }
     let mut settings = TaskIdentitySettings::new(cloud.task_audience.clone(), [cloud.task_service_account.clone()]);
     settings.keys_url = cloud.google_keys_url.clone();
-    settings.keys_limit = settings.keys_limit.min(options.longest_call());
-    let identity = GoogleTaskIdentity::new(settings, clock).map_err(name_key(TASK_KEYS))?;
+    settings.keys_limit = settings.keys_limit.min(options.config.cloud.call_limit);
+    let identity = GoogleTaskIdentity::new(settings, clock).map_err(name_keys(TASK_FIELDS))?;
     Ok(Some(Arc::new(identity)))
 }

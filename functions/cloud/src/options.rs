@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::hosting::Platform;
-use anyhow::{Result, anyhow, bail, ensure};
-use config::Config;
+use anyhow::{Result, anyhow};
+use config::{Config, Key};
 use edge::TaskSecret;
 use flow::Settings;
 
@@ -17,7 +17,7 @@ const PLACEMENT_PACE: Duration = Duration::from_secs(1);
 
 /// The longest segment. Its text is one Firestore document of at most one MiB, and fifty of them are written in one
 /// commit of at most ten MiB: fast speech with the time of each word takes 270 bytes a second.
-const LONGEST_SPAN_SECONDS: u64 = 600;
+const LONGEST_SPAN: Duration = Duration::from_secs(600);
 
 pub struct Options {
     pub config: Config,
@@ -28,70 +28,66 @@ pub struct Options {
     pub secret: Arc<TaskSecret>,
 }
 
-/// Names keys with their variables: `cloud.queue and cloud.location (environment: …)`.
-fn named(keys: &str) -> String {
-    let variables = keys.split(" and ").map(|key| match key {
+/// Names keys with their variables, `cloud.queue and cloud.location (environment: …)`, and with valid examples.
+fn named(names: &[&str]) -> (String, String) {
+    let keys = || names.iter().filter_map(|name| config::key(name));
+    let variables = keys().map(|key| match key.name {
         "cloud.project" => "GOOGLE_CLOUD_PROJECT".to_owned(),
-        key => format!("AFTERWORD_{}", key.to_uppercase().replace('.', "_")),
+        _ => key.variable(),
     });
-    format!("{keys} (environment: {})", variables.collect::<Vec<_>>().join(" and "))
+    let variables: Vec<_> = variables.collect();
+    let examples: Vec<_> = keys().map(Key::valid_example).collect();
+    (format!("{} (environment: {})", names.join(" and "), variables.join(" and ")), examples.join(" and "))
 }
 
-/// The error for an invalid value: its key, what is wrong, and a valid example.
-pub fn wrong(keys: &str, why: &str, example: &str) -> anyhow::Error {
-    anyhow!("configuration: {}: {why}; such as {example}", named(keys))
+/// The error for invalid values: their keys, what is wrong, and valid examples.
+pub fn wrong(keys: &[&str], why: &str) -> anyhow::Error {
+    let (keys, example) = named(keys);
+    anyhow!("configuration: {keys}: {why}; such as {example}")
+}
+
+fn not_set(key: &str) -> anyhow::Error {
+    let (key, example) = named(&[key]);
+    anyhow!("configuration: {key} is not set, such as {example}")
 }
 
 /// The project as configured, otherwise as the environment says.
 pub fn project(config: &Config, environment: &Environment) -> Result<String> {
     let configured = Some(config.cloud.project.clone()).filter(|project| !project.is_empty());
     let Some(project) = configured.or_else(|| environment.project.clone()) else {
-        bail!("configuration: cloud.project (environment: GOOGLE_CLOUD_PROJECT) is not set, such as my-project");
+        return Err(not_set("cloud.project"));
     };
     let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte);
     if !project.bytes().all(named) {
-        return Err(wrong("cloud.project", &format!("`{project}` is no project id"), "my-project"));
+        return Err(wrong(&["cloud.project"], &format!("`{project}` is no project id")));
     }
     Ok(project)
 }
 
 impl Options {
     pub fn new(mut config: Config, environment: Environment, platform: Platform) -> Result<Self> {
-        let engine = &mut config.engine;
-        for span in [&mut engine.deepgram.max_span_seconds, &mut engine.http.max_span_seconds] {
-            *span = (*span).min(LONGEST_SPAN_SECONDS);
+        let engines = &mut config.engine.cloud;
+        for span in [&mut engines.deepgram.max_span, &mut engines.http.max_span] {
+            *span = (*span).min(LONGEST_SPAN);
         }
         let cloud = &config.cloud;
         let project = project(&config, &environment)?;
-        for (key, value, example) in [
-            ("cloud.bucket", &cloud.bucket, "my-project-audio"),
-            ("cloud.location", &cloud.location, "europe-west1"),
-            ("cloud.queue", &cloud.queue, "afterword"),
-            ("cloud.process_url", &cloud.process_url, "https://afterword-process-abc.a.run.app"),
+        for (key, value) in [
+            ("cloud.bucket", &cloud.bucket),
+            ("cloud.location", &cloud.location),
+            ("cloud.queue", &cloud.queue),
+            ("cloud.process_url", &cloud.process_url),
         ] {
-            ensure!(!value.is_empty(), "configuration: {} is not set, such as {example}", named(key));
-        }
-        ensure!(
-            cloud.task_service_account.is_empty() == cloud.task_audience.is_empty(),
-            "configuration: {} belong together, and one is set without the other: such as \
-             tasks@my-project.iam.gserviceaccount.com and https://afterword-process-abc.a.run.app",
-            named("cloud.task_service_account and cloud.task_audience")
-        );
-        if cloud.call_seconds == 0 {
-            return Err(wrong("cloud.call_seconds", "has to be above zero", "60"));
+            if value.is_empty() {
+                return Err(not_set(key));
+            }
         }
         let tasks = &config.tasks;
         let secret = TaskSecret::new(tasks.secret.clone(), tasks.previous_secret.clone());
-        let secret = Arc::new(
-            secret.map_err(|why| anyhow!("configuration: {why}, such as the output of: openssl rand -hex 32"))?,
-        );
+        let (_, example) = named(&["tasks.secret"]);
+        let secret = Arc::new(secret.map_err(|why| anyhow!("configuration: {why}, such as {example}"))?);
         let settings = settings(&config, platform)?;
         Ok(Self { environment, platform, project, settings, secret, config })
-    }
-
-    /// The longest time that a call of a service may take.
-    pub fn longest_call(&self) -> Duration {
-        Duration::from_secs(self.config.cloud.call_seconds)
     }
 
     /// The full name of the queue.
@@ -102,10 +98,10 @@ impl Options {
 }
 
 fn settings(config: &Config, platform: Platform) -> Result<Settings> {
-    let mut settings = config.settings()?;
+    let mut settings = config.settings.clone();
     // Here the bucket's lifecycle deletes audio, and every wait has to end before that.
-    settings.rules.audio_lifecycle = Duration::from_secs(config.cloud.bucket_lifecycle_days.saturating_mul(86_400));
-    settings.rules.check().map_err(|why| wrong("cloud.bucket_lifecycle_days", why, "30"))?;
+    settings.rules.audio_lifecycle = config.cloud.bucket_lifecycle;
+    settings.rules.check().map_err(|why| wrong(&["cloud.bucket_lifecycle_days"], why))?;
     settings.worker.place_pace = PLACEMENT_PACE;
     if let Some(most) = platform.max_body() {
         let upload = &mut settings.upload;
@@ -120,13 +116,6 @@ fn settings(config: &Config, platform: Platform) -> Result<Settings> {
         // A stream without a permit sends what is known, and ends.
         settings.streams.in_all = 0;
     }
-    let dispatch = Duration::from_secs(config.queue.dispatch_deadline_seconds);
-    ensure!(
-        settings.worker.handler_deadline < dispatch,
-        "configuration: {} must be less than {}: else a task is delivered again while it is worked on; such as 1500 and 1800",
-        named("process.handler_deadline_seconds"),
-        named("queue.dispatch_deadline_seconds")
-    );
     Ok(settings)
 }
 
@@ -148,7 +137,8 @@ mod tests {
             variables.retain(|(known, _)| known != name);
             variables.push(((*name).to_owned(), (*value).to_owned()));
         }
-        let config = config::Layers::defaults().unwrap().env(variables.into_iter())?.config()?;
+        let config =
+            config::Layers::default().env(variables.into_iter().map(|(k, v)| (k.into(), v.into())))?.config()?;
         let environment = Environment { project: Some("demo".to_owned()), ..Environment::default() };
         Options::new(config, environment, platform)
     }
@@ -188,8 +178,9 @@ mod tests {
     fn segment_length_is_bounded_so_that_texts_fit_into_documents() {
         let spans = |seconds: &str| {
             let keys = ["DEEPGRAM", "HTTP"].map(|engine| format!("AFTERWORD_ENGINE_{engine}_MAX_SPAN_SECONDS"));
-            let engine = of(Platform::Port(1), &[(&keys[0], seconds), (&keys[1], seconds)]).unwrap().config.engine;
-            [engine.deepgram.max_span_seconds, engine.http.max_span_seconds]
+            let engine =
+                of(Platform::Port(1), &[(&keys[0], seconds), (&keys[1], seconds)]).unwrap().config.engine.cloud;
+            [engine.deepgram.max_span.as_secs(), engine.http.max_span.as_secs()]
         };
         assert_eq!((spans("3600"), spans("120")), ([600, 600], [120, 120]));
     }

@@ -42,7 +42,7 @@ fn run(function: Function, args: Args) -> Result<()> {
     let layers = Layers::of_process(args.config.as_deref())?;
     let command = args.command.unwrap_or(Command::Serve);
     if let Command::Config = command {
-        layers.config()?.settings()?;
+        layers.config()?;
         print!("{}", layers.show());
         return Ok(());
     }
@@ -53,7 +53,7 @@ fn run(function: Function, args: Args) -> Result<()> {
     }
     let platform = Platform::of(variable, config.cloud.http2)?;
     let options = Options::new(config, Environment::read(variable)?, platform)?;
-    edge::telemetry::init(&options.config.telemetry()).context("configuration: log.level")?;
+    edge::telemetry::init(&options.config.log).context("configuration: log.level")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
     let done = runtime.block_on(async {
         match command {
@@ -94,7 +94,7 @@ async fn serve(function: Function, options: Options) -> Result<()> {
         ends.streams.cancel();
     });
     let (platform, limits) =
-        (options.platform, ServeLimits { shutdown: ANSWERS_DEADLINE, ..options.config.serve_limits() });
+        (options.platform, ServeLimits { shutdown: ANSWERS_DEADLINE, ..options.config.server.limits.clone() });
     Ok(crate::hosting::serve(platform, router, limits, shutdown, |at| greet(function, &options, at)).await?)
 }
 
@@ -130,7 +130,7 @@ fn upload(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Route
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), checks))
         .merge(metrics(metrics_services, None))
         .merge(edge::error_pages::routes());
-    edge::wrap_with(router, random, options.config.requests())
+    edge::wrap_with(router, random, options.config.server.requests())
 }
 
 fn process(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Result<Router> {
@@ -145,7 +145,7 @@ fn process(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Resu
     let router = api::process::routes(deps)
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), checks))
         .merge(metrics(metrics_services, Some(shown)));
-    Ok(edge::wrap_with(router, random, options.config.requests()))
+    Ok(edge::wrap_with(router, random, options.config.server.requests()))
 }
 
 fn metrics(services: Services, worker: Option<Arc<Worker>>) -> Router {

@@ -24,9 +24,9 @@ impl Background {
         Self {
             started: services.now(),
             services,
-            sweep_every: Duration::from_secs(sweep.interval_seconds),
+            sweep_every: sweep.interval,
             sweep_limit: sweep.limit,
-            orphan_age: Duration::from_secs(sweep.orphan_blob_seconds),
+            orphan_age: sweep.orphan_age,
         }
     }
 

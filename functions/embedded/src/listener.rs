@@ -1,9 +1,9 @@
 //! Opens the two listeners as they are configured: their addresses, and TLS of the public one.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use config::Config;
 use domain::Timestamp;
 use edge::Tls;
@@ -22,12 +22,8 @@ pub struct CertificateInfo {
 
 /// Opens and checks both TLS files; `None` without TLS.
 pub fn tls(config: &Config) -> Result<Option<Tls>> {
-    let server = &config.server;
-    if server.tls_cert.is_empty() {
-        return Ok(None);
-    }
-    let opened = Tls::open(Path::new(&server.tls_cert), Path::new(&server.tls_key));
-    opened.map(Some).context("configuration: server.tls_cert, server.tls_key")
+    let (Some(certificate), Some(key)) = (&config.server.tls_cert, &config.server.tls_key) else { return Ok(None) };
+    Tls::open(certificate, key).map(Some).context("configuration: server.tls_cert, server.tls_key")
 }
 
 /// Describes the certificate for clients of this address, and warns if it has expired.
@@ -39,9 +35,9 @@ pub fn certificate_info(
 ) -> Option<CertificateInfo> {
     let certificate = tls?.certificate();
     edge::tls::warn_if_expired(&certificate, now);
-    let path = Path::new(&config.server.tls_cert);
+    let path = config.server.tls_cert.as_ref()?;
     Some(CertificateInfo {
-        certificate: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        certificate: std::path::absolute(path).unwrap_or_else(|_| path.clone()),
         self_signed: certificate.self_signed,
         names_address: certificate.is_for(&address.ip().to_string()),
     })
@@ -49,26 +45,10 @@ pub fn certificate_info(
 
 /// Opens the public listener, and the internal one that only the queue uses.
 pub async fn listen(config: &Config) -> Result<(TcpListener, TcpListener)> {
-    let address = |key: &str, text: &str| -> Result<SocketAddr> {
-        text.parse()
-            .with_context(|| format!("configuration: {key} must be HOST:PORT with a numeric host, not `{text}`"))
-    };
-    let server = &config.server;
-    let internal = address("server.internal_listen", &server.internal_listen)?;
-    ensure!(
-        internal.ip().is_loopback(),
-        "configuration: server.internal_listen must be a loopback address: it is for the queue in this process only"
-    );
-    let public = address("server.listen", &server.listen)?;
-    ensure!(
-        config.refusal()?.is_none() || public.ip().is_loopback(),
-        "configuration: simulate.refuse is for developers on one machine: server.listen must be a loopback address \
-         with it, not {public}"
-    );
     let open = |at: SocketAddr| async move {
         TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at}: is another server running there?"))
     };
-    Ok((open(public).await?, open(internal).await?))
+    Ok((open(config.server.listen).await?, open(config.server.internal_listen).await?))
 }
 
 /// An address that a client can use: an unspecified address is replaced by loopback.

@@ -87,7 +87,7 @@ impl Server {
         let internal_url = format!("http://{}", internal.local_addr()?);
         let wired = wiring::wire(&data_dir, &config, prepared, &internal_url)?;
         let uid = Uid::new(LOCAL_USER)?;
-        let ttl = Duration::from_secs(config.identity.token_ttl_seconds);
+        let ttl = config.identity.token_ttl;
         let now = wired.services.now();
         edge::metrics::describe_process(version, now);
         let started = Started {
@@ -99,11 +99,11 @@ impl Server {
             sample: crate::sample::write(&wired.data_dir, now).context("cannot write the sample recording")?,
             data_dir: wired.data_dir.clone(),
             tls: listener::certificate_info(&config, tls.as_ref(), address, now),
-            refusal: config.refusal()?,
+            refusal: config.simulate.refuse,
             local_only: public.local_addr()?.ip().is_loopback(),
             uid,
         };
-        let limits = ServeLimits { shutdown: ANSWERS_DEADLINE, ..config.serve_limits() };
+        let limits = ServeLimits { shutdown: ANSWERS_DEADLINE, ..config.server.limits.clone() };
         let (public_routes, internal_routes) = wired.routers(version);
         let public = (Listener { listener: public, tls }, public_routes);
         Ok(Self { started, public, internal: (internal, internal_routes), wired, limits })
@@ -124,7 +124,7 @@ impl Server {
         let internal_limits = ServeLimits { max_connections, shutdown: WORK_DEADLINE, ..ServeLimits::default() };
         tasks.spawn(serve(internal.0, internal.1, internal_limits, internal_down.clone()));
         if let Some(tls) = public.0.tls.clone() {
-            let every = Duration::from_secs(wired.config.server.tls_renewal_seconds);
+            let every = wired.config.server.tls_renewal;
             let (clock, until) = (Arc::clone(&wired.services.clock), shutdown.clone());
             tasks.spawn(async move { until.run_until_cancelled(tls.renew(every, &*clock)).await });
         }

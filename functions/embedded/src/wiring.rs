@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use audio::Detection;
 use axum::Router;
 use config::Config;
@@ -31,7 +30,6 @@ pub struct Wired {
     pub identity: Arc<LocalIdentity>,
     pub queue: Arc<LocalQueue>,
     uploads: Arc<DiskUploads>,
-    public_url: Option<String>,
     pub data_dir: PathBuf,
     pub config: Config,
     /// Cancelling this sends running jobs back to the queue.
@@ -45,21 +43,19 @@ pub struct Wired {
 
 /// What is made from the configuration alone, so that its mistakes are found before a port or a folder is opened.
 pub struct Prepared {
-    settings: Settings,
     engine: Arc<dyn Engine>,
     detection: Detection,
     secret: Option<TaskSecret>,
 }
 
 pub fn prepare(config: &Config) -> Result<Prepared> {
-    let settings = config.settings()?;
     let engine = engines::engine(config)?;
     let secret = given_secret(config)?;
-    Ok(Prepared { settings, engine, detection: engines::detection(config)?, secret })
+    Ok(Prepared { engine, detection: engines::detection(config)?, secret })
 }
 
 pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: &str) -> Result<Wired> {
-    let Prepared { settings, engine, detection, secret: given } = prepared;
+    let Prepared { engine, detection, secret: given } = prepared;
     let folder = DataFolder::open(data_dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
@@ -85,16 +81,15 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
         uploads: Arc::clone(&uploads) as Arc<dyn Uploads>,
         queue: Arc::clone(&queue) as Arc<dyn Queue>,
         push,
-        admission: admission(config, &clock)?,
+        admission: admission(config, &clock),
         clock,
         random,
         detection,
         // This process lives on after its answers, and at its start resumes what it could not do.
-        settings: Arc::new(Settings { enqueue_behind_answers: true, ..settings }),
+        settings: Arc::new(Settings { enqueue_behind_answers: true, ..config.settings.clone() }),
         staging: Default::default(),
         instance: Default::default(),
     };
-    let public_url = config.public_url()?;
     let stop_work = CancellationToken::new();
     let worker = Arc::new(Worker::new(services.clone(), engine, stop_work.clone()));
     let (data_dir, config) = (folder.path().to_owned(), config.clone());
@@ -105,7 +100,6 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
         identity,
         queue,
         uploads,
-        public_url,
         data_dir,
         config,
         stop_work,
@@ -116,12 +110,11 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
 }
 
 /// Admits every user, or nobody where a refusal is simulated.
-fn admission(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Admission>> {
-    let retry_after = Duration::from_secs(config.simulate.retry_after_seconds);
-    Ok(match config.refusal()? {
+fn admission(config: &Config, clock: &Arc<dyn Clock>) -> Arc<dyn Admission> {
+    match config.simulate.refuse {
         None => Arc::new(AlwaysAdmit),
-        Some(code) => Arc::new(Refusing::new(code, retry_after, Arc::clone(clock))),
-    })
+        Some(code) => Arc::new(Refusing::new(code, config.simulate.retry_after, Arc::clone(clock))),
+    }
 }
 
 /// The configured secret, checked before anything is opened. If it is unset the data folder makes one; an empty one is
@@ -131,11 +124,11 @@ fn given_secret(config: &Config) -> Result<Option<TaskSecret>> {
     if tasks.secret.is_none() {
         anyhow::ensure!(
             tasks.previous_secret.is_none(),
-            "tasks.previous_secret (environment: AFTERWORD_TASKS_PREVIOUS_SECRET) is set without tasks.secret"
+            "configuration: tasks.previous_secret (environment: AFTERWORD_TASKS_PREVIOUS_SECRET) is set without tasks.secret"
         );
         return Ok(None);
     }
-    Ok(Some(TaskSecret::new(tasks.secret.clone(), tasks.previous_secret.clone())?))
+    Ok(Some(TaskSecret::new(tasks.secret.clone(), tasks.previous_secret.clone()).context("configuration")?))
 }
 
 fn queue_settings(config: &Config, internal_url: &str, secret: &TaskSecret) -> QueueSettings {
@@ -145,14 +138,14 @@ fn queue_settings(config: &Config, internal_url: &str, secret: &TaskSecret) -> Q
         secret: SecretString::from(secret.expose_for_sending()),
         name: "afterword".to_owned(),
         max_attempts: queue.max_attempts,
-        min_backoff: Duration::from_secs(queue.min_backoff_seconds),
-        max_backoff: Duration::from_secs(queue.max_backoff_seconds),
+        min_backoff: queue.min_backoff,
+        max_backoff: queue.max_backoff,
         max_doublings: queue.max_doublings,
-        dispatch_deadline: Duration::from_secs(queue.dispatch_deadline_seconds),
+        dispatch_deadline: queue.dispatch_deadline,
         max_per_second: queue.max_per_second,
         // Twice the number of jobs that run: as many again may wait for a permit, so that the tasks of one user do not
         // keep away those of others.
-        max_concurrent: 2 * config.process.max_jobs,
+        max_concurrent: 2 * config.settings.worker.max_jobs,
     }
 }
 
@@ -167,7 +160,7 @@ impl Wired {
             secret: Arc::clone(&secret),
             shutdown: self.end_streams.clone(),
             receives: Some(Arc::clone(&self.uploads) as Arc<dyn ReceivesUploads>),
-            public_url: self.public_url.clone(),
+            public_url: self.config.server.public_url.clone(),
         };
         let public = api::routes(deps)
             .merge(edge::health::routes(version, self.checks()))
@@ -177,7 +170,7 @@ impl Wired {
         let deps = api::process::Deps { services, worker: Arc::clone(&self.worker), secret, identity: None };
         let internal = api::process::routes(deps);
         let random = &self.services.random;
-        let public = edge::wrap_with(public, Arc::clone(random), self.config.requests());
+        let public = edge::wrap_with(public, Arc::clone(random), self.config.server.requests());
         (public, edge::wrap(internal, Arc::clone(random)))
     }
 

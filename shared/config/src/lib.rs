@@ -1,15 +1,22 @@
-//! Configuration: a commented default file, overridden by the user's file, then by the environment. A wrong setting stops
-//! the start with one line that names the key and where its value came from.
+//! Configuration: the list of keys (`keys.rs`), and the layers that set them: a file, the environment, the command line. A
+//! wrong setting stops the start with one line that names the key and where its value came from.
 
+mod file;
+mod key;
+mod keys;
 mod layers;
-mod sections;
-mod server;
+mod relations;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod unknown;
+mod value;
 
-pub use layers::{DEFAULT, ENV_PREFIX, Layers, Origin};
-pub use sections::{Config, Engine, Sweep};
+pub use file::default_file;
+pub use key::{ENV_PREFIX, Key, Kind};
+pub use keys::{SECTIONS, Section, key, keys};
+pub use layers::{Layers, Origin};
+pub use settings::{Config, Detector, Engine, Sweep};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("configuration: {0}")]

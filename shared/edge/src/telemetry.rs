@@ -30,10 +30,10 @@ impl Default for Telemetry {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the log filter `{filter}` cannot be read ({source}): write a level such as `info`, or `info,edge=debug`")]
+#[error("the log filter `{filter}` cannot be read ({why}): write a level such as `info`, or `info,edge=debug`")]
 pub struct UnreadableFilter {
     filter: String,
-    source: tracing_subscriber::filter::ParseError,
+    why: String,
 }
 
 /// Sets up logging for the process. A second call changes nothing, so that several servers can run in one process.
@@ -51,7 +51,7 @@ pub fn init(telemetry: &Telemetry) -> Result<(), UnreadableFilter> {
 }
 
 fn filter(text: &str) -> Result<EnvFilter, UnreadableFilter> {
-    EnvFilter::builder().parse(text).map_err(|source| UnreadableFilter { filter: text.to_owned(), source })
+    EnvFilter::builder().parse(text).map_err(|why| UnreadableFilter { filter: text.to_owned(), why: why.to_string() })
 }
 
 type Subscriber = Box<dyn tracing::Subscriber + Send + Sync>;

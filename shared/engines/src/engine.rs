@@ -1,7 +1,6 @@
 //! The speech engine that the configuration selects, with the model that it needs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use config::Config;
@@ -21,25 +20,25 @@ const WHISPER: &str = "whisper";
 pub fn engine(config: &Config) -> Result<Arc<dyn Engine>> {
     arithmetic(&config.engine)?;
     match config.engine.name.as_str() {
-        WHISPER => whisper(&config.engine),
+        WHISPER => whisper(config),
         _ => speech::select(&settings(config)?).context("configuration"),
     }
 }
 
 #[cfg(feature = "whisper")]
-fn whisper(engine: &config::Engine) -> Result<Arc<dyn Engine>> {
-    let model = engine.whisper_model.as_str();
+fn whisper(config: &Config) -> Result<Arc<dyn Engine>> {
+    let model = config.engine.whisper_model.as_str();
     if model.is_empty() {
         bail!(
             "configuration: engine.name is `{WHISPER}`, and engine.whisper_model names no file: expected a model in whisper.cpp's ggml format"
         );
     }
-    let whisper = whisper::Whisper::start(model.as_ref(), engine.parallelism);
+    let whisper = whisper::Whisper::start(model.as_ref(), config.settings.worker.parallelism);
     Ok(Arc::new(whisper.context("configuration: engine.whisper_model")?))
 }
 
 #[cfg(not(feature = "whisper"))]
-fn whisper(_: &config::Engine) -> Result<Arc<dyn Engine>> {
+fn whisper(_: &Config) -> Result<Arc<dyn Engine>> {
     bail!(
         "configuration: engine.name is `{WHISPER}`, and this program was built without it: build it with `--features whisper`"
     )
@@ -55,36 +54,15 @@ fn settings(config: &Config) -> Result<speech::Settings> {
         "" => None,
         text => Some(text.parse().context("configuration: engine.null_fail")?),
     };
-    let (models, cloud) = (Models::new(&engine.models), cloud(engine));
+    let (models, cloud) = (Models::new(&engine.models), engine.cloud.clone());
     let (name, moonshine) = match engine.name.as_str() {
         AUTO => choose_engine(&models, &cloud)?,
         name => (name.to_owned(), files_for_engine(&models, name)?),
     };
-    let null_delay = Duration::from_millis(engine.null_delay_ms);
-    let (parallelism, null_languages) = (engine.parallelism, config.null_languages());
+    let null_delay = engine.null_delay;
+    let (parallelism, null_languages) = (config.settings.worker.parallelism, engine.null_languages.clone());
     let arithmetic = arithmetic(engine)?;
     Ok(speech::Settings { name, moonshine, parallelism, arithmetic, null_delay, null_fail, null_languages, cloud })
-}
-
-fn cloud(engine: &config::Engine) -> CloudSettings {
-    let (deepgram, http) = (&engine.deepgram, &engine.http);
-    CloudSettings {
-        deepgram: speech::DeepgramSettings {
-            api_key: deepgram.api_key.clone(),
-            url: deepgram.url.clone(),
-            model: deepgram.model.clone(),
-            max_span: Duration::from_secs(deepgram.max_span_seconds),
-            concurrency: deepgram.concurrency,
-        },
-        http: speech::HttpSettings {
-            url: http.url.clone(),
-            api_key: http.api_key.clone(),
-            model: http.model.clone(),
-            max_span: Duration::from_secs(http.max_span_seconds),
-            concurrency: http.concurrency,
-            format: http.format.clone(),
-        },
-    }
 }
 
 /// For `auto`: the first engine that can be used. A model that exists but is wrong is an error and is not skipped.
@@ -129,15 +107,10 @@ mod tests {
     }
 
     fn config_of(keys: &[(&str, &str)]) -> Config {
-        let mut layers = config::Layers::defaults().unwrap();
-        for (key, value) in keys {
-            let (section, key) = match key.split_once('.') {
-                Some((inner, key)) => (format!("engine.{inner}"), key),
-                None => ("engine".to_owned(), *key),
-            };
-            layers = layers.flag(&section, key, Some((*value).to_owned()), "--test");
-        }
-        layers.config().unwrap()
+        let set = |layers: config::Layers, (key, value): &(&str, &str)| {
+            layers.flag(&format!("engine.{key}"), Some((*value).to_owned()), "--test")
+        };
+        keys.iter().fold(config::Layers::default(), set).config().unwrap()
     }
 
     #[test]
@@ -173,8 +146,9 @@ mod tests {
     #[test]
     fn unknown_arithmetic_is_an_error_with_every_engine() {
         for name in ["auto", "null"] {
-            let keys = [("name", name), ("arithmetic", "abacus")];
-            let message = format!("{:#}", engine(&config_of(&keys)).err().unwrap());
+            let mut config = config_of(&[("name", name)]);
+            config.engine.arithmetic = "abacus".to_owned();
+            let message = format!("{:#}", engine(&config).err().unwrap());
             let expected = "configuration: engine.arithmetic: `abacus` is not known; expected auto, vnni, avx2, neon, plain; this machine has ";
             assert!(
                 message.starts_with(expected) && message.ends_with("plain") && message.lines().count() == 1,
@@ -200,7 +174,9 @@ mod tests {
     #[test]
     fn other_engines_need_no_model() {
         for name in ["null", "parrot", "moonshine-huge"] {
-            let settings = settings_of(&[("name", name), ("models", "/does/not/exist")]).unwrap();
+            let mut config = config_of(&[("models", "/does/not/exist")]);
+            config.engine.name = name.to_owned();
+            let settings = settings(&config).unwrap();
             assert!(settings.moonshine.is_none() && settings.name == name);
         }
     }

@@ -21,7 +21,7 @@ struct AdminContext {
 
 pub fn run(args: Admin) -> Result<()> {
     let folder = DataFolder::open_shared(&args.data.data_dir)?;
-    let settings = Layers::of_process(args.config.as_deref())?.config()?.settings()?;
+    let settings = Layers::of_process(args.config.as_deref())?.config()?.settings;
     let store = Arc::new(SqliteStore::open_alongside(&folder.store_file(), 1)?);
     let admin = AdminContext { store, settings };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;

@@ -11,12 +11,12 @@ use crate::banner;
 
 pub fn run(args: Serve) -> Result<()> {
     let config = Layers::of_process(args.config.as_deref())?
-        .flag("server", "listen", args.listen, "--listen")
-        .flag("server", "tls_cert", args.tls_cert, "--tls-cert")
-        .flag("server", "tls_key", args.tls_key, "--tls-key")
-        .flag("engine", "name", args.engine, "--engine")
+        .flag("server.listen", args.listen, "--listen")
+        .flag("server.tls_cert", args.tls_cert, "--tls-cert")
+        .flag("server.tls_key", args.tls_key, "--tls-key")
+        .flag("engine.name", args.engine, "--engine")
         .config()?;
-    edge::telemetry::init(&config.telemetry()).context("configuration: log.level")?;
+    edge::telemetry::init(&config.log).context("configuration: log.level")?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
     let done = runtime.block_on(serve(
