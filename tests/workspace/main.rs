@@ -6,6 +6,7 @@ mod circles;
 mod dependencies;
 mod documents;
 mod errors;
+mod links;
 mod makefile;
 mod modules;
 mod names;
