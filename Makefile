@@ -1,7 +1,7 @@
 # Every target that has a `##` comment is listed by `make help`.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check fuzz disturbed openapi defaults bench eval dist functions fmt clean
+.PHONY: help setup build run test check fuzz disturbed openapi defaults bench eval lines dist functions fmt clean
 
 CARGO ?= cargo
 # Where `make setup` puts tools that the machine does not have. The machine's own come first.
@@ -51,6 +51,9 @@ bench: setup ## Run the benchmarks and print their figures
 eval: setup ## Transcribe real speech and count the words that are wrong (EVAL_ENGINE=moonshine-base: by another engine)
 	$(CARGO) build --release --package embedded
 	$(CARGO) run --release --package bench -- eval
+
+lines: ## Count lines of code by crate, without comments, blank lines and tests (REV: of a revision; REV and REV2: compare two)
+	@scripts/count-lines $(REV) $(REV2)
 
 dist: setup ## Build the program as it is shipped: one small file with the models inside, link-time optimised
 	AFTERWORD_EMBED_MODELS=required $(CARGO) build --profile dist --package embedded

@@ -7,6 +7,7 @@ mod configuration;
 mod dependencies;
 mod documents;
 mod errors;
+mod links;
 mod makefile;
 mod modules;
 mod names;

@@ -61,10 +61,11 @@ pub(super) async fn body(audio: Audio<'_>, wav_only: bool) -> Result<Body, Engin
     let samples: Vec<i16> = audio.samples.iter().map(|sample| (sample * 32_768.0).round() as i16).collect();
     // Encoding minutes of audio takes tens of milliseconds, which is too long for a thread of the async runtime.
     let encoded = tokio::task::spawn_blocking(move || match wav_only {
-        true => (wav(&samples), Kind::Wav),
-        false => (flac(&samples), Kind::Flac),
+        true => Ok((wav(&samples), Kind::Wav)),
+        false => flac(&samples).map(|file| (file, Kind::Flac)),
     });
-    let (bytes, kind) = encoded.await.map_err(|why| EngineError::new(RetryClass::Transient, why.to_string()))?;
+    let encoded = encoded.await.map_err(|why| EngineError::new(RetryClass::Transient, why.to_string()))?;
+    let (bytes, kind) = encoded.map_err(|why| EngineError::new(RetryClass::Transient, why.to_string()))?;
     Ok(Body { bytes: bytes.into(), kind, times: Times::new(0, length), length })
 }
 

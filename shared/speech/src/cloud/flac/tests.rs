@@ -6,7 +6,7 @@ use super::*;
 use crate::cloud::testing::{read, samples};
 
 fn decoded(samples: &[i16]) -> Vec<i16> {
-    to_integers(&read("x.flac", &flac(samples), 0, 10_000_000))
+    to_integers(&read("x.flac", &flac(samples).unwrap(), 0, 10_000_000))
 }
 
 /// The same samples decoded from a device's recording. In both cases the decoder removes the DC offset.
@@ -31,7 +31,7 @@ fn speech() -> Vec<i16> {
 fn speech_is_lossless_and_takes_at_most_two_thirds_of_its_size() {
     let speech = speech();
     assert_eq!(decoded(&speech), recorded(&speech));
-    let (size, raw) = (flac(&speech).len(), speech.len() * 2);
+    let (size, raw) = (flac(&speech).unwrap().len(), speech.len() * 2);
     assert!(size * 3 < raw * 2, "{size} of {raw} bytes");
 }
 
@@ -39,21 +39,14 @@ fn speech_is_lossless_and_takes_at_most_two_thirds_of_its_size() {
 fn silence_takes_little_space() {
     let silence = vec![0; 160_000];
     assert_eq!(decoded(&silence), silence);
-    assert!(flac(&silence).len() < 25_000);
+    assert!(flac(&silence).unwrap().len() < 25_000);
 }
 
 #[test]
-fn frame_numbers_are_coded_in_one_to_three_bytes() {
-    // The frame numbers have up to three bytes.
+fn frame_numbers_of_more_than_one_byte_are_read_back() {
+    // Numbers from 128 on have two bytes, and those from 2,048 on have three.
     let long: Vec<i16> = (0..2_060 * 4_096).map(|at: i32| (at % 997) as i16).collect();
     assert!(decoded(&long) == recorded(&long));
-    for (number, bytes) in
-        [(0x7F, &[0x7F][..]), (0x80, &[0xC2, 0x80]), (0x7FF, &[0xDF, 0xBF]), (0x800, &[0xE0, 0xA0, 0x80])]
-    {
-        let mut bits = Bits { bytes: Vec::new(), rest: 0, count: 0 };
-        bits.utf8(number);
-        assert_eq!(bits.bytes, bytes);
-    }
 }
 
 proptest! {
