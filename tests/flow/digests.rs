@@ -8,7 +8,7 @@ use bytes::Bytes;
 use domain::{Code, Command, JobId, Sha256Hex, Status};
 use flow::Result;
 use flow::accept::BatchOptions;
-use flow::ports::{Arriving, BlobName, BlobWriter, Blobs, ReceivesUploads, TaskBody};
+use flow::ports::{BlobName, BlobWriter, Blobs, IncomingUpload, ReceivesUploads, TaskBody};
 use flow::process::Outcome;
 use flow::session::{self, Completed, Offer, OpenSession, Opening};
 use futures_util::stream::BoxStream;
@@ -74,7 +74,7 @@ async fn upload_session(stage: &Stage, claimed: &Recording, bytes: Bytes) -> Tas
     let uploads = memory::Uploads::new(stage.blobs.clone(), Arc::new(SeededRandom::new(3)));
     let blob = BlobName::listed(job.files[0].blob.clone());
     let arriving = uploads.append(&blob, session::expected(&job.files[0])).await.unwrap();
-    let Arriving::Open(mut writer) = arriving else { panic!("the bytes are there already") };
+    let IncomingUpload::Open(mut writer) = arriving else { panic!("the bytes are there already") };
     writer.write(bytes).await.unwrap();
     writer.flush().await.unwrap();
     let completed = session::complete(&stage.services, &job).await.unwrap();

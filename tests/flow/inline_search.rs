@@ -18,7 +18,7 @@ struct InlineSearch {
 
 impl InlineSearch {
     fn new() -> Self {
-        Self { stage: Stage::new(), search: Search::with_places(1) }
+        Self { stage: Stage::new(), search: Search::with_permits(1) }
     }
 
     fn with(upload: UploadLimits) -> Self {
@@ -102,7 +102,7 @@ async fn audio_above_the_limit_is_not_searched() {
 #[tokio::test]
 async fn batch_does_not_wait_for_a_search_permit() {
     let search = InlineSearch::new();
-    let full = InlineSearch { search: Search::with_places(0), ..InlineSearch::new() };
+    let full = InlineSearch { search: Search::with_permits(0), ..InlineSearch::new() };
     assert_eq!(full.job(&[(ONE, silence(1))]).await.status, Status::Queued);
     // The only permit is free again after each search.
     for (index, name) in [ONE, TWO].into_iter().enumerate() {

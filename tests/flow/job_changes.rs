@@ -40,7 +40,7 @@ impl Watching {
     async fn reported(&mut self) -> Vec<JobId> {
         let mut jobs_seen = Vec::new();
         loop {
-            let (jobs, more) = self.follower.look().await.unwrap();
+            let (jobs, more) = self.follower.next_page().await.unwrap();
             jobs_seen.extend(jobs.iter().map(|job| job.id));
             if !more {
                 return jobs_seen;

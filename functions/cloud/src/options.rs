@@ -114,7 +114,7 @@ fn settings(config: &Config, platform: Platform) -> Result<Settings> {
     }
     if !platform.streams() {
         // A stream without a permit sends what is known, and ends.
-        settings.streams.in_all = 0;
+        settings.streams.total = 0;
     }
     Ok(settings)
 }
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(here.upload.max_batch_bytes, 268_435_456);
         assert_eq!(lambda.upload.resumable_max_file_bytes, here.upload.resumable_max_file_bytes);
         assert!(lambda.worker.handler_deadline <= Duration::from_secs(840));
-        assert_eq!((lambda.streams.in_all, here.streams.in_all), (0, 256));
+        assert_eq!((lambda.streams.total, here.streams.total), (0, 256));
         assert_eq!(here.worker.place_pace, PLACEMENT_PACE);
     }
 

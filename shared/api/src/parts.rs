@@ -11,7 +11,7 @@ use bytes::Bytes;
 use domain::{Code, JobId};
 use edge::{FileProblem, Json, Path, Problem};
 use flow::Kind;
-use flow::ports::{Arriving, JobStore, PartWriter, Progress, ReceivesUploads};
+use flow::ports::{IncomingUpload, JobStore, PartWriter, Progress, ReceivesUploads};
 use flow::session::Found;
 use http::header::RANGE;
 use http::{HeaderValue, StatusCode};
@@ -66,8 +66,8 @@ pub async fn put(
     };
     let requested = ContentRange::of(request.headers(), expected.size);
     let writer = match uploads.append(&blob, expected).await? {
-        Arriving::Whole { size, .. } => return requested.map(|_| whole(size)).map_err(|why| invalid(why, size)),
-        Arriving::Open(writer) => writer,
+        IncomingUpload::Whole { size, .. } => return requested.map(|_| whole(size)).map_err(|why| invalid(why, size)),
+        IncomingUpload::Open(writer) => writer,
     };
     let offset = writer.offset();
     let (first, last) = match requested {

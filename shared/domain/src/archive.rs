@@ -17,7 +17,7 @@ pub enum Record {
     /// A recording with its plan and the data stored next to it.
     Recording {
         recording: Box<Recording>,
-        beside: RecordingExtras,
+        extras: RecordingExtras,
     },
     /// A line; it may be a stub.
     Line(Box<Line>),
@@ -25,26 +25,26 @@ pub enum Record {
     Conversation(Box<Conversation>),
     Usage(Bucket),
     /// A stored document that cannot be read. It is reported, so that nothing is left out silently, but never written.
-    Unreadable(Place),
+    Unreadable(RecordKey),
 }
 
 /// The position of a record among those of its user. Recordings come first, so that the same audio is not taken for new
 /// while an import is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum RecordKey {
     Recording(RecordingId),
     Line(RecordingId, u32),
     Conversation(ConversationId),
     Usage(Timestamp),
 }
 
-impl Place {
+impl RecordKey {
     pub fn of_line(segment: SegmentId) -> Self {
         Self::Line(segment.recording, segment.start_ms)
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RecordKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Recording(id) => write!(f, "recording {id}"),
@@ -56,8 +56,8 @@ impl fmt::Display for Place {
 }
 
 impl From<(Recording, RecordingExtras)> for Record {
-    fn from((recording, beside): (Recording, RecordingExtras)) -> Self {
-        Self::Recording { recording: Box::new(recording), beside }
+    fn from((recording, extras): (Recording, RecordingExtras)) -> Self {
+        Self::Recording { recording: Box::new(recording), extras }
     }
 }
 
@@ -80,13 +80,13 @@ impl From<Bucket> for Record {
 }
 
 impl Record {
-    pub fn place(&self) -> Place {
+    pub fn key(&self) -> RecordKey {
         match self {
-            Self::Recording { recording, .. } => Place::Recording(recording.id),
-            Self::Line(line) => Place::Line(line.recording, line.start_ms),
-            Self::Conversation(conversation) => Place::Conversation(conversation.id),
-            Self::Usage(bucket) => Place::Usage(bucket.hour),
-            Self::Unreadable(place) => *place,
+            Self::Recording { recording, .. } => RecordKey::Recording(recording.id),
+            Self::Line(line) => RecordKey::Line(line.recording, line.start_ms),
+            Self::Conversation(conversation) => RecordKey::Conversation(conversation.id),
+            Self::Usage(bucket) => RecordKey::Usage(bucket.hour),
+            Self::Unreadable(key) => *key,
         }
     }
 
@@ -103,8 +103,8 @@ impl Record {
     /// Whether the two are equal, apart from the latest job of a recording, because jobs are not exported.
     pub fn agrees_with(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Recording { recording: one, beside }, Self::Recording { recording: two, beside: other }) => {
-                beside == other && **one == Recording { latest_job: one.latest_job, ..(**two).clone() }
+            (Self::Recording { recording: one, extras }, Self::Recording { recording: two, extras: other }) => {
+                extras == other && **one == Recording { latest_job: one.latest_job, ..(**two).clone() }
             }
             (one, two) => one == two,
         }
@@ -119,16 +119,16 @@ pub struct Imported {
     /// Records that existed already and are equal.
     pub known: u64,
     /// Records that existed already, are different, and were left unchanged.
-    pub conflicts: Vec<Place>,
+    pub conflicts: Vec<RecordKey>,
 }
 
 impl Imported {
-    /// Counts a new record, given the existing one in its place. Returns true if the new record has to be written.
+    /// Counts a new record, given the existing one with the same key. Returns true if the new record has to be written.
     pub fn note(&mut self, new: &Record, there: Option<&Record>) -> bool {
         match there {
             None => self.written += 1,
             Some(there) if there.agrees_with(new) => self.known += 1,
-            Some(_) => self.conflicts.push(new.place()),
+            Some(_) => self.conflicts.push(new.key()),
         }
         there.is_none()
     }
@@ -146,15 +146,15 @@ pub enum Part {
     Usage(Option<Timestamp>),
 }
 
-/// What is still to be exported after a record, in the order of [`Place`].
-pub fn parts_after(after: Option<Place>) -> Vec<Part> {
+/// What is still to be exported after a record, in the order of [`RecordKey`].
+pub fn parts_after(after: Option<RecordKey>) -> Vec<Part> {
     let all = [Part::Recordings(None), Part::Lines(None), Part::Conversations(None), Part::Usage(None)];
     let (begun, part) = match after {
         None => return all.to_vec(),
-        Some(Place::Recording(id)) => (0, Part::Recordings(Some(id))),
-        Some(Place::Line(recording, start_ms)) => (1, Part::Lines(Some((recording, start_ms)))),
-        Some(Place::Conversation(id)) => (2, Part::Conversations(Some(id))),
-        Some(Place::Usage(hour)) => (3, Part::Usage(Some(hour))),
+        Some(RecordKey::Recording(id)) => (0, Part::Recordings(Some(id))),
+        Some(RecordKey::Line(recording, start_ms)) => (1, Part::Lines(Some((recording, start_ms)))),
+        Some(RecordKey::Conversation(id)) => (2, Part::Conversations(Some(id))),
+        Some(RecordKey::Usage(hour)) => (3, Part::Usage(Some(hour))),
     };
     std::iter::once(part).chain(all.into_iter().skip(begun + 1)).collect()
 }

@@ -26,7 +26,7 @@ pub enum PutBack {
     /// The engine answers but does not support the language of the remaining segments. Other jobs of the user go on.
     Language,
     /// Another user is waiting for the job permit that this delivery holds.
-    ForOthers,
+    YieldToOthers,
     /// The daily budget is used up.
     Budget { until: Timestamp },
 }

@@ -41,7 +41,7 @@ pub struct Planned {
     pub job: Job,
     pub recording: Recording,
     /// The data to be stored next to the recording; empty unless this plan was the one written.
-    pub beside: RecordingExtras,
+    pub extras: RecordingExtras,
 }
 
 /// Writes the plan of a file's recording. A recording that was lost or cannot be read (`None`) is created again; its stored
@@ -59,7 +59,7 @@ pub fn plan_file(
     if file.recording != recording.id {
         return Err(fenced);
     }
-    let mut beside = RecordingExtras::default();
+    let mut extras = RecordingExtras::default();
     file.verified |= plan.verified;
     // Bytes say nothing about the recording before their digest was compared: anybody can send other bytes under its name.
     if recording.needs_listening() && file.verified {
@@ -72,9 +72,9 @@ pub fn plan_file(
                 recording.conversation_id = job.conversation_id;
                 recording.plan = Some(Plan::new(segments.clone()));
                 recording.state = State::Planned;
-                beside.peaks = Some(plan.peaks.clone()).filter(|peaks| !peaks.is_empty());
+                extras.peaks = Some(plan.peaks.clone()).filter(|peaks| !peaks.is_empty());
                 // A single gain is stored in the facts.
-                beside.levels = Some(plan.levels.clone()).filter(|levels| levels.one_gain().is_none());
+                extras.levels = Some(plan.levels.clone()).filter(|levels| levels.one_gain().is_none());
             }
             // A plan without a segment could never be finished.
             Heard::Speech(_) | Heard::Silence => recording.mark_silent(plan.facts),
@@ -90,7 +90,7 @@ pub fn plan_file(
     }
     extend_lease(&mut job, ctx.now, ctx.rules);
     job.updated_at = ctx.now.max(crate::Timestamp::from_millis(job.updated_at.millis() + 1));
-    Ok(Planned { job, recording, beside })
+    Ok(Planned { job, recording, extras })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Export and import: the lasting data of users is written to one file, and read from it into another store of any kind.
 //!
 //! The file has one JSON document a line: first a header, then for each user a line with the name and the user's records in
-//! the order of [`Place`](crate::ports::archive::Place), and last a line with the number of records and the hash of all
+//! the order of [`RecordKey`](crate::ports::archive::RecordKey), and last a line with the number of records and the hash of all
 //! lines before it. A file that was truncated or edited imports nothing.
 
 mod export;

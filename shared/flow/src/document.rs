@@ -45,7 +45,7 @@ static REPORTED: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default
 
 /// Reports a document that cannot be read: it is logged and counted the first time in this process. `of` is the table and
 /// `id` the document in it.
-pub fn met(of: &'static str, id: &dyn Display, why: &dyn Display) {
+pub fn report_unreadable(of: &'static str, id: &dyn Display, why: &dyn Display) {
     let name = format!("{of} {id}");
     if is_first_report(&mut REPORTED.lock().unwrap_or_else(PoisonError::into_inner), &name) {
         metrics::damaged(of);

@@ -41,7 +41,7 @@ pub struct Follower {
     /// Changes before this time were reported and then dropped from `reported`, because it was full.
     floor: Timestamp,
     /// The query that has not read its last page.
-    look: Option<Query>,
+    query: Option<Query>,
 }
 
 /// A query that is read page by page.
@@ -76,7 +76,7 @@ impl Follower {
             wide: None,
             reported: BTreeSet::new(),
             floor: Timestamp::default(),
-            look: None,
+            query: None,
         }
     }
 
@@ -99,17 +99,17 @@ impl Follower {
     }
 
     /// Reads one page: the changes that were not reported yet, and whether there may be more.
-    pub async fn look(&mut self) -> Result<(VecDeque<Job>, bool)> {
+    pub async fn next_page(&mut self) -> Result<(VecDeque<Job>, bool)> {
         let now = self.clock.now();
-        let look = self.look.unwrap_or_else(|| self.begin(now));
-        let page = Page { after: look.after, limit: PAGE };
-        let page = self.store.changed_jobs(&ChangeQuery::of(&self.uid, look.since, page, now)).await?;
-        self.look = page.get(PAGE - 1).map(|last| Query { after: Some(ChangeCursor::of(last)), ..look });
+        let query = self.query.unwrap_or_else(|| self.begin(now));
+        let page = Page { after: query.after, limit: PAGE };
+        let page = self.store.changed_jobs(&ChangeQuery::of(&self.uid, query.since, page, now)).await?;
+        self.query = page.get(PAGE - 1).map(|last| Query { after: Some(ChangeCursor::of(last)), ..query });
         let news = page.into_iter().filter(|job| self.is_new(job)).collect();
-        if self.look.is_none() {
-            self.advance(look);
+        if self.query.is_none() {
+            self.advance(query);
         }
-        Ok((news, self.look.is_some()))
+        Ok((news, self.query.is_some()))
     }
 
     /// How far back the next query will go.

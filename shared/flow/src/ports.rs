@@ -15,7 +15,7 @@ pub mod uploads;
 
 pub use admission::{Admission, AlwaysAdmit, DailyBudget, Stage, Standing, Verdict, Window};
 pub use archive::{Archive, Imported, Record};
-pub use blobs::{BlobName, BlobWriter, Blobs, Stored, Sum};
+pub use blobs::{BlobName, BlobWriter, Blobs, Checksum, StoredBlob};
 pub use clock::Clock;
 pub use feed::{Feed, Watch};
 pub use identity::{Denied, Identity, TaskIdentity};
@@ -28,4 +28,4 @@ pub use store::{
     JobCursor, JobQuery, JobStats, JobStore, LibraryStore, LineCursor, LineQuery, MAX_EFFECTS_COUNTED,
     MaintenanceStore, Opened, Page, Removed, SessionCompleted, Stepped, Store, Written,
 };
-pub use uploads::{Arriving, Expected, PartWriter, Progress, ReceivesUploads, Uploads};
+pub use uploads::{Expected, IncomingUpload, PartWriter, Progress, ReceivesUploads, Uploads};

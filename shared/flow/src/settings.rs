@@ -88,16 +88,16 @@ impl WorkerLimits {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamLimits {
     /// A stream ends after this time; its client reconnects.
-    pub lasts: Duration,
+    pub max_duration: Duration,
     /// The most streams of a user. One more ends the oldest.
     pub per_user: usize,
     /// The most streams of an instance. A further one ends after it has sent the current state.
-    pub in_all: usize,
+    pub total: usize,
 }
 
 impl Default for StreamLimits {
     fn default() -> Self {
-        Self { lasts: Duration::from_secs(300), per_user: 4, in_all: 256 }
+        Self { max_duration: Duration::from_secs(300), per_user: 4, total: 256 }
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{JobId, Uid};
-use flow::ports::{Arriving, BlobName, Blobs, Clock, Expected, Queue, Random, ReceivesUploads};
+use flow::ports::{BlobName, Blobs, Clock, Expected, IncomingUpload, Queue, Random, ReceivesUploads};
 use local::{DataFolder, DiskBlobs, DiskUploads, LocalIdentity, LocalQueue, PushLog, QueueSettings, SqliteStore};
 use rustix::fs::Mode;
 use secrecy::SecretString;
@@ -55,7 +55,9 @@ async fn use_all(folder: &DataFolder, at: i64) -> impl Sized + use<> {
     writer.finish().await.unwrap();
     let uploads = DiskUploads::beside(&blobs, Arc::clone(&random));
     let expected = Expected { size: 1000, crc32c: None };
-    let Arriving::Open(mut part) = uploads.append(&name(1), expected).await.unwrap() else { panic!("it is whole") };
+    let IncomingUpload::Open(mut part) = uploads.append(&name(1), expected).await.unwrap() else {
+        panic!("it is whole")
+    };
     part.write(Bytes::from_static(b"half of it")).await.unwrap();
     part.flush().await.unwrap();
     let push = PushLog::open(&folder.push_log(), clock).unwrap();

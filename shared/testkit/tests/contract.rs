@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flow::ports::{Arriving, Clock, NewTask, Progress, ReceivesUploads};
+use flow::ports::{Clock, IncomingUpload, NewTask, Progress, ReceivesUploads};
 use testkit::build::T0;
 use testkit::contract::direct::{Address, Direct, SendsBytes, Sent};
 use testkit::contract::queue::{Deliveries, TestQueue};
@@ -41,8 +41,8 @@ struct Device(Arc<memory::Uploads>);
 impl SendsBytes for Device {
     async fn put(&self, to: &Address<'_>, first: u64, bytes: &[u8]) -> Sent {
         let mut writer = match self.0.append(to.name, to.expected).await {
-            Ok(Arriving::Whole { .. }) => return Sent::Whole,
-            Ok(Arriving::Open(writer)) => writer,
+            Ok(IncomingUpload::Whole { .. }) => return Sent::Whole,
+            Ok(IncomingUpload::Open(writer)) => writer,
             Err(_) => return Sent::Refused,
         };
         let Some(known) = writer.offset().checked_sub(first) else { return Sent::Refused };

@@ -127,7 +127,7 @@ impl EventStream {
         if std::mem::replace(&mut self.has_read, true) {
             self.clock.sleep(PACE).await;
         }
-        (self.pending, self.behind) = self.follower.look().await?;
+        (self.pending, self.behind) = self.follower.next_page().await?;
         Ok(())
     }
 

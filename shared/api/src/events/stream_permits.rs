@@ -45,7 +45,7 @@ impl StreamPermits {
     }
 
     pub fn stream_lasts(&self) -> std::time::Duration {
-        self.0.limits.lasts
+        self.0.limits.max_duration
     }
 
     /// Takes a permit for a new stream of the user. If the user has too many streams the oldest one ends. Returns
@@ -55,7 +55,7 @@ impl StreamPermits {
         if open.of(uid) >= limits.per_user.max(1) {
             open.end_oldest(uid);
         }
-        if open.all >= limits.in_all {
+        if open.all >= limits.total {
             return None;
         }
         let ends = self.0.shutdown.child_token();
@@ -114,9 +114,9 @@ mod tests {
         Uid::new(text).unwrap()
     }
 
-    fn stream_permits(per_user: usize, in_all: usize) -> (StreamPermits, CancellationToken) {
+    fn stream_permits(per_user: usize, total: usize) -> (StreamPermits, CancellationToken) {
         let shutdown = CancellationToken::new();
-        let limits = StreamLimits { per_user, in_all, lasts: Duration::from_secs(1) };
+        let limits = StreamLimits { per_user, total, max_duration: Duration::from_secs(1) };
         (StreamPermits::new(limits, shutdown.clone()), shutdown)
     }
 

@@ -41,11 +41,11 @@ pub const LIMITS: &[Key] = &[
         .comment("The oldest clients (`/v1/sync-local-files`) wait for the end of their job, but at most this long."),
     Key::number("limits.synchronous_waits", 64, 0..=1_000_000, |c, n| c.settings.upload.synchronous_waits = n as usize)
         .comment("At most this many of these clients wait at once."),
-    Key::seconds("limits.event_stream_seconds", 300, 1..=DAY, |c, time| c.settings.streams.lasts = time)
+    Key::seconds("limits.event_stream_seconds", 300, 1..=DAY, |c, time| c.settings.streams.max_duration = time)
         .comment("A stream of events ends after this time, and its client connects again."),
     Key::number("limits.event_streams_per_user", 4, 1..=1000, |c, n| c.settings.streams.per_user = n as usize)
         .comment("A user has at most this many streams. One more ends the oldest."),
-    Key::number("limits.event_streams", 256, 0..=1_000_000, |c, n| c.settings.streams.in_all = n as usize).comment(
+    Key::number("limits.event_streams", 256, 0..=1_000_000, |c, n| c.settings.streams.total = n as usize).comment(
         "All users together have at most this many streams. A further one ends when it has sent what is known.",
     ),
 ];

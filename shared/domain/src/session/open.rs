@@ -58,7 +58,7 @@ pub enum Opening {
     /// This existing job has every recording. Nothing is written.
     Answer(Job),
     /// Every recording is finished, but in several jobs: a new, already finished job is created with all of them.
-    Born { job: Job, recordings: Vec<Recording> },
+    Created { job: Job, recordings: Vec<Recording> },
     /// A session for these files is open already: the stored job, and the job to be written.
     Again { before: Box<Job>, job: Job },
     /// A new session, and the oldest open sessions that are ended to make room for it.
@@ -69,7 +69,7 @@ impl From<Opening> for Decided<Opened> {
     fn from(opening: Opening) -> Self {
         match opening {
             Opening::Answer(job) => Self::without_writes(Opened::Known(job)),
-            Opening::Born { job, recordings } => {
+            Opening::Created { job, recordings } => {
                 let writes = Writes { recordings, created: Some(job.clone()), ..Writes::default() };
                 Self { answer: Opened::Known(job), writes }
             }
@@ -109,7 +109,7 @@ pub fn open(request: &SessionRequest, known: SessionKnown, ctx: Context<'_>) -> 
     if accept::all_finished(&known.batch.recordings) {
         let mut job = accept::propose(&staged(request), ctx.now);
         let recordings = accept::link_recordings(&mut job, known.batch.recordings, ctx.now);
-        return Opening::Born { job: create_finished(job, ctx), recordings };
+        return Opening::Created { job: create_finished(job, ctx), recordings };
     }
     let like = |job: &&Job| job.uid == request.uid && job.status == Status::Uploading && has_files(job, request);
     match known.open.iter().find(like) {

@@ -93,7 +93,7 @@ fn waits_for(cause: &PutBack) -> Option<WaitingFor> {
         PutBack::Engine { .. } | PutBack::Language => Some(WaitingFor::Engine),
         PutBack::Budget { .. } => Some(WaitingFor::Budget),
         PutBack::Storage { .. } => Some(WaitingFor::Storage),
-        PutBack::Fault { .. } | PutBack::Deadline | PutBack::Shutdown | PutBack::ForOthers => None,
+        PutBack::Fault { .. } | PutBack::Deadline | PutBack::Shutdown | PutBack::YieldToOthers => None,
     }
 }
 
@@ -102,7 +102,7 @@ fn waits_for(cause: &PutBack) -> Option<WaitingFor> {
 fn counts_as_attempt(job: &Job, cause: &PutBack) -> bool {
     match cause {
         PutBack::Fault { .. } | PutBack::Deadline => !job.has_progressed(),
-        PutBack::Shutdown | PutBack::ForOthers => false,
+        PutBack::Shutdown | PutBack::YieldToOthers => false,
         PutBack::Engine { .. } | PutBack::Language | PutBack::Budget { .. } | PutBack::Storage { .. } => false,
     }
 }
@@ -138,7 +138,7 @@ fn waited_too_long_failure(waiting_for: WaitingFor) -> Failure {
 fn retry_at(job: &Job, cause: &PutBack, jitter: f64, ctx: Context<'_>) -> Timestamp {
     let rules = ctx.rules;
     let wait = match cause {
-        PutBack::Deadline | PutBack::Shutdown | PutBack::ForOthers => Duration::ZERO,
+        PutBack::Deadline | PutBack::Shutdown | PutBack::YieldToOthers => Duration::ZERO,
         PutBack::Budget { until } => ctx.now.until(*until),
         PutBack::Fault { retry_after, .. } => {
             spread(doubled(rules, job.attempt.saturating_sub(1)), jitter).max(retry_after.unwrap_or_default())

@@ -413,7 +413,7 @@ fn last_wait_is_cut_to_end_with_the_longest_wait() {
 #[test]
 fn giving_a_permit_to_others_costs_neither_an_attempt_nor_a_wait() {
     let mut case = Case::claimed();
-    assert_eq!(case.put_back(PutBack::ForOthers).unwrap(), [Action::Enqueue]);
+    assert_eq!(case.put_back(PutBack::YieldToOthers).unwrap(), [Action::Enqueue]);
     assert_eq!((case.job.attempt, case.job.due_at, case.job.waiting_for), (0, Some(START), None));
     assert!(case.job.holds_slot());
 }

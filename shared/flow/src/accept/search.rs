@@ -33,12 +33,12 @@ pub struct Search {
 
 impl Default for Search {
     fn default() -> Self {
-        Self::with_places(std::thread::available_parallelism().map_or(1, usize::from))
+        Self::with_permits(std::thread::available_parallelism().map_or(1, usize::from))
     }
 }
 
 impl Search {
-    pub fn with_places(permits: usize) -> Self {
+    pub fn with_permits(permits: usize) -> Self {
         Self { permits: Arc::new(Semaphore::new(permits)) }
     }
 }

@@ -56,7 +56,7 @@ async fn user(archive: &dyn Archive, uid: &Uid, writer: &mut Writer<'_>) -> Resu
     }
     writer.line(&Entry::User(uid.clone()))?;
     writer.tally.users += 1;
-    while let Some(last) = page.last().map(Record::place) {
+    while let Some(last) = page.last().map(Record::key) {
         for record in page {
             writer.tally.count(&record);
             if let Some(entry) = Entry::of(record) {

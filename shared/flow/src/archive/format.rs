@@ -69,7 +69,7 @@ impl Entry {
     /// The entry of a record; `None` for an unreadable record, which is left out of the file.
     pub fn of(record: Record) -> Option<Self> {
         Some(match record {
-            Record::Recording { recording, beside: RecordingExtras { peaks, levels } } => {
+            Record::Recording { recording, extras: RecordingExtras { peaks, levels } } => {
                 Self::Recording(Box::new(Known {
                     recording: *recording,
                     peaks: peaks.map(|peaks| hex::encode(peaks.pack())),
@@ -88,7 +88,7 @@ impl Known {
     pub fn record(self) -> Result<Record, String> {
         let peaks = self.peaks.map(|text| unpack(&text, Peaks::unpack)).transpose()?;
         let levels = self.levels.map(|text| unpack(&text, Levels::unpack)).transpose()?;
-        Ok(Record::Recording { recording: Box::new(self.recording), beside: RecordingExtras { peaks, levels } })
+        Ok(Record::Recording { recording: Box::new(self.recording), extras: RecordingExtras { peaks, levels } })
     }
 }
 

@@ -10,7 +10,7 @@ use domain::Uid;
 use super::format::Tally;
 use super::reader::{Item, Reader, check};
 use super::{Error, Result};
-use crate::ports::archive::{Archive, Imported, MAX_IMPORT, Place, Record};
+use crate::ports::archive::{Archive, Imported, MAX_IMPORT, Record, RecordKey};
 
 /// The approximate size in bytes of what one transaction writes at most, because stores limit it.
 const MAX_BYTES: usize = 2 << 20;
@@ -27,9 +27,9 @@ pub struct Report {
     pub known: u64,
     /// Records that exist with other contents and were left unchanged.
     pub conflicts: u64,
-    pub named: Vec<(Uid, Place)>,
+    pub named: Vec<(Uid, RecordKey)>,
     /// Users who were skipped, each with the existing record that is in the way.
-    pub refused: Vec<(Uid, Place)>,
+    pub refused: Vec<(Uid, RecordKey)>,
 }
 
 impl Report {
@@ -43,7 +43,7 @@ impl Report {
         self.known += imported.known;
         self.conflicts += imported.conflicts.len() as u64;
         let room = NAMED.saturating_sub(self.named.len());
-        self.named.extend(imported.conflicts.into_iter().take(room).map(|place| (uid.clone(), place)));
+        self.named.extend(imported.conflicts.into_iter().take(room).map(|key| (uid.clone(), key)));
     }
 }
 
@@ -51,13 +51,13 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { tally, written, known, conflicts, .. } = self;
         write!(f, "{tally}\nwritten: {written}, already there: {known}, conflicts: {conflicts}")?;
-        for (uid, place) in &self.named {
-            write!(f, "\nconflict: {place} of user {uid} is different here, and was left as it stands")?;
+        for (uid, key) in &self.named {
+            write!(f, "\nconflict: {key} of user {uid} is different here, and was left as it stands")?;
         }
-        for (uid, place) in &self.refused {
+        for (uid, key) in &self.refused {
             write!(
                 f,
-                "\nuser {uid} already has other conversations here, such as {place}: nothing of this user was imported; \
+                "\nuser {uid} already has other conversations here, such as {key}: nothing of this user was imported; \
                  import before the first upload"
             )?;
         }
@@ -93,8 +93,8 @@ pub async fn import(archive: &dyn Archive, only: Option<&Uid>, from: impl BufRea
                 file.go_back(&begin)?;
                 match obstacle {
                     None => user(archive, &uid, &mut file, &mut report).await?,
-                    Some(place) => {
-                        report.refused.push((uid, place));
+                    Some(key) => {
+                        report.refused.push((uid, key));
                         file.next()?
                     }
                 }
@@ -107,26 +107,30 @@ pub async fn import(archive: &dyn Archive, only: Option<&Uid>, from: impl BufRea
 
 /// A record of the user in the store that is missing from the file or differs from it. A recording that is missing from
 /// the file is no obstacle; its lines would be.
-async fn obstacle(archive: &dyn Archive, uid: &Uid, file: &mut Reader<impl BufRead + Seek>) -> Result<Option<Place>> {
+async fn obstacle(
+    archive: &dyn Archive,
+    uid: &Uid,
+    file: &mut Reader<impl BufRead + Seek>,
+) -> Result<Option<RecordKey>> {
     let (mut from_file, mut is_over) = (None::<Record>, false);
     let mut page = archive.export(uid, None, PAGE).await?;
-    while let Some(last) = page.last().map(Record::place) {
+    while let Some(last) = page.last().map(Record::key) {
         for existing in page {
-            let place = existing.place();
+            let key = existing.key();
             if matches!(existing, Record::Unreadable(_)) {
                 // An unreadable record is no obstacle. If the file has this record, it is reported as a conflict.
                 continue;
             }
-            while !is_over && from_file.as_ref().is_none_or(|from_file| from_file.place() < place) {
+            while !is_over && from_file.as_ref().is_none_or(|from_file| from_file.key() < key) {
                 match file.next()? {
                     Item::Record(record, _) => from_file = Some(record),
                     Item::User(_) | Item::End(_) => is_over = true,
                 }
             }
-            match from_file.as_ref().filter(|from_file| from_file.place() == place) {
+            match from_file.as_ref().filter(|from_file| from_file.key() == key) {
                 Some(from_file) if from_file.agrees_with(&existing) => {}
                 None if matches!(existing, Record::Recording { .. }) => {}
-                _ => return Ok(Some(place)),
+                _ => return Ok(Some(key)),
             }
         }
         page = archive.export(uid, Some(last), PAGE).await?;

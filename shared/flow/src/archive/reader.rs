@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::format::{End, Entry, Header, MAX_LINE};
 use super::{Error, Result};
-use crate::ports::archive::{Place, Record};
+use crate::ports::archive::{Record, RecordKey};
 
 /// The most users in a file. Their names are held in memory to detect duplicates.
 const MAX_USERS: usize = 1_000_000;
@@ -36,7 +36,7 @@ pub struct Reader<R> {
     line: u64,
     offset: u64,
     uid: Option<Uid>,
-    last: Option<Place>,
+    last: Option<RecordKey>,
     /// The hash of all lines but the last.
     hash: Sha256,
 }
@@ -80,7 +80,7 @@ impl<R: BufRead + Seek> Reader<R> {
         };
         self.hash.update(&self.text);
         self.belongs(&record).map_err(|why| self.damaged(why))?;
-        self.last = Some(record.place());
+        self.last = Some(record.key());
         Ok(Item::Record(record, self.text.len()))
     }
 
@@ -90,7 +90,7 @@ impl<R: BufRead + Seek> Reader<R> {
         if record.uid().is_some_and(|of| of != uid) {
             return Err("it is of another user than those around it");
         }
-        if self.last.is_some_and(|last| last >= record.place()) {
+        if self.last.is_some_and(|last| last >= record.key()) {
             return Err("it is out of order");
         }
         match record {

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use domain::Uid;
-pub use domain::archive::{Imported, MAX_IMPORT, Place, Record};
+pub use domain::archive::{Imported, MAX_IMPORT, Record, RecordKey};
 
 use crate::error::Result;
 
@@ -13,9 +13,9 @@ pub trait Archive: Send + Sync + 'static {
     /// Users who have any data, each once, after the cursor. The order is up to the store.
     async fn users(&self, after: Option<&Uid>, limit: usize) -> Result<Vec<Uid>>;
 
-    /// At most `limit` records of a user after the cursor, in the order of [`Place`]. The result is empty only at the
+    /// At most `limit` records of a user after the cursor, in the order of [`RecordKey`]. The result is empty only at the
     /// end. A document that cannot be read is returned as [`Record::Unreadable`].
-    async fn export(&self, uid: &Uid, after: Option<Place>, limit: usize) -> Result<Vec<Record>>;
+    async fn export(&self, uid: &Uid, after: Option<RecordKey>, limit: usize) -> Result<Vec<Record>>;
 
     /// Writes the records that do not exist yet. An existing one is never changed; it is a conflict if it differs or
     /// cannot be read. A written deletion takes effect for jobs that work on the same audio. Atomic. Idempotent. More

@@ -61,7 +61,7 @@ impl fmt::Display for BlobName {
 
 /// Size and checksums of a finished blob, as the store computed them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredBlob {
     pub size: u64,
     pub crc32c: u32,
     pub sha256: Sha256Hex,
@@ -69,21 +69,21 @@ pub struct Stored {
 
 /// Computes size and checksums of bytes as they pass.
 #[derive(Clone, Default)]
-pub struct Sum {
+pub struct Checksum {
     pub size: u64,
     crc32c: u32,
     sha256: Sha256,
 }
 
-impl Sum {
+impl Checksum {
     pub fn add(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
         self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
         self.sha256.update(bytes);
     }
 
-    pub fn stored(&self) -> Stored {
-        Stored { size: self.size, crc32c: self.crc32c, sha256: Sha256Hex(self.sha256.clone().finalize().into()) }
+    pub fn stored(&self) -> StoredBlob {
+        StoredBlob { size: self.size, crc32c: self.crc32c, sha256: Sha256Hex(self.sha256.clone().finalize().into()) }
     }
 }
 
@@ -97,7 +97,7 @@ pub trait BlobWriter: Send {
     /// Makes the blob durable under its name, and never replaces another one. If a blob of that name exists with the
     /// same size and checksum, it is our own earlier success; otherwise the result is
     /// [`Kind::Conflict`](crate::error::Kind::Conflict).
-    async fn finish(self: Box<Self>) -> Result<Stored>;
+    async fn finish(self: Box<Self>) -> Result<StoredBlob>;
 
     async fn abort(self: Box<Self>);
 }

@@ -50,7 +50,7 @@ pub trait Uploads: Send + Sync + 'static {
 }
 
 /// The state of a file when a client wants to send more of it.
-pub enum Arriving {
+pub enum IncomingUpload {
     /// The file is complete.
     Whole {
         size: u64,
@@ -85,5 +85,5 @@ pub trait ReceivesUploads: Uploads {
     /// Takes the file to append to it. A request that had it is told to stop and waited for, for a bounded time,
     /// because the latest request has the live connection. [`Kind::Full`](crate::error::Kind::Full) if the disk's
     /// reserve is reached.
-    async fn append(&self, name: &BlobName, expected: Expected) -> Result<Arriving>;
+    async fn append(&self, name: &BlobName, expected: Expected) -> Result<IncomingUpload>;
 }

@@ -39,7 +39,7 @@ pub enum FileError {
     /// The engine does not support the language of this file.
     Language { wanted: String },
     /// The job yields its permit to another user; pending answers are stored.
-    ForOthers,
+    YieldToOthers,
 }
 
 impl From<Error> for FileError {
@@ -77,7 +77,7 @@ pub struct FileErrors {
     fault: Option<(usize, PutBack)>,
     engine: Option<(Option<Duration>, bool)>,
     wanted: Option<String>,
-    for_others: bool,
+    yield_to_others: bool,
 }
 
 impl FileErrors {
@@ -95,7 +95,7 @@ impl FileErrors {
                 self.engine = Some((longest.max(retry_after), is_proven || proven));
             }
             FileError::Language { wanted } => self.wanted = self.wanted.take().or(Some(wanted)),
-            FileError::ForOthers => self.for_others = true,
+            FileError::YieldToOthers => self.yield_to_others = true,
             FileError::Lost(why) => return Some(DeliveryEnd::Lost(why)),
             FileError::Fault(error) => return Some(DeliveryEnd::Fault(error)),
         }
@@ -118,7 +118,7 @@ impl FileErrors {
             (Some((retry_after, _)), None, _) => {
                 DeliveryEnd::PutBack(PutBack::Fault { code: Code::TranscriptionFailed, retry_after })
             }
-            (None, None, _) if self.for_others => DeliveryEnd::PutBack(PutBack::ForOthers),
+            (None, None, _) if self.yield_to_others => DeliveryEnd::PutBack(PutBack::YieldToOthers),
             (None, None, Some(wanted)) => DeliveryEnd::Language { wanted },
             (None, None, None) => DeliveryEnd::Finished,
         }
@@ -181,8 +181,8 @@ mod tests {
         let language = || FileError::Language { wanted: "es".into() };
         assert!(end(vec![(0, unreadable()), (1, engine(false))], false).contains("Engine"));
         assert!(end(vec![(0, language()), (1, unreadable())], true).contains("Storage"));
-        assert_eq!(end(vec![(0, language()), (1, FileError::ForOthers)], true), "PutBack(ForOthers)");
-        assert!(end(vec![(0, FileError::ForOthers), (1, unreadable())], true).contains("Storage"));
+        assert_eq!(end(vec![(0, language()), (1, FileError::YieldToOthers)], true), "PutBack(YieldToOthers)");
+        assert!(end(vec![(0, FileError::YieldToOthers), (1, unreadable())], true).contains("Storage"));
         assert_eq!(end(vec![(0, language())], true), r#"Language { wanted: "es" }"#);
         assert_eq!(end(vec![], true), "Finished");
     }

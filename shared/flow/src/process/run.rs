@@ -60,7 +60,7 @@ async fn file_with_permit(delivery: &Delivery<'_>, index: usize, own: &Semaphore
     let ended = if delivery.calls.is_down.is_cancelled() {
         Ok(())
     } else if delivery.must_yield() {
-        Err(FileError::ForOthers)
+        Err(FileError::YieldToOthers)
     } else {
         listen::file(delivery, index).await
     };

@@ -264,7 +264,7 @@ impl File<'_> {
             // Another file has found that the engine is down.
             _ if self.delivery.calls.is_down.is_cancelled() => down(false),
             None if doubted => down(true),
-            None if self.delivery.is_yielding() => FileError::ForOthers,
+            None if self.delivery.is_yielding() => FileError::YieldToOthers,
             Some(_) if self.delivery.calls.any_answered() => FileError::Segments { retry_after },
             Some(call) if call.engine_is_down() => down(false),
             Some(_) if !self.delivery.calls.proven_to_answer().await => down(true),

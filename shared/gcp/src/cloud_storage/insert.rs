@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use flow::Result;
-use flow::ports::{BlobName, Stored};
+use flow::ports::{BlobName, StoredBlob};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::json;
 
@@ -20,7 +20,7 @@ impl Storage {
         call: &Call<'_>,
         name: &BlobName,
         bytes: &Bytes,
-        stored: &Stored,
+        stored: &StoredBlob,
     ) -> Result<UploadState> {
         self.tries().run(call, || self.ask_to_insert(call, name, bytes, stored)).await
     }
@@ -30,7 +30,7 @@ impl Storage {
         call: &Call<'_>,
         name: &BlobName,
         bytes: &Bytes,
-        stored: &Stored,
+        stored: &StoredBlob,
     ) -> Result<UploadState> {
         let boundary = self.random.uuid().simple().to_string();
         let about = json!({

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use flow::ports::{BlobName, Stored};
+use flow::ports::{BlobName, StoredBlob};
 use flow::{Kind, Result};
 use serde::Deserialize;
 
@@ -26,7 +26,7 @@ pub struct Object {
 
 impl Object {
     /// Whether the object has the bytes that were written. A SHA-256 that is missing is not compared.
-    pub fn is(&self, stored: &Stored) -> bool {
+    pub fn is(&self, stored: &StoredBlob) -> bool {
         self.size == stored.size
             && self.crc32c == Some(stored.crc32c)
             && self.sha256.as_ref().is_none_or(|sum| *sum == stored.sha256.to_string())

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use emulators::storage::CloudStorage;
-use flow::ports::{BlobName, Blobs, Stored};
+use flow::ports::{BlobName, Blobs, StoredBlob};
 use futures_util::TryStreamExt;
 use testkit::build::{T0, blob, job_id, uid};
 use testkit::{SeededRandom, TestClock};
@@ -102,7 +102,7 @@ fn run_alone(arguments: &[&str], environment: &[(&str, &str)]) -> usize {
 }
 
 impl Fixture {
-    async fn write(&self, bytes: &[u8]) -> Result<Stored> {
+    async fn write(&self, bytes: &[u8]) -> Result<StoredBlob> {
         let mut writer = self.blobs.create(&name()).await?;
         for part in bytes.chunks(100_003) {
             writer.write(Bytes::copy_from_slice(part)).await?;

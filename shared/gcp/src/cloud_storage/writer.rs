@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use domain::UploadUrl;
-use flow::ports::{BlobName, BlobWriter, Stored, Sum};
+use flow::ports::{BlobName, BlobWriter, Checksum, StoredBlob};
 use flow::{Kind, Result};
 
 use super::Storage;
@@ -25,7 +25,7 @@ const CHUNK: usize = 1024 * 1024;
 pub struct Writer {
     storage: Arc<Storage>,
     name: BlobName,
-    sum: Sum,
+    sum: Checksum,
     /// The bytes that are not sent yet: at most one chunk.
     waiting: BytesMut,
     /// Set once there is more than one chunk.
@@ -40,7 +40,7 @@ pub struct Writer {
 
 impl Writer {
     pub fn new(storage: Arc<Storage>, name: BlobName) -> Self {
-        let (sum, waiting) = (Sum::default(), BytesMut::new());
+        let (sum, waiting) = (Checksum::default(), BytesMut::new());
         Self { storage, name, sum, waiting, session: None, sent: 0, is_taken: false, is_broken: false }
     }
 
@@ -79,7 +79,7 @@ impl Writer {
         }
     }
 
-    async fn end(&mut self, storage: &Storage, call: &Call<'_>, stored: &Stored) -> Result<UploadState> {
+    async fn end(&mut self, storage: &Storage, call: &Call<'_>, stored: &StoredBlob) -> Result<UploadState> {
         let bytes = self.take(call)?;
         if self.is_taken {
             return Ok(UploadState::Taken);
@@ -109,7 +109,7 @@ impl BlobWriter for Writer {
         Ok(())
     }
 
-    async fn finish(mut self: Box<Self>) -> Result<Stored> {
+    async fn finish(mut self: Box<Self>) -> Result<StoredBlob> {
         let (storage, name, stored) = (self.storage.clone(), self.name.clone(), self.sum.stored());
         let call = storage.call("blobs.finish", name.as_str()).writing();
         let came = self.end(&storage, &call, &stored).await;
@@ -154,9 +154,9 @@ async fn verify_object(
     storage: &Storage,
     call: &Call<'_>,
     name: &BlobName,
-    stored: Stored,
+    stored: StoredBlob,
     state: UploadState,
-) -> Result<Stored> {
+) -> Result<StoredBlob> {
     match state {
         UploadState::Whole(object) if object.is(&stored) => Ok(stored),
         UploadState::Whole(object) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::archive::{Part, check, parts_after};
 use domain::{Bucket, Conversation, InvalidWrite, Timestamp, Uid};
-use flow::ports::archive::{Imported, Place, Record};
+use flow::ports::archive::{Imported, Record, RecordKey};
 
 use super::fault::Result;
 use super::path::Path;
@@ -24,7 +24,7 @@ pub async fn users(unit: &mut Unit<'_>, after: Option<&Uid>, limit: usize) -> Re
     Ok(found)
 }
 
-pub async fn export(unit: &mut Unit<'_>, uid: &Uid, after: Option<Place>, limit: usize) -> Result<Vec<Record>> {
+pub async fn export(unit: &mut Unit<'_>, uid: &Uid, after: Option<RecordKey>, limit: usize) -> Result<Vec<Record>> {
     let mut found = Vec::new();
     for part in parts_after(after) {
         let left = limit - found.len();
@@ -32,23 +32,25 @@ pub async fn export(unit: &mut Unit<'_>, uid: &Uid, after: Option<Place>, limit:
             break;
         }
         found.extend(match part {
-            Part::Recordings(after) => exported(recordings::in_order(unit, uid, after, left).await?, Place::Recording)?,
-            Part::Lines(after) => exported(lines::in_order(unit, uid, after, left).await?, Place::of_line)?,
-            Part::Conversations(after) => {
-                exported(conversations::in_order(unit, uid, after, left).await?, Place::Conversation)?
+            Part::Recordings(after) => {
+                exported(recordings::in_order(unit, uid, after, left).await?, RecordKey::Recording)?
             }
-            Part::Usage(after) => exported(usage::in_order(unit, uid, after, left).await?, Place::Usage)?,
+            Part::Lines(after) => exported(lines::in_order(unit, uid, after, left).await?, RecordKey::of_line)?,
+            Part::Conversations(after) => {
+                exported(conversations::in_order(unit, uid, after, left).await?, RecordKey::Conversation)?
+            }
+            Part::Usage(after) => exported(usage::in_order(unit, uid, after, left).await?, RecordKey::Usage)?,
         });
     }
     Ok(found)
 }
 
-fn exported<K, T: Into<Record>>(read: Vec<(K, Result<T>)>, place: impl Fn(K) -> Place) -> Result<Vec<Record>> {
+fn exported<K, T: Into<Record>>(read: Vec<(K, Result<T>)>, place: impl Fn(K) -> RecordKey) -> Result<Vec<Record>> {
     read.into_iter().map(|(key, read)| or_unreadable(place(key), read)).collect()
 }
 
 /// A record that cannot be read is reported by its position.
-fn or_unreadable<T: Into<Record>>(place: Place, read: Result<T>) -> Result<Record> {
+fn or_unreadable<T: Into<Record>>(place: RecordKey, read: Result<T>) -> Result<Record> {
     Ok(listed(read)?.map_or(Record::Unreadable(place), T::into))
 }
 
@@ -72,11 +74,11 @@ pub async fn import(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Resul
 
 /// The stored records at the same positions, read at once.
 async fn existing(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Vec<Option<Record>>> {
-    let path = |record: &Record| match record.place() {
-        Place::Recording(id) => Path::recording(uid, id),
-        Place::Line(recording, start_ms) => Path::line(uid, recording, start_ms),
-        Place::Conversation(id) => Path::conversation(uid, id),
-        Place::Usage(hour) => Path::usage(uid, hour),
+    let path = |record: &Record| match record.key() {
+        RecordKey::Recording(id) => Path::recording(uid, id),
+        RecordKey::Line(recording, start_ms) => Path::line(uid, recording, start_ms),
+        RecordKey::Conversation(id) => Path::conversation(uid, id),
+        RecordKey::Usage(hour) => Path::usage(uid, hour),
     };
     let paths: Vec<_> = records.iter().map(path).collect();
     let documents = unit.get(&paths).await?;
@@ -86,13 +88,13 @@ async fn existing(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<
             existing.push(None);
             continue;
         };
-        let read = match record.place() {
-            Place::Recording(_) => recordings::with_beside(unit, uid, &document).await.map(Record::from),
-            Place::Line(..) => lines::decode(&document).map(Record::from),
-            Place::Conversation(_) => conversations::decode(&document).map(Record::from),
-            Place::Usage(_) => usage::decode(&document).map(Record::from),
+        let read = match record.key() {
+            RecordKey::Recording(_) => recordings::with_extras(unit, uid, &document).await.map(Record::from),
+            RecordKey::Line(..) => lines::decode(&document).map(Record::from),
+            RecordKey::Conversation(_) => conversations::decode(&document).map(Record::from),
+            RecordKey::Usage(_) => usage::decode(&document).map(Record::from),
         };
-        existing.push(Some(or_unreadable(record.place(), read)?));
+        existing.push(Some(or_unreadable(record.key(), read)?));
     }
     Ok(existing)
 }
@@ -119,8 +121,8 @@ async fn with_deletions(unit: &mut Unit<'_>, uid: &Uid, new: &[&Record]) -> Resu
 
 fn write(unit: &mut Unit<'_>, uid: &Uid, record: &Record) -> Result<()> {
     match record {
-        Record::Recording { recording, beside } => {
-            recordings::save(unit, (**recording).clone(), beside, &Before::default()).map(drop)
+        Record::Recording { recording, extras } => {
+            recordings::save(unit, (**recording).clone(), extras, &Before::default()).map(drop)
         }
         Record::Line(line) => lines::create(unit, line),
         Record::Conversation(conversation) => conversations::save(unit, conversation),

@@ -13,7 +13,7 @@ use domain::{
     Uid,
 };
 use flow::Result;
-use flow::ports::archive::{Archive, Imported, Place, Record};
+use flow::ports::archive::{Archive, Imported, Record, RecordKey};
 use flow::ports::{
     At, ChangeQuery, ConversationPage, ConversationQuery, Created, Device, DeviceStore, DueCursor, DueDeletion,
     JobQuery, JobStats, JobStore, LibraryStore, LineQuery, MaintenanceStore, Opened, Page, Removed, SessionCompleted,
@@ -124,7 +124,7 @@ impl JobStore for FirestoreStore {
 
     async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
         let found =
-            retried!(self, "store.levels", recording, Mode::Look, |unit| recordings::beside(unit, uid, recording))?;
+            retried!(self, "store.levels", recording, Mode::Look, |unit| recordings::extras(unit, uid, recording))?;
         Ok(found.levels)
     }
 
@@ -137,7 +137,7 @@ impl JobStore for FirestoreStore {
 impl LibraryStore for FirestoreStore {
     async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
         let found =
-            retried!(self, "store.peaks", recording, Mode::Look, |unit| recordings::beside(unit, uid, recording))?;
+            retried!(self, "store.peaks", recording, Mode::Look, |unit| recordings::extras(unit, uid, recording))?;
         Ok(found.peaks)
     }
 
@@ -230,7 +230,7 @@ impl Archive for FirestoreStore {
         retried!(self, "archive.users", "", Mode::Look, |unit| archive::users(unit, after, limit))
     }
 
-    async fn export(&self, uid: &Uid, after: Option<Place>, limit: usize) -> Result<Vec<Record>> {
+    async fn export(&self, uid: &Uid, after: Option<RecordKey>, limit: usize) -> Result<Vec<Record>> {
         retried!(self, "archive.export", "", Mode::Snapshot, |unit| archive::export(unit, uid, after, limit))
     }
 

@@ -80,7 +80,7 @@ pub fn sound<T>(read: Result<T>) -> Result<Option<T>> {
     match read {
         Ok(read) => Ok(Some(read)),
         Err(Fault::Damaged { document, why }) => {
-            met(&document, &why);
+            report_unreadable(&document, &why);
             Ok(None)
         }
         Err(fault) => Err(fault),
@@ -91,15 +91,15 @@ pub fn sound<T>(read: Result<T>) -> Result<Option<T>> {
 pub fn listed<T>(read: Result<T>) -> Result<Option<T>> {
     match sound(read) {
         Err(Fault::Newer { document, why }) => {
-            met(&document, &why);
+            report_unreadable(&document, &why);
             Ok(None)
         }
         read => read,
     }
 }
 
-fn met(document: &str, why: &dyn Display) {
+fn report_unreadable(document: &str, why: &dyn Display) {
     let tables = [JOBS, RECORDINGS, LINES, CONVERSATIONS, TIMELINES, USAGE, DEVICES];
     let of = tables.into_iter().rev().find(|table| document.split('/').any(|part| part == *table));
-    document::met(of.unwrap_or(TOKENS), &document, why);
+    document::report_unreadable(of.unwrap_or(TOKENS), &document, why);
 }

@@ -29,7 +29,7 @@ pub async fn plan_file(
         Err(why) => return Ok(Written::Fenced(why)),
     };
     jobs::update(unit, &job, &planned.job)?;
-    let recording = recordings::save(unit, planned.recording, &planned.beside, &before)?;
+    let recording = recordings::save(unit, planned.recording, &planned.extras, &before)?;
     // An existing plan is only read, and another job may be working on it, so the step needs a
     // transaction.
     if !unit.is_transaction() && !unit.changes(&[Path::job(id), Path::recording(&recording.uid, recording.id)]) {

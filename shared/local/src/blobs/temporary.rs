@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use domain::Timestamp;
-use flow::ports::{Stored, Sum};
+use flow::ports::{Checksum, StoredBlob};
 
 use super::direct;
 use super::disk::fault;
@@ -76,7 +76,7 @@ pub struct Temporary {
     file: File,
     /// `None` once the file has its final name.
     path: Option<PathBuf>,
-    sum: Sum,
+    sum: Checksum,
     /// The size at which the free space is checked next.
     next_space_check: u64,
     /// Whether direct I/O is on.
@@ -85,7 +85,7 @@ pub struct Temporary {
 
 impl Temporary {
     fn new(file: File, path: PathBuf) -> Self {
-        Self { file, path: Some(path), sum: Sum::default(), next_space_check: CHECK_SPACE_EVERY, direct: false }
+        Self { file, path: Some(path), sum: Checksum::default(), next_space_check: CHECK_SPACE_EVERY, direct: false }
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -120,7 +120,7 @@ impl Temporary {
     }
 
     /// Makes the bytes durable. The file's age counts from `now`, whatever the kernel's clock says.
-    pub fn make_durable(&mut self, now: Timestamp) -> io::Result<Stored> {
+    pub fn make_durable(&mut self, now: Timestamp) -> io::Result<StoredBlob> {
         let since_1970 = Duration::from_millis(u64::try_from(now.millis()).unwrap_or(0));
         self.file.set_modified(SystemTime::UNIX_EPOCH + since_1970)?;
         self.file.sync_all()?;

@@ -35,7 +35,7 @@ fn with_reserve(bytes: u64) -> Fixture {
 }
 
 impl Fixture {
-    async fn put(&self, name: &BlobName, bytes: impl Into<Bytes>) -> Result<flow::ports::Stored> {
+    async fn put(&self, name: &BlobName, bytes: impl Into<Bytes>) -> Result<flow::ports::StoredBlob> {
         let mut writer = self.blobs.create(name).await?;
         writer.write(bytes.into()).await?;
         writer.finish().await

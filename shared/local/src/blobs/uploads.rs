@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::UploadUrl;
-use flow::ports::{Arriving, BlobName, Expected, Progress, Random, ReceivesUploads, Uploads};
+use flow::ports::{BlobName, Expected, IncomingUpload, Progress, Random, ReceivesUploads, Uploads};
 use flow::{Error, Kind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -191,7 +191,7 @@ impl Uploads for DiskUploads {
 
 #[async_trait]
 impl ReceivesUploads for DiskUploads {
-    async fn append(&self, name: &BlobName, expected: Expected) -> Result<Arriving> {
+    async fn append(&self, name: &BlobName, expected: Expected) -> Result<IncomingUpload> {
         let place = BlobPath::of("uploads.append", name)?;
         let taken = self.upload_locks.take("uploads.append", name, &*self.partials.shared.clock).await?;
         let displaced = taken.displaced();
@@ -199,12 +199,12 @@ impl ReceivesUploads for DiskUploads {
         let opened = blocking("uploads.append", move || open(&partials, &blob, &place, expected, taken)).await?;
         Ok(match opened {
             Ok(whole) => whole,
-            Err(part) => Arriving::Open(Box::new(Appender::new(name.clone(), expected.size, part, displaced))),
+            Err(part) => IncomingUpload::Open(Box::new(Appender::new(name.clone(), expected.size, part, displaced))),
         })
     }
 }
 
-type Opened = std::result::Result<Arriving, Box<Part>>;
+type Opened = std::result::Result<IncomingUpload, Box<Part>>;
 
 fn open(
     partials: &Arc<PartialUploads>,
@@ -214,7 +214,7 @@ fn open(
     taken: upload_locks::UploadGuard,
 ) -> Result<Opened> {
     if let Some(Progress::Whole { size, crc32c }) = partials.whole(name, &PartPaths::of(partials, place), expected)? {
-        return Ok(Ok(Arriving::Whole { size, crc32c }));
+        return Ok(Ok(IncomingUpload::Whole { size, crc32c }));
     }
     partials.shared.temporary_files.room("uploads.append", name)?;
     Ok(Err(Box::new(Part::open(partials, name, place, expected, taken)?)))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use flow::ports::{BlobName, BlobWriter, Stored, Sum};
+use flow::ports::{BlobName, BlobWriter, Checksum, StoredBlob};
 use flow::{Error, Kind, Result};
 
 use super::Shared;
@@ -82,7 +82,7 @@ impl BlobWriter for Writer {
         Ok(())
     }
 
-    async fn finish(mut self: Box<Self>) -> Result<Stored> {
+    async fn finish(mut self: Box<Self>) -> Result<StoredBlob> {
         let file = self.take_file("blobs.finish")?;
         let shared = Arc::clone(&self.shared);
         let (name, place, rest) = (self.name.clone(), self.place.clone(), std::mem::take(&mut self.piece));
@@ -112,7 +112,13 @@ impl Drop for Writer {
     }
 }
 
-fn finish(shared: &Shared, name: &BlobName, place: &BlobPath, file: Option<Temporary>, rest: &[u8]) -> Result<Stored> {
+fn finish(
+    shared: &Shared,
+    name: &BlobName,
+    place: &BlobPath,
+    file: Option<Temporary>,
+    rest: &[u8],
+) -> Result<StoredBlob> {
     let failed = |error| fault("blobs.finish", name, error);
     let mut file = file.map_or_else(|| shared.temporary_files.file(), Ok).map_err(failed)?;
     file.write(rest).map_err(failed)?;
@@ -164,12 +170,12 @@ pub fn put(
     Err(last)
 }
 
-fn is_stored(at: &Path, stored: &Stored) -> io::Result<bool> {
+fn is_stored(at: &Path, stored: &StoredBlob) -> io::Result<bool> {
     let mut file = File::open(at)?;
     if file.metadata()?.len() != stored.size {
         return Ok(false);
     }
-    let (mut sum, mut piece) = (Sum::default(), vec![0; PIECE]);
+    let (mut sum, mut piece) = (Checksum::default(), vec![0; PIECE]);
     loop {
         match file.read(&mut piece)? {
             0 => break,

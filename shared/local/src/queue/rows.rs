@@ -147,7 +147,7 @@ fn damage(error: &OpenError) -> Option<String> {
 }
 
 fn put_aside_damaged(path: &Path, why: &str) -> std::result::Result<(), OpenError> {
-    let aside = put_aside(path).map_err(|error| OpenError::Unmovable { path: path.to_owned(), why: error })?;
+    let aside = put_aside(path).map_err(|error| OpenError::CannotMoveAside { path: path.to_owned(), why: error })?;
     tracing::error!(
         path = %path.display(), aside = %aside.display(), cause = why,
         "the queue's database is damaged: it was put aside and a new one is created; no job is lost, because the store \

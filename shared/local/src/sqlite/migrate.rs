@@ -42,7 +42,7 @@ pub enum OpenError {
          knows every job",
         path.display()
     )]
-    Unmovable { path: PathBuf, why: std::io::Error },
+    CannotMoveAside { path: PathBuf, why: std::io::Error },
     #[error("{}: no thread can be started for the database ({why})", path.display())]
     NoThread { path: PathBuf, why: std::io::Error },
 }

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use domain::archive::{Part, check, parts_after};
 use domain::{Bucket, InvalidWrite, Recording, RecordingExtras, SegmentId, Uid};
-use flow::ports::archive::{Archive, Imported, Place, Record};
+use flow::ports::archive::{Archive, Imported, Record, RecordKey};
 use rusqlite::Connection;
 
 use super::SqliteStore;
 use super::fault::{Fault, Result, listed};
 use super::table::recordings::Before;
-use super::table::{beside, conversations, lines, recordings, usage};
+use super::table::{conversations, extras, lines, recordings, usage};
 
 #[async_trait]
 impl Archive for SqliteStore {
@@ -18,7 +18,7 @@ impl Archive for SqliteStore {
         self.read("archive.users", "", move |db| users(db, after, limit)).await
     }
 
-    async fn export(&self, uid: &Uid, after: Option<Place>, limit: usize) -> flow::Result<Vec<Record>> {
+    async fn export(&self, uid: &Uid, after: Option<RecordKey>, limit: usize) -> flow::Result<Vec<Record>> {
         let uid = uid.clone();
         self.read("archive.export", "", move |db| export(db, &uid, after, limit)).await
     }
@@ -42,31 +42,33 @@ fn users(db: &Connection, mut after: String, limit: usize) -> Result<Vec<Uid>> {
     Ok(found)
 }
 
-fn export(db: &Connection, uid: &Uid, after: Option<Place>, limit: usize) -> Result<Vec<Record>> {
+fn export(db: &Connection, uid: &Uid, after: Option<RecordKey>, limit: usize) -> Result<Vec<Record>> {
     let mut found = Vec::new();
     for part in parts_after(after) {
         let left = limit - found.len();
         found.extend(match part {
             Part::Recordings(after) => {
                 let read = recordings::in_order(db, uid, after, left)?.into_iter();
-                let read = read.map(|(id, read)| (id, read.and_then(|recording| with_beside(db, recording))));
-                records(read.collect(), Place::Recording)?
+                let read = read.map(|(id, read)| (id, read.and_then(|recording| with_extras(db, recording))));
+                records(read.collect(), RecordKey::Recording)?
             }
-            Part::Lines(after) => records(lines::in_order(db, uid, after, left)?, Place::of_line)?,
-            Part::Conversations(after) => records(conversations::in_order(db, uid, after, left)?, Place::Conversation)?,
-            Part::Usage(after) => records(usage::in_order(db, uid, after, left)?, Place::Usage)?,
+            Part::Lines(after) => records(lines::in_order(db, uid, after, left)?, RecordKey::of_line)?,
+            Part::Conversations(after) => {
+                records(conversations::in_order(db, uid, after, left)?, RecordKey::Conversation)?
+            }
+            Part::Usage(after) => records(usage::in_order(db, uid, after, left)?, RecordKey::Usage)?,
         });
     }
     Ok(found)
 }
 
-fn with_beside(db: &Connection, recording: Recording) -> Result<(Recording, RecordingExtras)> {
-    let beside = beside::load(db, &recording.uid, recording.id)?;
-    Ok((recording, beside))
+fn with_extras(db: &Connection, recording: Recording) -> Result<(Recording, RecordingExtras)> {
+    let extras = extras::load(db, &recording.uid, recording.id)?;
+    Ok((recording, extras))
 }
 
 /// A record that cannot be read is reported by its position.
-fn records<K, T: Into<Record>>(read: Vec<(K, Result<T>)>, place: impl Fn(K) -> Place) -> Result<Vec<Record>> {
+fn records<K, T: Into<Record>>(read: Vec<(K, Result<T>)>, place: impl Fn(K) -> RecordKey) -> Result<Vec<Record>> {
     let record = |(key, read)| Ok(listed(read)?.map_or_else(|| Record::Unreadable(place(key)), T::into));
     read.into_iter().map(record).collect()
 }
@@ -75,7 +77,7 @@ fn import(db: &Connection, uid: &Uid, records: Vec<Record>) -> Result<Imported> 
     check(uid, &records)?;
     let mut imported = Imported::default();
     for record in records {
-        let existing = existing(db, uid, record.place())?;
+        let existing = existing(db, uid, record.key())?;
         if imported.note(&record, existing.as_ref()) {
             write(db, uid, record)?;
         }
@@ -84,24 +86,24 @@ fn import(db: &Connection, uid: &Uid, records: Vec<Record>) -> Result<Imported> 
 }
 
 /// The stored record at this position.
-fn existing(db: &Connection, uid: &Uid, place: Place) -> Result<Option<Record>> {
+fn existing(db: &Connection, uid: &Uid, place: RecordKey) -> Result<Option<Record>> {
     let found = match place {
-        Place::Recording(id) => recordings::load_as_stored(db, uid, id)
-            .and_then(|found| Ok(found.map(|recording| with_beside(db, recording)).transpose()?.map(Record::from))),
-        Place::Line(recording, start_ms) => {
+        RecordKey::Recording(id) => recordings::load_as_stored(db, uid, id)
+            .and_then(|found| Ok(found.map(|recording| with_extras(db, recording)).transpose()?.map(Record::from))),
+        RecordKey::Line(recording, start_ms) => {
             lines::load_as_stored(db, uid, SegmentId { recording, start_ms }).map(|line| line.map(Record::from))
         }
-        Place::Conversation(id) => conversations::load_as_stored(db, uid, id).map(|one| one.map(Record::from)),
-        Place::Usage(hour) => usage::load(db, uid, hour).map(|bucket| bucket.map(Record::from)),
+        RecordKey::Conversation(id) => conversations::load_as_stored(db, uid, id).map(|one| one.map(Record::from)),
+        RecordKey::Usage(hour) => usage::load(db, uid, hour).map(|bucket| bucket.map(Record::from)),
     };
     Ok(listed(found)?.unwrap_or(Some(Record::Unreadable(place))))
 }
 
 fn write(db: &Connection, uid: &Uid, record: Record) -> Result<()> {
     match record {
-        Record::Recording { mut recording, beside } => {
+        Record::Recording { mut recording, extras } => {
             recordings::save(db, &mut recording, &Before::NOTHING)?;
-            beside::save(db, uid, recording.id, &beside)
+            extras::save(db, uid, recording.id, &extras)
         }
         Record::Line(line) => lines::insert(db, &line).map(drop),
         // This adapter keeps no timelines: a job in progress reads the conversations themselves.

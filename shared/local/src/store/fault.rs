@@ -44,7 +44,7 @@ pub fn sound<T>(read: Result<T>) -> Result<Option<T>> {
     match read {
         Ok(read) => Ok(Some(read)),
         Err(Fault::Damaged { table, id, why }) => {
-            document::met(table, &id, &why);
+            document::report_unreadable(table, &id, &why);
             Ok(None)
         }
         Err(fault) => Err(fault),
@@ -55,7 +55,7 @@ pub fn sound<T>(read: Result<T>) -> Result<Option<T>> {
 pub fn listed<T>(read: Result<T>) -> Result<Option<T>> {
     match sound(read) {
         Err(Fault::Newer { table, id, why }) => {
-            document::met(table, &id, &why);
+            document::report_unreadable(table, &id, &why);
             Ok(None)
         }
         read => read,

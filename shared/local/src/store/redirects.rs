@@ -34,7 +34,7 @@ impl<'a> Redirects<'a> {
             passed.push(at);
             if passed.len() > MAX_REDIRECTS {
                 // A circle does not lead to a live conversation.
-                flow::document::met("conversations", &id, &"its redirects lead in a circle");
+                flow::document::report_unreadable("conversations", &id, &"its redirects lead in a circle");
                 return Ok(id);
             }
             at = next;

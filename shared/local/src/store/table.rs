@@ -1,9 +1,9 @@
 //! The tables. Each file has the rows, columns and queries of one table.
 
-pub mod beside;
 pub mod checkpoints;
 pub mod conversations;
 pub mod devices;
+pub mod extras;
 pub mod jobs;
 pub mod levels;
 pub mod lines;

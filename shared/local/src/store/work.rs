@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::fault::{Fault, Result};
 use super::placement_context;
 use super::table::recordings::Before;
-use super::table::{beside, checkpoints, conversations, jobs, lines, recordings, usage};
+use super::table::{checkpoints, conversations, extras, jobs, lines, recordings, usage};
 
 pub fn plan_file(db: &Connection, id: JobId, plan: &FilePlan, at: &At<'_>) -> Result<Written<(Job, Recording)>> {
     let Some((job, known, before)) = job_with_file(db, id, plan.index)? else { return Ok(Written::gone()) };
@@ -21,7 +21,7 @@ pub fn plan_file(db: &Connection, id: JobId, plan: &FilePlan, at: &At<'_>) -> Re
     };
     jobs::update(db, &job, &planned.job)?;
     recordings::save(db, &mut planned.recording, &before)?;
-    beside::save(db, &planned.recording.uid, planned.recording.id, &planned.beside)?;
+    extras::save(db, &planned.recording.uid, planned.recording.id, &planned.extras)?;
     Ok(Written::Done((planned.job, planned.recording)))
 }
 

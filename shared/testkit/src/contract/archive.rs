@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::placement::Answer;
 use domain::planning::Heard;
 use domain::{FileStatus, Levels, Recording, RecordingExtras, Status, Uid};
-use flow::ports::archive::{Archive, MAX_IMPORT, Place, Record};
+use flow::ports::archive::{Archive, MAX_IMPORT, Record, RecordKey};
 use flow::ports::{Created, Page, Store};
 use flow::{Kind, error::Error};
 
@@ -30,7 +30,7 @@ fn bob() -> Uid {
 async fn exported(from: &dyn Archive, uid: &Uid, page: usize) -> Vec<Record> {
     let mut all: Vec<Record> = Vec::new();
     loop {
-        let next = from.export(uid, all.last().map(Record::place), page).await.unwrap();
+        let next = from.export(uid, all.last().map(Record::key), page).await.unwrap();
         assert!(next.len() <= page);
         if next.is_empty() {
             return all;
@@ -100,7 +100,7 @@ pub async fn records_are_equal_after_import_into_another_kind_of_store_and_back(
     let records = exported(&*other, &ann(), 1000).await;
     for kind in [
         |record: &Record| {
-            matches!(record, Record::Recording { beside: RecordingExtras { peaks: Some(_), levels: Some(_) }, .. })
+            matches!(record, Record::Recording { extras: RecordingExtras { peaks: Some(_), levels: Some(_) }, .. })
         },
         |record: &Record| matches!(record, Record::Line(line) if line.stub),
         |record: &Record| matches!(record, Record::Conversation(one) if one.merged_into.is_some()),
@@ -124,8 +124,8 @@ pub async fn export_is_complete_and_in_order_for_any_page_size(store: Arc<dyn Ar
     let other = Arc::new(memory::Store::new());
     history(other.clone(), &ann()).await;
     let all = exported(&*store, &ann(), 1000).await;
-    assert!(all.windows(2).all(|pair| pair[0].place() < pair[1].place()));
-    let places = |records: &[Record]| records.iter().map(Record::place).collect::<Vec<Place>>();
+    assert!(all.windows(2).all(|pair| pair[0].key() < pair[1].key()));
+    let places = |records: &[Record]| records.iter().map(Record::key).collect::<Vec<RecordKey>>();
     assert_eq!(places(&all), places(&exported(&*other, &ann(), 1000).await));
     for page in [1, 2, 3, 5] {
         assert_eq!(exported(&*store, &ann(), page).await, all, "pages of {page}");
@@ -156,15 +156,15 @@ pub async fn existing_record_that_differs_is_reported_and_kept(store: Arc<dyn Ar
         assert_eq!((imported.written, imported.known), (0, 0));
         named.extend(imported.conflicts);
     }
-    assert_eq!(named, records.iter().map(Record::place).collect::<Vec<_>>());
+    assert_eq!(named, records.iter().map(Record::key).collect::<Vec<_>>());
     assert_eq!(exported(&*store, &ann(), 1000).await, records);
 }
 
 fn changed(record: Record) -> Record {
     match record {
-        Record::Recording { mut recording, beside } => {
+        Record::Recording { mut recording, extras } => {
             recording.facts.duration_ms += 1;
-            Record::Recording { recording, beside }
+            Record::Recording { recording, extras }
         }
         Record::Line(mut line) => {
             line.words += 1;
@@ -187,9 +187,9 @@ pub async fn different_last_job_of_a_recording_is_not_reported_as_a_difference(s
     harness.transcribe(&ann(), &phone(0), &[(0, 900, "hello")]).await;
     let records = exported(&*store, &ann(), 1000).await;
     let other_job = |record: Record| match record {
-        Record::Recording { recording, beside } => {
+        Record::Recording { recording, extras } => {
             let recording = Recording { latest_job: crate::build::job_id(404), ..*recording };
-            Record::Recording { recording: Box::new(recording), beside }
+            Record::Recording { recording: Box::new(recording), extras }
         }
         other => other,
     };
@@ -315,9 +315,9 @@ pub async fn recording_found_silent_by_earlier_rules_is_listened_to_again(store:
         assert_eq!(harness.finish(&job).await.status, Status::Completed);
     }
     let earlier = |record: Record| match record {
-        Record::Recording { mut recording, beside } => {
+        Record::Recording { mut recording, extras } => {
             recording.facts.heard_by = 0;
-            Record::Recording { recording, beside }
+            Record::Recording { recording, extras }
         }
         other => other,
     };

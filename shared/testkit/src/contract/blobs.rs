@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flow::ports::{BlobName, Blobs, Stored};
+use flow::ports::{BlobName, Blobs, StoredBlob};
 use flow::{Kind, Result};
 use futures_util::TryStreamExt;
 
@@ -19,7 +19,7 @@ fn name(n: u64) -> BlobName {
     blob(&uid("ann"), job_id(n), 0)
 }
 
-async fn write(blobs: &dyn Blobs, name: &BlobName, bytes: &[u8]) -> Result<Stored> {
+async fn write(blobs: &dyn Blobs, name: &BlobName, bytes: &[u8]) -> Result<StoredBlob> {
     let mut writer = blobs.create(name).await?;
     for part in bytes.chunks(100_003) {
         writer.write(Bytes::copy_from_slice(part)).await?;

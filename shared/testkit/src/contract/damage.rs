@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use domain::placement::Answer;
 use domain::{Command, ConversationId, DeviceId, Job, JobId, RecordingId, Timestamp, Uid};
 use flow::Kind;
-use flow::ports::archive::{Place, Record};
+use flow::ports::archive::{Record, RecordKey};
 use flow::ports::{ChangeQuery, ConversationQuery, Created, JobCursor, JobQuery, LineQuery, Page, Stepped, Written};
 use serde_json::{Value, json};
 
@@ -358,15 +358,15 @@ pub async fn export_reports_damaged_documents_and_goes_on(damageable: Arc<dyn Da
     let (recording, conversation) = (job.files[0].recording, other.new_conversation_ids[0]);
     let hour = harness.now().hour();
     let documents = [
-        (Document::Recording(ann(), recording), Place::Recording(recording)),
-        (Document::Line(ann(), recording, 2000), Place::Line(recording, 2000)),
-        (Document::Conversation(ann(), conversation), Place::Conversation(conversation)),
+        (Document::Recording(ann(), recording), RecordKey::Recording(recording)),
+        (Document::Line(ann(), recording, 2000), RecordKey::Line(recording, 2000)),
+        (Document::Conversation(ann(), conversation), RecordKey::Conversation(conversation)),
     ];
     for (document, _) in &documents {
         damageable.change(document, &|_| b"{\"uid\":7}".to_vec()).await;
     }
     damageable.change(&Document::Usage(ann(), hour), &|_| b"-1".to_vec()).await;
-    let damaged: BTreeSet<_> = documents.iter().map(|(_, place)| *place).chain([Place::Usage(hour)]).collect();
+    let damaged: BTreeSet<_> = documents.iter().map(|(_, place)| *place).chain([RecordKey::Usage(hour)]).collect();
     for page in [1, 2, 100] {
         let found = exported(&damageable, page).await;
         assert_eq!(found.len(), whole.len(), "pages of {page}");
@@ -383,13 +383,16 @@ pub async fn export_reports_damaged_documents_and_goes_on(damageable: Arc<dyn Da
     // A damaged document is in the way of an import of the same document, and of nothing else.
     let imported = store.import(&ann(), &whole).await.unwrap();
     assert_eq!((imported.written, imported.conflicts.len()), (0, damaged.len()));
-    assert_eq!(store.import(&ann(), &[Record::Unreadable(Place::Usage(hour))]).await.unwrap_err().kind, Kind::Invalid);
+    assert_eq!(
+        store.import(&ann(), &[Record::Unreadable(RecordKey::Usage(hour))]).await.unwrap_err().kind,
+        Kind::Invalid
+    );
 }
 
 async fn exported(damageable: &Arc<dyn DamagedStore>, page: usize) -> Vec<Record> {
     let mut all: Vec<Record> = Vec::new();
     loop {
-        let next = damageable.store().export(&ann(), all.last().map(Record::place), page).await.unwrap();
+        let next = damageable.store().export(&ann(), all.last().map(Record::key), page).await.unwrap();
         if next.is_empty() {
             return all;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::UploadUrl;
-use flow::ports::{Arriving, BlobName, Blobs, Expected, PartWriter, Progress, ReceivesUploads};
+use flow::ports::{BlobName, Blobs, Expected, IncomingUpload, PartWriter, Progress, ReceivesUploads};
 use flow::{Kind, Result};
 use futures_util::TryStreamExt;
 
@@ -41,8 +41,8 @@ impl Receiving {
 
     async fn open(&self, name: &BlobName, expected: Expected) -> Box<dyn PartWriter> {
         match self.uploads.append(name, expected).await.unwrap() {
-            Arriving::Open(writer) => writer,
-            Arriving::Whole { .. } => panic!("the file is complete already"),
+            IncomingUpload::Open(writer) => writer,
+            IncomingUpload::Whole { .. } => panic!("the file is complete already"),
         }
     }
 
@@ -139,7 +139,7 @@ pub async fn bytes_that_differ_from_the_announced_digest_are_discarded(at: Arc<R
 
 pub async fn complete_file_accepts_no_more_bytes(at: Arc<Receiving>) {
     at.send(&name(1), of(SOUND), SOUND).await.unwrap();
-    let Arriving::Whole { size, crc32c } = at.uploads.append(&name(1), of(SOUND)).await.unwrap() else {
+    let IncomingUpload::Whole { size, crc32c } = at.uploads.append(&name(1), of(SOUND)).await.unwrap() else {
         panic!("the file is complete")
     };
     assert_eq!(Progress::Whole { size, crc32c }, whole(SOUND));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use flow::Result;
-use flow::ports::{BlobName, BlobWriter, Blobs, Stored};
+use flow::ports::{BlobName, BlobWriter, Blobs, StoredBlob};
 use futures_util::stream::BoxStream;
 
 use super::{Fault, Faulty, Plan, around};
@@ -53,9 +53,9 @@ impl<F: Fault> BlobWriter for Writer<F> {
         }
     }
 
-    async fn finish(self: Box<Self>) -> Result<Stored> {
+    async fn finish(self: Box<Self>) -> Result<StoredBlob> {
         let Self { inner, plan, .. } = *self;
-        around::<F, Stored>(&plan, "blobs.finish", inner.finish()).await
+        around::<F, StoredBlob>(&plan, "blobs.finish", inner.finish()).await
     }
 
     async fn abort(self: Box<Self>) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{Sha256Hex, Timestamp};
-use flow::ports::{BlobName, BlobWriter, Clock, Stored};
+use flow::ports::{BlobName, BlobWriter, Clock, StoredBlob};
 use flow::{Error, Kind, Result};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use sha2::{Digest, Sha256};
@@ -117,7 +117,7 @@ impl BlobWriter for Writer {
         Ok(())
     }
 
-    async fn finish(self: Box<Self>) -> Result<Stored> {
+    async fn finish(self: Box<Self>) -> Result<StoredBlob> {
         let Self { clock, blobs, name, bytes } = *self;
         let mut blobs = blobs.lock().unwrap();
         let stored = blobs.entry(name.clone()).or_insert_with(|| (bytes.clone().into(), clock.now()));
@@ -131,6 +131,10 @@ impl BlobWriter for Writer {
 }
 
 /// The description that a store gives of these bytes.
-pub fn describe(bytes: &[u8]) -> Stored {
-    Stored { size: bytes.len() as u64, crc32c: crc32c::crc32c(bytes), sha256: Sha256Hex(Sha256::digest(bytes).into()) }
+pub fn describe(bytes: &[u8]) -> StoredBlob {
+    StoredBlob {
+        size: bytes.len() as u64,
+        crc32c: crc32c::crc32c(bytes),
+        sha256: Sha256Hex(Sha256::digest(bytes).into()),
+    }
 }

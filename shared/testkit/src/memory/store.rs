@@ -170,7 +170,7 @@ impl flow::ports::JobStore for Store {
     }
 
     async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
-        Ok(self.tables().beside.get(&(uid.clone(), recording)).and_then(|beside| beside.levels.clone()))
+        Ok(self.tables().extras.get(&(uid.clone(), recording)).and_then(|extras| extras.levels.clone()))
     }
 
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
@@ -181,7 +181,7 @@ impl flow::ports::JobStore for Store {
 #[async_trait]
 impl flow::ports::LibraryStore for Store {
     async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
-        Ok(self.tables().beside.get(&(uid.clone(), recording)).and_then(|beside| beside.peaks.clone()))
+        Ok(self.tables().extras.get(&(uid.clone(), recording)).and_then(|extras| extras.peaks.clone()))
     }
 
     async fn conversation(&self, query: &LineQuery) -> Result<Option<ConversationPage>> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{Timestamp, UploadUrl};
-use flow::ports::{Arriving, BlobName, Expected, PartWriter, Progress, Random, ReceivesUploads};
+use flow::ports::{BlobName, Expected, IncomingUpload, PartWriter, Progress, Random, ReceivesUploads};
 use flow::{Error, Kind, Result};
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
@@ -98,14 +98,14 @@ impl flow::ports::Uploads for Uploads {
 
 #[async_trait]
 impl ReceivesUploads for Uploads {
-    async fn append(&self, name: &BlobName, expected: Expected) -> Result<Arriving> {
+    async fn append(&self, name: &BlobName, expected: Expected) -> Result<IncomingUpload> {
         let (turn, displaced) = self.take(name).await;
         if let Some((size, crc32c)) = self.yard.whole(name) {
-            return Ok(Arriving::Whole { size, crc32c });
+            return Ok(IncomingUpload::Whole { size, crc32c });
         }
         self.yard.blobs.room("uploads.append", name.as_str())?;
         let (yard, name) = (self.yard.clone(), name.clone());
-        Ok(Arriving::Open(Box::new(Writer { yard, name, expected, displaced, _turn: turn })))
+        Ok(IncomingUpload::Open(Box::new(Writer { yard, name, expected, displaced, _turn: turn })))
     }
 }
 

@@ -126,7 +126,7 @@ fn any_cause(random: &SeededRandom, soon: Timestamp) -> PutBack {
         4 => PutBack::Engine { retry_after },
         5 => PutBack::Storage { retry_after },
         6 => PutBack::Language,
-        7 => PutBack::ForOthers,
+        7 => PutBack::YieldToOthers,
         _ => PutBack::Budget { until: soon },
     }
 }

@@ -180,7 +180,7 @@ impl Driver<'_> {
         let cause = match self.random.below(4) {
             0 => PutBack::Shutdown,
             1 => PutBack::Deadline,
-            2 => PutBack::ForOthers,
+            2 => PutBack::YieldToOthers,
             _ => PutBack::Fault { code: Code::Internal, retry_after: None },
         };
         self.workers[n].ready = None;

@@ -84,7 +84,7 @@ fn fixture_of(at: &Fixture) -> Recovered<'_> {
 struct Recovered<'a>(&'a Fixture);
 
 impl Recovered<'_> {
-    async fn write(&self, bytes: &[u8]) -> Result<Stored> {
+    async fn write(&self, bytes: &[u8]) -> Result<StoredBlob> {
         let (storage, _) = storage(settings(&self.0.cloud));
         let mut writer = GcsBlobs::new(storage).create(&name()).await?;
         writer.write(bytes.to_vec().into()).await?;

@@ -38,7 +38,7 @@ async fn measure() {
     assert!(grown <= LIMIT, "the heap grew by {grown} bytes");
 }
 
-async fn write(at: &Fixture, n: usize, piece: &Bytes, length: usize) -> Stored {
+async fn write(at: &Fixture, n: usize, piece: &Bytes, length: usize) -> StoredBlob {
     let mut writer = at.blobs.create(&blob(&uid("ann"), job_id(1), n)).await.unwrap();
     for _ in 0..length / piece.len() {
         writer.write(piece.clone()).await.unwrap();

@@ -91,7 +91,7 @@ pub async fn in_order(
     for document in &documents {
         // A document whose name is not one of our ids is left out.
         let Some(id) = listed(id_of(document))? else { continue };
-        found.push((id, with_beside(unit, uid, document).await));
+        found.push((id, with_extras(unit, uid, document).await));
     }
     Ok(found)
 }
@@ -144,9 +144,9 @@ async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> Resu
 }
 
 /// Decodes a recording, and what is kept beside it.
-pub async fn with_beside(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> Result<(Recording, RecordingExtras)> {
+pub async fn with_extras(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> Result<(Recording, RecordingExtras)> {
     let (recording, _) = finish_one(unit, uid, document).await?;
-    Ok((recording, beside_of(document)?))
+    Ok((recording, extras_of(document)?))
 }
 
 /// As JSON text, the ids of weeks of short talks would not fit into a document.
@@ -172,15 +172,15 @@ fn pack(plan: &Plan) -> Vec<Vec<u8>> {
     plan.segments().chunks(PART).map(|part| Plan::new(part.to_vec()).pack()).collect()
 }
 
-/// Writes what differs from `before`. Stored data that is missing in `beside` stays as it is.
-pub fn save(unit: &mut Unit<'_>, recording: Recording, beside: &RecordingExtras, before: &Before) -> Result<Recording> {
+/// Writes what differs from `before`. Stored data that is missing in `extras` stays as it is.
+pub fn save(unit: &mut Unit<'_>, recording: Recording, extras: &RecordingExtras, before: &Before) -> Result<Recording> {
     let mut recording = recording;
     let (plan, ids) = (recording.plan.take(), std::mem::take(&mut recording.conversation_ids));
     let body = to_body(&recording)?;
     let (parts, conversations) = (plan.as_ref().map(pack).unwrap_or_default(), pack_ids(&ids));
     (recording.plan, recording.conversation_ids) = (plan, ids);
-    let peaks = beside.peaks.as_ref().map(|peaks| peaks.pack().to_vec()).or_else(|| before.peaks.clone());
-    let levels = beside.levels.as_ref().map(Levels::pack).or_else(|| before.levels.clone());
+    let peaks = extras.peaks.as_ref().map(|peaks| peaks.pack().to_vec()).or_else(|| before.peaks.clone());
+    let levels = extras.levels.as_ref().map(Levels::pack).or_else(|| before.levels.clone());
     let (uid, id) = (&recording.uid, recording.id);
     let stored = before.parts.iter().map(Some).chain(std::iter::repeat(None));
     for (number, (part, stored)) in parts.iter().zip(stored).enumerate().skip(1) {
@@ -189,8 +189,8 @@ pub fn save(unit: &mut Unit<'_>, recording: Recording, beside: &RecordingExtras,
         }
     }
     let same_plan = parts.first() == before.parts.first() && parts.len() == before.parts.len();
-    let same_beside = peaks == before.peaks && levels == before.levels;
-    let same_rest = body == before.body && conversations == before.conversations && same_beside;
+    let same_extras = peaks == before.peaks && levels == before.levels;
+    let same_rest = body == before.body && conversations == before.conversations && same_extras;
     if !same_plan || !same_rest {
         let count = number(parts.len() as u64);
         let fields = Fields::default()
@@ -206,12 +206,12 @@ pub fn save(unit: &mut Unit<'_>, recording: Recording, beside: &RecordingExtras,
 }
 
 /// Reads only what is kept beside a recording.
-pub async fn beside(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<RecordingExtras> {
+pub async fn extras(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<RecordingExtras> {
     let path = Path::recording(uid, id);
-    Ok(sound(unit.one(&path).await?.as_ref().map_or(Ok(RecordingExtras::default()), beside_of))?.unwrap_or_default())
+    Ok(sound(unit.one(&path).await?.as_ref().map_or(Ok(RecordingExtras::default()), extras_of))?.unwrap_or_default())
 }
 
-fn beside_of(document: &Document) -> Result<RecordingExtras> {
+fn extras_of(document: &Document) -> Result<RecordingExtras> {
     let peaks = bytes_of(document, "peaks").map(Peaks::unpack).transpose();
     let peaks = peaks.map_err(|why| Fault::damaged(at(document), why))?;
     let levels = bytes_of(document, "levels").map(Levels::unpack).transpose();

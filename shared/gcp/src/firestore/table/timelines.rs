@@ -29,7 +29,7 @@ pub fn decode(document: Option<&Document>, now: Timestamp) -> Timeline {
     if is_whole {
         return Timeline { changes: changes.unwrap_or_default(), deleted_at };
     }
-    flow::document::met("timelines", &at(document), &"its fields are not what was written");
+    flow::document::report_unreadable("timelines", &at(document), &"its fields are not what was written");
     Timeline { changes: 0, deleted_at: Some(now) }
 }
 

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use domain::{JobId, Uid};
-use flow::ports::{Arriving, Blobs, PartWriter};
+use flow::ports::{Blobs, IncomingUpload, PartWriter};
 use tempfile::TempDir;
 use testkit::contract::uploads::Receiving;
 use testkit::{SeededRandom, TestClock};
@@ -43,8 +43,8 @@ fn name() -> BlobName {
 impl Fixture {
     async fn writer(&self) -> Box<dyn PartWriter> {
         match self.uploads.append(&name(), EXPECTED).await.unwrap() {
-            Arriving::Open(writer) => writer,
-            Arriving::Whole { .. } => panic!("it is whole"),
+            IncomingUpload::Open(writer) => writer,
+            IncomingUpload::Whole { .. } => panic!("it is whole"),
         }
     }
 
@@ -274,7 +274,7 @@ async fn concurrent_uploads_are_limited_and_reconnect_takes_no_second_permit() {
     }
     let refused = at.uploads.append(&nth(MAX_CONCURRENT), EXPECTED).await.err().unwrap();
     assert_eq!((refused.kind, refused.retry_after), (Kind::Throttled, Some(RETRY_AFTER)));
-    let Some(Arriving::Open(hangs)) = open.pop() else { panic!("it is open") };
+    let Some(IncomingUpload::Open(hangs)) = open.pop() else { panic!("it is open") };
     let stops = async {
         hangs.displaced().await;
         drop(hangs);
@@ -284,7 +284,7 @@ async fn concurrent_uploads_are_limited_and_reconnect_takes_no_second_permit() {
     open.push(again.unwrap());
     assert!(at.uploads.append(&nth(MAX_CONCURRENT), EXPECTED).await.is_err());
     at.uploads.abandon(&nth(MAX_CONCURRENT), None).await.unwrap();
-    let Some(Arriving::Open(writer)) = open.pop() else { panic!("it is open") };
+    let Some(IncomingUpload::Open(writer)) = open.pop() else { panic!("it is open") };
     writer.flush().await.unwrap();
     assert!(at.uploads.append(&nth(MAX_CONCURRENT), EXPECTED).await.is_ok());
 }

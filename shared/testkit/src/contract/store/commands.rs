@@ -166,7 +166,7 @@ fn with_fence(fence: u64, soon: domain::Timestamp) -> Vec<Command> {
         put_back(fence, PutBack::Shutdown),
         put_back(fence, PutBack::Engine { retry_after: None }),
         put_back(fence, PutBack::Language),
-        put_back(fence, PutBack::ForOthers),
+        put_back(fence, PutBack::YieldToOthers),
         put_back(fence, PutBack::Storage { retry_after: None }),
         put_back(fence, PutBack::Budget { until: soon }),
         Command::Finish { fence },

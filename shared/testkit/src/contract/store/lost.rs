@@ -121,7 +121,7 @@ pub async fn faults_and_waiting(store: Arc<dyn Store>) {
             PutBack::Shutdown,
             PutBack::Engine { retry_after: Some(MINUTE) },
             PutBack::Language,
-            PutBack::ForOthers,
+            PutBack::YieldToOthers,
             PutBack::Budget { until: harness.now() + 9 * MINUTE },
         ];
         for cause in causes {

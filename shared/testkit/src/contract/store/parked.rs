@@ -118,7 +118,7 @@ pub async fn a_parked_job_can_be_woken_and_cancelled(store: Arc<dyn Store>) {
 
 pub async fn job_that_yields_to_others_keeps_its_slot_and_attempts(store: Arc<dyn Store>) {
     let harness = six_jobs(store).await;
-    let (job, others) = put_back(&harness, 1, PutBack::ForOthers).await;
+    let (job, others) = put_back(&harness, 1, PutBack::YieldToOthers).await;
     assert_eq!((job.dispatch.state, job.attempt, job.waiting_for), (DispatchState::Pending, 0, None));
     assert_eq!((job.due_at, others), (Some(harness.now()), vec![]));
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::archive::check;
 use domain::{Bucket, Uid};
-use flow::ports::archive::{Archive, Imported, Place, Record};
+use flow::ports::archive::{Archive, Imported, Record, RecordKey};
 use flow::{Error, Result};
 
 use super::Store;
@@ -18,9 +18,9 @@ impl Archive for Store {
         Ok(users.into_iter().filter(|uid| after.is_none_or(|after| uid > after)).take(limit).collect())
     }
 
-    async fn export(&self, uid: &Uid, after: Option<Place>, limit: usize) -> Result<Vec<Record>> {
+    async fn export(&self, uid: &Uid, after: Option<RecordKey>, limit: usize) -> Result<Vec<Record>> {
         let mut records = self.tables().records(uid);
-        records.retain(|record| after.is_none_or(|after| record.place() > after));
+        records.retain(|record| after.is_none_or(|after| record.key() > after));
         records.truncate(limit);
         Ok(records)
     }
@@ -30,7 +30,7 @@ impl Archive for Store {
         let mut tables = self.tables();
         let mut imported = Imported::default();
         for record in records {
-            let there = tables.records(uid).into_iter().find(|there| there.place() == record.place());
+            let there = tables.records(uid).into_iter().find(|there| there.key() == record.key());
             if imported.note(record, there.as_ref()) {
                 tables.put(uid, record.clone());
             }
@@ -43,7 +43,7 @@ impl Tables {
     /// All records of a user, in order.
     fn records(&self, uid: &Uid) -> Vec<Record> {
         let recordings = self.recordings.iter().filter(|((of, _), _)| of == uid).map(|(key, recording)| {
-            Record::from((recording.clone(), self.beside.get(key).cloned().unwrap_or_default()))
+            Record::from((recording.clone(), self.extras.get(key).cloned().unwrap_or_default()))
         });
         let lines = self.lines.iter().filter(|((of, ..), _)| of == uid);
         let conversations = self.conversations.iter().filter(|((of, _), _)| of == uid);
@@ -57,9 +57,9 @@ impl Tables {
 
     fn put(&mut self, uid: &Uid, record: Record) {
         match record {
-            Record::Recording { recording, beside } => {
+            Record::Recording { recording, extras } => {
                 let key = (uid.clone(), recording.id);
-                self.keep_beside(key.clone(), beside);
+                self.keep_extras(key.clone(), extras);
                 self.recordings.insert(key, *recording);
             }
             Record::Line(line) => {

@@ -15,7 +15,7 @@ pub struct Tables {
     pub jobs: BTreeMap<JobId, Job>,
     pub recordings: BTreeMap<(Uid, RecordingId), Recording>,
     pub checkpoints: BTreeMap<(JobId, usize), Vec<u8>>,
-    pub beside: BTreeMap<(Uid, RecordingId), RecordingExtras>,
+    pub extras: BTreeMap<(Uid, RecordingId), RecordingExtras>,
     pub lines: BTreeMap<(Uid, RecordingId, u32), Line>,
     /// The key contains the user: apps generate ids, and two users may have the same one.
     pub conversations: BTreeMap<(Uid, ConversationId), Conversation>,

@@ -58,7 +58,7 @@ impl Tables {
                 self.jobs.insert(id, planned.job.clone());
                 self.put_recording(planned.recording.clone());
                 let of = (planned.recording.uid.clone(), planned.recording.id);
-                self.keep_beside(of, planned.beside);
+                self.keep_extras(of, planned.extras);
                 Written::Done((planned.job, planned.recording))
             }
         }
@@ -79,10 +79,10 @@ impl Tables {
     }
 
     /// Existing values stay where the new ones are unknown.
-    pub fn keep_beside(&mut self, of: (Uid, RecordingId), new: RecordingExtras) {
-        let beside = self.beside.entry(of).or_default();
-        beside.peaks = new.peaks.or(beside.peaks.take());
-        beside.levels = new.levels.or(beside.levels.take());
+    pub fn keep_extras(&mut self, of: (Uid, RecordingId), new: RecordingExtras) {
+        let extras = self.extras.entry(of).or_default();
+        extras.peaks = new.peaks.or(extras.peaks.take());
+        extras.levels = new.levels.or(extras.levels.take());
     }
 
     pub fn store_texts(&mut self, id: JobId, fence: u64, lines: Vec<Line>, at: &At<'_>) -> Result<Written<Vec<Line>>> {

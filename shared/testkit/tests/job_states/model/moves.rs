@@ -167,7 +167,7 @@ impl Model {
         let asked = |wait: &Option<std::time::Duration>| wait.map_or(0, |wait| wait.as_millis() as i64);
         let (least, most) = BACKOFF;
         let due = match cause {
-            PutBack::Deadline | PutBack::Shutdown | PutBack::ForOthers => now,
+            PutBack::Deadline | PutBack::Shutdown | PutBack::YieldToOthers => now,
             PutBack::Budget { until } => until.millis().clamp(now, now + LONGEST_WAIT),
             PutBack::Language => now + spread(waited.clamp(least, most)),
             PutBack::Fault { retry_after, .. } => {

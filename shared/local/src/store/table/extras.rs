@@ -10,12 +10,12 @@ pub fn load(db: &Connection, uid: &Uid, recording: RecordingId) -> Result<Record
     Ok(RecordingExtras { peaks: peaks::load(db, uid, recording)?, levels: levels::load(db, uid, recording)? })
 }
 
-/// Saves what is present; stored data that is missing in `beside` stays as it is.
-pub fn save(db: &Connection, uid: &Uid, recording: RecordingId, beside: &RecordingExtras) -> Result<()> {
-    if let Some(peaks) = &beside.peaks {
+/// Saves what is present; stored data that is missing in `extras` stays as it is.
+pub fn save(db: &Connection, uid: &Uid, recording: RecordingId, extras: &RecordingExtras) -> Result<()> {
+    if let Some(peaks) = &extras.peaks {
         peaks::save(db, uid, recording, peaks)?;
     }
-    if let Some(levels) = &beside.levels {
+    if let Some(levels) = &extras.levels {
         levels::save(db, uid, recording, levels)?;
     }
     Ok(())
