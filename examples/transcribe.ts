@@ -73,7 +73,7 @@ async function ask<T>(method: string, path: string, fits: (answer: unknown) => a
         if (answer.status < 500 && answer.status !== 408 && answer.status !== 429) giveUp(problem);
       }
     } catch (error) {
-      problem += `: ${error}`;
+      problem += `: ${(error as Error).cause ?? error}`;
     }
     if (attempt + 1 === tries) giveUp(problem);
     if (pause > longestPause) giveUp(`${problem}; the server asks for a pause of ${Math.round(pause)} s`);
