@@ -27,6 +27,7 @@ mod kills;
 mod languages;
 mod limits;
 mod load;
+mod log;
 mod long_upload;
 mod metrics;
 mod moving;

@@ -80,7 +80,8 @@ impl Setup {
         Folder::new(&self.data_dir)
     }
 
-    pub(crate) fn command(&self, mode: &[&str]) -> Command {
+    /// The command that starts a server, with all its output piped.
+    pub fn command(&self, mode: &[&str]) -> Command {
         let mut command = Command::new(program::path());
         command.args(self.serve_args(mode)).env_clear().envs(program::inherited()).envs(self.env.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

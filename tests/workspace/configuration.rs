@@ -32,6 +32,7 @@ fn other_value(key: &Key) -> String {
         Kind::Switch(default, _) => (!default).to_string(),
         Kind::Choice(default, among, _) => among.iter().find(|word| *word != default).unwrap().to_string(),
         Kind::Address(..) => "127.0.0.1:1".to_owned(),
+        Kind::LogFilter(..) => "warn".to_owned(),
         Kind::Text(..) | Kind::Path(_) => "another".to_owned(),
         Kind::Url(_) | Kind::Origins(_) => "https://another.example".to_owned(),
         Kind::Secret(_) => "0123456789abcdef0123456789abcdef".to_owned(),

@@ -7,6 +7,7 @@ use domain::{DeviceId, Uid};
 use flow::ports::{Device, Platform, PushMessage, PushOutcome};
 use flow::{Error, Kind};
 use gcp::{Cause, Diagnosis};
+use system::output::print_line;
 
 use crate::adapters::{Adapters, adapters};
 use crate::function::Function;
@@ -40,14 +41,13 @@ pub async fn run(function: Function, options: &Options) -> Result<()> {
         }
     }
     for finding in &findings {
-        println!("{finding}");
+        print_line(finding)?;
     }
     let failed = findings.iter().filter(|finding| finding.diagnosis.is_some()).count();
     if failed > 0 {
         bail!("{failed} of {} checks failed", findings.len());
     }
-    println!("{} can do all that it needs to.", function.name());
-    Ok(())
+    Ok(print_line(format_args!("{} can do all that it needs to.", function.name()))?)
 }
 
 /// Limits the time of a check, with an error that says so.

@@ -7,6 +7,7 @@ use flow::archive::{self, Header};
 use flow::ports::{Clock, MaintenanceStore};
 use gcp::FirestoreStore;
 use system::SystemClock;
+use system::output::{print_line, tell};
 
 use crate::adapters;
 use crate::args::{Command, Move};
@@ -32,15 +33,15 @@ async fn export(function: Function, args: &Move, store: &FirestoreStore) -> Resu
     let uid = user(args)?;
     let header = Header::new(env!("CARGO_PKG_VERSION"), SystemClock.now());
     let tally = archive::export_to(store, uid.as_ref(), &header, &args.file).await?;
-    println!("{}: {tally}", args.file.display());
-    archive::left_out(&tally).into_iter().for_each(|line| eprintln!("{}: {line}", function.name()));
+    print_line(format_args!("{}: {tally}", args.file.display()))?;
+    archive::left_out(&tally).into_iter().for_each(|line| tell(function.name(), line));
     let unfinished = archive::unfinished(&store.job_stats(SystemClock.now()).await?);
     if unfinished > 0 {
-        eprintln!(
-            "{}: {unfinished} jobs are not finished, and their audio is not in the file: let them finish and export again, \
-             or have their recordings uploaded again at the new place",
-            function.name()
+        let warning = format!(
+            "{unfinished} jobs are not finished, and their audio is not in the file: let them finish and export again, \
+             or have their recordings uploaded again at the new place"
         );
+        tell(function.name(), warning);
     }
     Ok(())
 }
@@ -49,7 +50,7 @@ async fn import(args: &Move, store: &FirestoreStore) -> Result<()> {
     let uid = user(args)?;
     let report = archive::import_from(store, uid.as_ref(), &args.file).await;
     let report = report.with_context(|| args.file.display().to_string())?;
-    println!("{report}");
+    print_line(&report)?;
     ensure!(report.is_complete(), "not everything was imported: see above");
     Ok(())
 }

@@ -13,6 +13,7 @@ use edge::{Check, ServeLimits};
 use flow::Services;
 use flow::job_stats::JobGauges;
 use flow::process::Worker;
+use system::output::exit_code;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::{Adapters, adapters};
@@ -28,14 +29,7 @@ const ANSWERS_DEADLINE: Duration = Duration::from_secs(6);
 
 /// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap).
 pub fn main(function: Function) -> ExitCode {
-    match run(function, args::parse(function.name())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // The message is one line with the whole chain of causes.
-            eprintln!("{}: {error:#}", function.name());
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(function.name(), run(function, args::parse(function.name())))
 }
 
 fn run(function: Function, args: Args) -> Result<()> {
@@ -43,8 +37,7 @@ fn run(function: Function, args: Args) -> Result<()> {
     let command = args.command.unwrap_or(Command::Serve);
     if let Command::Config = command {
         layers.config()?;
-        print!("{}", layers.show());
-        return Ok(());
+        return Ok(system::output::print(layers.show())?);
     }
     let config = layers.config()?;
     let variable = |name: &str| std::env::var(name).ok();
@@ -53,7 +46,7 @@ fn run(function: Function, args: Args) -> Result<()> {
     }
     let platform = Platform::of(variable, config.cloud.http2)?;
     let options = Options::new(config, Environment::read(variable)?, platform)?;
-    edge::telemetry::init(&options.config.log).context("configuration: log.level")?;
+    let _flush_at_end = edge::telemetry::init(&options.config.log).context("cannot write a log")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
     let done = runtime.block_on(async {
         match command {

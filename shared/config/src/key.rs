@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use edge::telemetry::LogFilter;
 use secrecy::SecretString;
 use toml::Value;
 
@@ -41,6 +42,7 @@ pub enum Kind {
     Text(Text, fn(&mut Config, &str)),
     Path(fn(&mut Config, &str)),
     Address(Text, fn(&mut Config, SocketAddr)),
+    LogFilter(Text, fn(&mut Config, LogFilter)),
     Url(fn(&mut Config, &str)),
     Origins(fn(&mut Config, &[String])),
     Secret(fn(&mut Config, SecretString)),
@@ -91,6 +93,10 @@ impl Key {
 
     pub const fn address(name: Text, default: Text, set: fn(&mut Config, SocketAddr)) -> Self {
         Self::new(name, Kind::Address(default, set))
+    }
+
+    pub const fn log_filter(name: Text, default: Text, set: fn(&mut Config, LogFilter)) -> Self {
+        Self::new(name, Kind::LogFilter(default, set))
     }
 
     pub const fn url(name: Text, set: fn(&mut Config, &str)) -> Self {
@@ -145,7 +151,10 @@ impl Key {
             // Every default is far below the largest number of a TOML file; a test sets each of them.
             Kind::Number(default, ..) | Kind::Time(default, ..) => Value::Integer(default as i64),
             Kind::Switch(default, _) => Value::Boolean(default),
-            Kind::Choice(default, ..) | Kind::Text(default, _) | Kind::Address(default, _) => default.into(),
+            Kind::Choice(default, ..)
+            | Kind::Text(default, _)
+            | Kind::Address(default, _)
+            | Kind::LogFilter(default, _) => default.into(),
             Kind::Path(_) => "".into(),
             Kind::Origins(_) => Value::Array(Vec::new()),
             Kind::Url(_) | Kind::Secret(_) => return None,

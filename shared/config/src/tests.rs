@@ -71,9 +71,15 @@ fn list_is_comma_separated_in_a_variable_and_an_array_in_a_file() {
     }
     let shown = env(&[(variable, "*")]).unwrap().show();
     assert!(shown.contains("cors_origins = [\"*\"]  # from AFTERWORD_SERVER_CORS_ORIGINS"), "{shown}");
-    for odd in
-        ["https://a.example/", "a.example", "https://*.example", "*,https://a.example", "https://", "https://ä.example"]
-    {
+    for odd in [
+        "https://a.example/",
+        "https://a.example:443",
+        "a.example",
+        "https://*.example",
+        "*,https://a.example",
+        "https://",
+        "https://ä.example",
+    ] {
         assert!(refused(env(&[(variable, odd)])).contains("server.cors_origins must be"), "{odd}");
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use edge::telemetry::InvalidLogFilter;
 use secrecy::SecretString;
 use toml::Value;
 
@@ -33,6 +34,9 @@ impl Key {
             (Kind::Text(_, set) | Kind::Path(set), Value::String(text)) => set(config, text),
             (Kind::Address(_, set), Value::String(text)) => {
                 set(config, text.parse().map_err(|_| self.refused(&self.shown(value)))?);
+            }
+            (Kind::LogFilter(_, set), Value::String(text)) => {
+                set(config, text.parse().map_err(|why: InvalidLogFilter| format!("{}: {why}", self.name))?);
             }
             (Kind::Url(set), Value::String(text)) if is_public_url(text) => {
                 set(config, text.strip_suffix('/').unwrap_or(text));
@@ -79,10 +83,13 @@ impl Key {
             Kind::Switch(..) => "true or false".to_owned(),
             Kind::Text(..) => "a text".to_owned(),
             Kind::Path(_) => "a path".to_owned(),
+            Kind::LogFilter(..) => "a level, or levels of parts of the program".to_owned(),
             Kind::Address(..) => "HOST:PORT with a numeric host".to_owned(),
             Kind::Url(_) => "an address that begins with http:// or https:// and a host".to_owned(),
             Kind::Origins(_) => {
-                "a list of origins, each a scheme, a host, maybe a port and nothing after them, or `*` alone".to_owned()
+                "a list of origins, each a scheme, a host, a port if it is not the default one and nothing after them, or `*` \
+                 alone"
+                    .to_owned()
             }
             Kind::Secret(_) => "a text, which is kept secret".to_owned(),
         }
@@ -144,7 +151,11 @@ fn is_origin(text: &str) -> bool {
     let Some((scheme, host)) = text.split_once("://") else { return false };
     let in_scheme = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
     let in_host = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._:[]".contains(c);
-    !scheme.is_empty() && scheme.chars().all(in_scheme) && !host.is_empty() && host.chars().all(in_host)
+    // Browsers leave the default port out.
+    let has_default_port =
+        [("https", ":443"), ("http", ":80")].iter().any(|(of, port)| scheme == *of && host.ends_with(port));
+    let fits = !scheme.is_empty() && scheme.chars().all(in_scheme) && !host.is_empty() && host.chars().all(in_host);
+    fits && !has_default_port
 }
 
 fn is_public_url(text: &str) -> bool {

@@ -124,7 +124,7 @@ fn answer(title: &str, text: &'static str, headers: &HeaderMap) -> Response {
     let (kind, body) = if wants_html(headers) {
         ("text/html; charset=utf-8", html(title, text))
     } else {
-        ("text/markdown; charset=utf-8", text.to_owned())
+        ("text/markdown; charset=utf-8", with_served_links(text))
     };
     let fields = [
         (CONTENT_TYPE, kind),
@@ -136,6 +136,11 @@ fn answer(title: &str, text: &'static str, headers: &HeaderMap) -> Response {
     (fields, body).into_response()
 }
 
+/// The pages link to each other by the names of their files. Here they are served under `/errors`.
+fn with_served_links(text: &str) -> String {
+    text.replace(".md)", ")").replace("](", "](/errors/")
+}
+
 /// Browsers name HTML first; clients that accept anything get Markdown.
 fn wants_html(headers: &HeaderMap) -> bool {
     let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -144,7 +149,7 @@ fn wants_html(headers: &HeaderMap) -> bool {
 }
 
 fn html(title: &str, text: &str) -> String {
-    let (title, text) = (escaped(title), escaped(text));
+    let (title, text) = (escaped(title), escaped(&with_served_links(text)));
     format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\n<pre>{text}</pre>\n</html>\n"
     )
@@ -170,6 +175,22 @@ mod tests {
             assert!(answer.text().await.unwrap().starts_with(&format!("# {code}\n")), "{code}");
         }
         assert!(site.get("/errors").await.text().await.unwrap().starts_with("# Errors\n"));
+    }
+
+    #[tokio::test]
+    async fn links_of_the_pages_lead_to_pages() {
+        let site = Site::start(routes()).await;
+        let names = PAGES.iter().map(|(name, _)| format!("/errors/{name}")).chain(["/errors".to_owned()]);
+        let mut links = std::collections::BTreeSet::new();
+        for page in names {
+            let text = site.get(&page).await.text().await.unwrap();
+            let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+            links.extend(targets.map(|(target, _)| target.to_owned()));
+        }
+        assert!(links.len() >= Code::ALL.len(), "{links:?}");
+        for link in links {
+            assert_eq!(site.get(&link).await.status(), 200, "{link}");
+        }
     }
 
     #[tokio::test]

@@ -44,6 +44,7 @@ fn describe() {
     metrics::describe_counter!("http_requests_total", "Requests, by route template, method and status");
     metrics::describe_histogram!("http_request_duration_seconds", "From the head of a request to that of its answer");
     metrics::describe_gauge!("http_connections", "Open connections");
+    crate::telemetry::writer::describe();
 }
 
 /// Sets the metrics that are constant while the process runs.

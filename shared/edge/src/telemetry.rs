@@ -1,11 +1,16 @@
 //! Logging to standard error: readable lines on a terminal, JSON lines anywhere else.
 
+mod filter;
+pub(crate) mod writer;
+
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
+
+pub use self::filter::{InvalidLogFilter, LogFilter};
+pub use self::writer::FlushAtEnd;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
@@ -16,51 +21,36 @@ pub enum Format {
     Json,
 }
 
-/// What is logged, and how. `filter` has the syntax of `tracing`: `info`, or `info,edge=debug`.
-#[derive(Clone, Debug)]
+/// What is logged, and how.
+#[derive(Clone, Debug, Default)]
 pub struct Telemetry {
-    pub filter: String,
+    pub filter: LogFilter,
     pub format: Format,
 }
 
-impl Default for Telemetry {
-    fn default() -> Self {
-        Self { filter: "info".to_owned(), format: Format::Auto }
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the log filter `{filter}` cannot be read ({why}): write a level such as `info`, or `info,edge=debug`")]
-pub struct UnreadableFilter {
-    filter: String,
-    why: String,
-}
-
-/// Sets up logging for the process. A second call changes nothing, so that several servers can run in one process.
-pub fn init(telemetry: &Telemetry) -> Result<(), UnreadableFilter> {
+/// Sets up logging for the process. A second call changes nothing, so that several servers can run in one process. The
+/// result has to live as long as the process logs.
+pub fn init(telemetry: &Telemetry) -> io::Result<FlushAtEnd> {
     let json = match telemetry.format {
         Format::Auto => !io::stderr().is_terminal(),
         Format::Text => false,
         Format::Json => true,
     };
-    let subscriber = subscriber(filter(&telemetry.filter)?, json, io::stderr);
-    if subscriber.try_init().is_ok() {
-        std::panic::set_hook(Box::new(log_panic));
+    let (lines, flush_at_end) = writer::start(io::stderr())?;
+    if subscriber(&telemetry.filter, json, lines).try_init().is_err() {
+        return Ok(FlushAtEnd::nothing());
     }
-    Ok(())
-}
-
-fn filter(text: &str) -> Result<EnvFilter, UnreadableFilter> {
-    EnvFilter::builder().parse(text).map_err(|why| UnreadableFilter { filter: text.to_owned(), why: why.to_string() })
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(flush_at_end)
 }
 
 type Subscriber = Box<dyn tracing::Subscriber + Send + Sync>;
 
-fn subscriber<W>(filter: EnvFilter, json: bool, writer: W) -> Subscriber
+fn subscriber<W>(filter: &LogFilter, json: bool, writer: W) -> Subscriber
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let lines = fmt().with_env_filter(filter).with_writer(writer);
+    let lines = fmt().with_env_filter(filter.directives()).with_writer(writer);
     if json {
         return Box::new(lines.json().flatten_event(true).with_current_span(true).with_span_list(false).finish());
     }
@@ -81,18 +71,49 @@ mod tests {
     use super::*;
     use crate::testing::Lines;
 
+    fn info() -> LogFilter {
+        LogFilter::default()
+    }
+
+    /// An output that blocks until the test is over, and never takes a byte.
+    struct Stuck(std::sync::mpsc::Receiver<()>);
+
+    impl io::Write for Stuck {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+    }
+
     #[test]
-    fn invalid_filter_is_reported_in_one_line() {
-        let error = filter("info,edge=loud").unwrap_err().to_string();
-        assert!(error.starts_with("the log filter `info,edge=loud` cannot be read"), "{error}");
-        assert!(!error.contains('\n'), "{error}");
-        assert!(filter("").is_ok() && filter("warn").is_ok());
+    fn log_that_nobody_can_write_stops_nobody() {
+        let (release, stuck) = std::sync::mpsc::channel();
+        let (lines, flush_at_end) = writer::start(Stuck(stuck)).unwrap();
+        let subscriber = subscriber(&info(), true, lines);
+        tracing::subscriber::with_default(subscriber, || (0..50_000).for_each(|n| tracing::info!(n, "lost")));
+        drop(flush_at_end);
+        drop(release);
+    }
+
+    #[test]
+    fn last_lines_are_written_before_the_end() {
+        let written = Lines::default();
+        let (lines, flush_at_end) = writer::start(written.clone()).unwrap();
+        let subscriber = subscriber(&info(), true, lines);
+        tracing::subscriber::with_default(subscriber, || (0..500).for_each(|n| tracing::info!(n, "kept")));
+        drop(flush_at_end);
+        let text = written.text();
+        assert!(text.lines().count() == 500 && text.ends_with("}\n"), "{}", text.len());
     }
 
     #[test]
     fn json_lines_are_flat_and_contain_the_request_span() {
         let lines = Lines::default();
-        let subscriber = subscriber(filter("info").unwrap(), true, lines.clone());
+        let subscriber = subscriber(&info(), true, lines.clone());
         tracing::subscriber::with_default(subscriber, || {
             let _inside = tracing::info_span!("request", request_id = "id-1").entered();
             tracing::info!(job_id = "j", "made");
@@ -108,7 +129,7 @@ mod tests {
     #[test]
     fn text_lines_are_readable() {
         let lines = Lines::default();
-        let subscriber = subscriber(filter("info").unwrap(), false, lines.clone());
+        let subscriber = subscriber(&info(), false, lines.clone());
         tracing::subscriber::with_default(subscriber, || tracing::info!(job_id = "j", "made"));
         assert!(lines.text().contains("made job_id=\"j\""), "{}", lines.text());
     }

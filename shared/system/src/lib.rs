@@ -1,6 +1,8 @@
-//! The system clock and the system's random numbers, behind the ports of `flow`. Tests use their own.
+//! The system clock and the system's random numbers, behind the ports of `flow`, for which tests use their own; and what the
+//! commands of all programs print.
 
 mod clock;
+pub mod output;
 mod random;
 
 pub use clock::SystemClock;

@@ -62,9 +62,12 @@ pub const DEEPGRAM: &[Key] = &[
     Key::text("engine.deepgram.model", "nova-3", |c, model| c.engine.cloud.deepgram.model = model.to_owned())
         .comment("The model that transcribes."),
     Key::seconds("engine.deepgram.max_span_seconds", 300, 1..=HOUR, |c, time| c.engine.cloud.deepgram.max_span = time)
-        .comment("Speech is sent in pieces of at most this length."),
+        .comment(
+            "Speech is sent in pieces of at most this length. Recorded Opus packets are sent whole, with those that a decoder \
+             needs to start: up to 250 ms more.",
+        ),
     Key::number("engine.deepgram.concurrency", 8, 1..=64, |c, n| c.engine.cloud.deepgram.concurrency = n as usize)
-        .comment("One job makes at most this many calls at once. An account has 100 in all."),
+        .comment("An instance makes at most this many calls at once. An account has 100 in all."),
 ];
 
 pub const HTTP: &[Key] = &[
@@ -79,9 +82,12 @@ pub const HTTP: &[Key] = &[
     Key::text("engine.http.model", "whisper-1", |c, model| c.engine.cloud.http.model = model.to_owned())
         .comment("The model that transcribes."),
     Key::seconds("engine.http.max_span_seconds", 300, 1..=HOUR, |c, time| c.engine.cloud.http.max_span = time)
-        .comment("Speech is sent in pieces of at most this length."),
+        .comment(
+            "Speech is sent in pieces of at most this length. Recorded Opus packets are sent whole, with those that a decoder \
+             needs to start: up to 250 ms more.",
+        ),
     Key::number("engine.http.concurrency", 4, 1..=64, |c, n| c.engine.cloud.http.concurrency = n as usize)
-        .comment("One job makes at most this many calls at once."),
+        .comment("An instance makes at most this many calls at once."),
     Key::choice("engine.http.format", "auto", &["auto", "wav"], |c, name| c.engine.cloud.http.format = name.to_owned()).comment(
         "With `auto`, Opus is sent as it was recorded, and everything else as FLAC. `wav` is for servers that read nothing \
          else.",

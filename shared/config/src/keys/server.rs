@@ -64,8 +64,8 @@ pub const SERVER: &[Key] = &[
 ];
 
 pub const LOG: &[Key] = &[
-    Key::text("log.level", "info", |c, level| c.log.filter = level.to_owned())
-        .comment("A level (`error`, `warn`, `info`, `debug`, `trace`), or filters such as `info,flow=debug`."),
+    Key::log_filter("log.level", "info", |c, filter| c.log.filter = filter)
+        .comment("A level (`error`, `warn`, `info`, `debug`, `trace` or `off`), or levels of parts of the program such as `info,flow=debug`."),
     Key::choice("log.format", "auto", &["auto", "text", "json"], |c, name| c.log.format = format(name))
         .comment("With `auto`, the log is text on a terminal and JSON lines elsewhere."),
 ];

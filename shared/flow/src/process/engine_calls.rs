@@ -1,4 +1,5 @@
-//! The calls of the speech engine for one delivery. Each is made at most twice, and its result says what to do next.
+//! The calls of the speech engine for one delivery. A call is repeated once if it failed, and once if it returned no text; its
+//! result says what to do next.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -10,6 +10,7 @@ use flow::ports::{At, Clock, JobQuery, JobStore, Page, Random, Stepped};
 use local::store::damaged::{Damaged, Table};
 use local::{DataFolder, SqliteStore};
 use serde_json::json;
+use system::output::print_line;
 use system::{SystemClock, SystemRandom};
 
 use crate::args::{Admin, AdminCommand};
@@ -69,14 +70,14 @@ impl AdminContext {
     async fn damaged(&self, limit: usize, json: bool) -> Result<()> {
         let found = self.store.damaged(limit).await?;
         if !json {
-            println!("{:<18}  {:<43}  {:<20}  why", "table", "id", "user");
+            print_line(format_args!("{:<18}  {:<43}  {:<20}  why", "table", "id", "user"))?;
         }
         for Damaged { table, uid, id, why, newer } in &found {
             let table = table.name();
             if json {
-                println!("{}", json!({"table": table, "id": id, "uid": uid, "why": why, "newer": newer}));
+                print_line(json!({"table": table, "id": id, "uid": uid, "why": why, "newer": newer}))?;
             } else {
-                println!("{table:<18}  {id:<43}  {uid:<20}  {why}");
+                print_line(format_args!("{table:<18}  {id:<43}  {uid:<20}  {why}"))?;
             }
         }
         Ok(())
@@ -91,7 +92,7 @@ impl AdminContext {
             Some(Damaged { newer: true, why, .. }) => bail!("{} {id}: {why}; nothing was removed", table.name()),
             Some(damaged) => {
                 ensure!(self.store.remove_damaged(&damaged).await?, "{} {id} has changed since", table.name());
-                println!("{} {id} of user {} is removed", table.name(), damaged.uid);
+                print_line(format_args!("{} {id} of user {} is removed", table.name(), damaged.uid))?;
                 Ok(())
             }
         }
@@ -109,20 +110,22 @@ impl AdminContext {
         };
         if json {
             for job in jobs {
-                println!("{}", serde_json::to_string(&without_upload_urls(job))?);
+                print_line(serde_json::to_string(&without_upload_urls(job))?)?;
             }
             return Ok(());
         }
-        println!("{:<36}  {:<15}  {:<20}  {:>7}  {:>9}  due", "job", "status", "user", "attempt", "segments");
+        print_line(format_args!(
+            "{:<36}  {:<15}  {:<20}  {:>7}  {:>9}  due",
+            "job", "status", "user", "attempt", "segments"
+        ))?;
         for job in &jobs {
-            println!("{}", row(job));
+            print_line(row(job))?;
         }
         Ok(())
     }
 
     async fn show(&self, id: &str) -> Result<()> {
-        println!("{}", serde_json::to_string_pretty(&without_upload_urls(self.job(id).await?))?);
-        Ok(())
+        Ok(print_line(serde_json::to_string_pretty(&without_upload_urls(self.job(id).await?))?)?)
     }
 
     /// Retries a finished job for what is not done; wakes a waiting one. The server's next sweep picks it up.
@@ -134,7 +137,7 @@ impl AdminContext {
         };
         let waits = retried.waits_for_slot();
         let job = if waits { retried } else { self.step(retried.id, &Command::Wake).await? };
-        println!("{} is {}; the server takes it up with its next sweep", job.id, job.status.as_str());
+        print_line(format_args!("{} is {}; the server takes it up with its next sweep", job.id, job.status.as_str()))?;
         Ok(())
     }
 
@@ -143,7 +146,7 @@ impl AdminContext {
         let job = self.step(job.id, &Command::Cancel).await?;
         // A refusal is fine: a job without audio need not be woken.
         let _ = self.store.step(job.id, &Command::Wake, self.at()).await?;
-        println!("{} is {}; its audio goes with the server's next sweep", job.id, job.status.as_str());
+        print_line(format_args!("{} is {}; its audio goes with the server's next sweep", job.id, job.status.as_str()))?;
         Ok(())
     }
 

@@ -2,17 +2,18 @@
 
 use anyhow::Result;
 use config::{Layers, default_file};
+use system::output::print;
 
 use crate::args::{Config, ConfigCommand};
 
 pub fn run(args: &Config) -> Result<()> {
     match &args.command {
-        ConfigCommand::Default => print!("{}", default_file()),
+        ConfigCommand::Default => print(default_file())?,
         ConfigCommand::Show { config } => {
             let layers = Layers::of_process(config.as_deref())?;
             // A configuration with which the server would not start is refused here too.
             layers.config()?;
-            print!("{}", layers.show());
+            print(layers.show())?;
         }
     }
     Ok(())

@@ -13,6 +13,10 @@ use std::process::ExitCode;
 
 use args::{Args, Command};
 use clap::Parser;
+use system::output::exit_code;
+
+/// The name at the beginning of what the program says of itself.
+const PROGRAM: &str = "afterword";
 
 /// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap).
 fn main() -> ExitCode {
@@ -25,12 +29,5 @@ fn main() -> ExitCode {
         Command::Import(args) => moving::import(&args),
         Command::Admin(args) => admin::run(args),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // The message is one line with the whole chain of causes.
-            eprintln!("afterword: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(PROGRAM, done)
 }

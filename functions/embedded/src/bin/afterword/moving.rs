@@ -7,8 +7,10 @@ use flow::archive::{self, Header, Report};
 use flow::ports::{Clock, MaintenanceStore};
 use local::{DataFolder, SqliteStore};
 use system::SystemClock;
+use system::output::{print_line, tell};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::PROGRAM;
 use crate::args::Move;
 
 pub fn export(args: &Move) -> Result<()> {
@@ -20,14 +22,15 @@ pub fn export(args: &Move) -> Result<()> {
     runtime()?.block_on(async {
         let header = Header::new(env!("CARGO_PKG_VERSION"), SystemClock.now());
         let tally = archive::export_to(&store, uid.as_ref(), &header, &args.file).await?;
-        println!("{}: {tally}", args.file.display());
-        archive::left_out(&tally).into_iter().for_each(|line| eprintln!("afterword: {line}"));
+        print_line(format_args!("{}: {tally}", args.file.display()))?;
+        archive::left_out(&tally).into_iter().for_each(|line| tell(PROGRAM, line));
         let unfinished = archive::unfinished(&store.job_stats(SystemClock.now()).await?);
         if unfinished > 0 {
-            eprintln!(
-                "afterword: {unfinished} jobs are not finished, and their audio is not in the file: let the server finish \
+            let warning = format!(
+                "{unfinished} jobs are not finished, and their audio is not in the file: let the server finish \
                  them and export again, or have their recordings uploaded again at the new place"
             );
+            tell(PROGRAM, warning);
         }
         Ok(())
     })
@@ -42,7 +45,7 @@ pub fn import(args: &Move) -> Result<()> {
 }
 
 fn print_report(report: &Report) -> Result<()> {
-    println!("{report}");
+    print_line(report)?;
     ensure!(report.is_complete(), "not everything was imported: see above");
     Ok(())
 }

@@ -16,7 +16,7 @@ pub fn run(args: Serve) -> Result<()> {
         .flag("server.tls_key", args.tls_key, "--tls-key")
         .flag("engine.name", args.engine, "--engine")
         .config()?;
-    edge::telemetry::init(&config.log).context("configuration: log.level")?;
+    let _flush_at_end = edge::telemetry::init(&config.log).context("cannot write a log")?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
     let done = runtime.block_on(serve(

@@ -1,0 +1,109 @@
+//! Which lines are logged: a level for all of them, and levels for single parts of the program.
+
+use std::fmt;
+use std::str::FromStr;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{Directive, LevelFilter};
+
+/// The levels in the order of how much they log.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// A level such as `info`, or a list such as `info,flow=debug`. Without a level of its own a part logs errors only.
+///
+/// A single word has to be a level. `EnvFilter` would take a misspelt one for the name of a part, and log nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        Self("info".to_owned())
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLogFilter {
+    #[error("is empty; the levels are {all}", all = levels())]
+    Empty,
+    #[error("`{0}` is no level; the levels are {all}", all = levels())]
+    NoLevel(String),
+    #[error("`{0}` is neither a level nor a part of the program with its level, such as flow=debug")]
+    Unreadable(String),
+}
+
+fn levels() -> String {
+    LEVELS.join(", ")
+}
+
+impl FromStr for LogFilter {
+    type Err = InvalidLogFilter;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLogFilter> {
+        let parts: Vec<_> = text.split(',').map(str::trim).collect();
+        if parts.iter().all(|part| part.is_empty()) {
+            return Err(InvalidLogFilter::Empty);
+        }
+        parts.iter().try_for_each(|part| check(part))?;
+        Ok(Self(parts.join(",")))
+    }
+}
+
+fn check(part: &str) -> Result<(), InvalidLogFilter> {
+    let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
+    if level.parse::<LevelFilter>().is_err() || level.is_empty() {
+        return Err(InvalidLogFilter::NoLevel(level.to_owned()));
+    }
+    part.parse::<Directive>().map(drop).map_err(|_| InvalidLogFilter::Unreadable(part.to_owned()))
+}
+
+impl LogFilter {
+    pub(super) fn directives(&self) -> EnvFilter {
+        // Every directive was read when this value was made.
+        EnvFilter::builder().parse_lossy(&self.0)
+    }
+}
+
+impl fmt::Display for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        text.parse::<LogFilter>().expect_err(text).to_string()
+    }
+
+    #[test]
+    fn levels_and_levels_of_parts_are_read() {
+        for (text, read) in [
+            ("info", "info"),
+            (" warn ", "warn"),
+            ("INFO", "INFO"),
+            ("off", "off"),
+            ("info, flow=debug", "info,flow=debug"),
+            ("warn,gcp::firestore=trace", "warn,gcp::firestore=trace"),
+            ("flow[delivery]=debug", "flow[delivery]=debug"),
+        ] {
+            assert_eq!(text.parse::<LogFilter>().map(|filter| filter.to_string()).as_deref(), Ok(read), "{text}");
+        }
+    }
+
+    #[test]
+    fn misspelt_level_is_refused_with_all_levels() {
+        for word in ["warning", "verbose", "inof", "info;debug", "loud", "flow"] {
+            let expected = format!("`{word}` is no level; the levels are off, error, warn, info, debug, trace");
+            assert_eq!(refused(word), expected);
+            assert_eq!(refused(&format!("info,{word}")), expected);
+            assert_eq!(refused(&format!("info,flow={word}")), expected);
+        }
+        for text in ["", " ", ","] {
+            assert_eq!(refused(text), "is empty; the levels are off, error, warn, info, debug, trace", "{text:?}");
+        }
+        assert!(refused("info,").contains("is no level"));
+        assert!(refused("a=b=info").starts_with("`a=b=info` is neither"), "{}", refused("a=b=info"));
+    }
+}
