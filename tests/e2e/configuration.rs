@@ -54,6 +54,7 @@ async fn configuration_error_names_its_key_and_source() {
             "warning",
             "log.level: `warning` is no level; the levels are off, error, warn, info, debug, trace",
         ),
+        ("limits.max_batch_bytes", "1000", "limits.max_file_bytes must not be above limits.max_batch_bytes"),
         ("server.internal_listen", "0.0.0.0:0", "server.internal_listen"),
         ("process.handler_deadline_seconds", "1800", "process.handler_deadline_seconds"),
     ] {

@@ -72,7 +72,12 @@ impl Options {
         }
         let cloud = &config.cloud;
         let project = project(&config, &environment)?;
+        if cloud.bucket.contains("://") {
+            let why = format!("`{}` is an address, and the name of the bucket is needed", cloud.bucket);
+            return Err(wrong(&["cloud.bucket"], &why));
+        }
         for (key, value) in [
+            ("cloud.database", &cloud.database),
             ("cloud.bucket", &cloud.bucket),
             ("cloud.location", &cloud.location),
             ("cloud.queue", &cloud.queue),
@@ -154,6 +159,9 @@ mod tests {
             message,
             "configuration: cloud.bucket (environment: AFTERWORD_CLOUD_BUCKET) is not set, such as my-project-audio"
         );
+        assert!(refusal(&[("AFTERWORD_CLOUD_DATABASE", "")]).contains("cloud.database"));
+        let address = refusal(&[("AFTERWORD_CLOUD_BUCKET", "gs://audio")]);
+        assert!(address.contains("cloud.bucket") && address.contains("`gs://audio` is an address"), "{address}");
         assert!(refusal(&[("AFTERWORD_CLOUD_LOCATION", "")]).contains("cloud.location"));
         assert!(refusal(&[("AFTERWORD_CLOUD_PROCESS_URL", "")]).contains("cloud.process_url"));
         assert!(refusal(&[("AFTERWORD_TASKS_SECRET", "short")]).contains("at least 32 are needed"));

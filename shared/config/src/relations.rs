@@ -14,6 +14,15 @@ pub const RELATIONS: &[Relation] = &[
     ),
     (queue_backoffs_are_in_order, "queue.min_backoff_seconds must not be above queue.max_backoff_seconds"),
     (job_backoffs_are_in_order, "jobs.backoff_min_seconds must not be above jobs.backoff_max_seconds"),
+    (
+        file_fits_into_a_batch,
+        "limits.max_file_bytes must not be above limits.max_batch_bytes: a file of that size could never be sent",
+    ),
+    (
+        resumable_file_fits_into_a_batch,
+        "limits.resumable_max_file_bytes must not be above limits.resumable_max_batch_bytes: a file of that size could never \
+         be sent",
+    ),
     (certificate_has_its_key, "server.tls_cert and server.tls_key belong together, and one is set without the other"),
     (
         internal_listener_is_on_loopback,
@@ -39,6 +48,14 @@ fn queue_backoffs_are_in_order(config: &Config) -> bool {
 
 fn job_backoffs_are_in_order(config: &Config) -> bool {
     config.settings.rules.backoff_min <= config.settings.rules.backoff_max
+}
+
+fn file_fits_into_a_batch(config: &Config) -> bool {
+    config.settings.upload.max_file_bytes <= config.settings.upload.max_batch_bytes
+}
+
+fn resumable_file_fits_into_a_batch(config: &Config) -> bool {
+    config.settings.upload.resumable_max_file_bytes <= config.settings.upload.resumable_max_batch_bytes
 }
 
 fn certificate_has_its_key(config: &Config) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
+use url::{Host, Url};
 
 use crate::invalid_setting::InvalidSetting;
 
@@ -107,16 +107,31 @@ impl CloudTasksSettings {
         }
         let fits = match url.scheme() {
             "https" => true,
-            // Tokens are sent over encrypted connections only, except to the emulator on this machine.
-            "http" => self.oidc.is_none() || self.emulator.is_some(),
+            // The secret of the tasks and their tokens leave this machine over encrypted connections only.
+            "http" => self.emulator.is_some() || self.oidc.is_none() && is_loopback(&url),
             _ => false,
         };
         if !fits || url.host_str().is_none_or(str::is_empty) {
-            return Err(InvalidSetting::new(SETTING, format!("`{url}` has to begin with https:// and a host")));
+            let why = format!("`{url}` has to begin with https:// and a host: every task carries the secret there");
+            return Err(InvalidSetting::new(SETTING, why));
+        }
+        if url.path() != "/" {
+            let why = format!("`{url}` must not have a path: the tasks go to {}", super::create::TASK_PATH);
+            return Err(InvalidSetting::new(SETTING, why));
         }
         if self.process_url.len() > MAX_URL_BYTES - super::create::TASK_PATH.len() {
             return Err(InvalidSetting::new(SETTING, format!("has more than {MAX_URL_BYTES} bytes")));
         }
         Ok(())
+    }
+}
+
+/// Whether what is sent to this address stays on this machine.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(host)) => host.is_loopback(),
+        Some(Host::Ipv6(host)) => host.is_loopback(),
+        Some(Host::Domain(host)) => host == "localhost",
+        None => false,
     }
 }

@@ -21,11 +21,25 @@ fn settings_that_never_deliver_are_refused() {
     ] {
         assert!(refusal(CloudTasksSettings { queue: queue.to_owned(), ..fit() }).contains("`queue`"));
     }
-    for url in
-        ["", "process.test", "ftp://x", "https://ann:pass@x", "https://x/?a=b", "https://x/#y", &"x".repeat(3000)]
-    {
+    for url in [
+        "",
+        "process.test",
+        "ftp://x",
+        "https://ann:pass@x",
+        "https://x/?a=b",
+        "https://x/#y",
+        "https://x/v2/sync/process",
+        "http://process.test",
+        "http://10.0.0.1",
+        "http://127.0.0.1.example",
+        &"x".repeat(3000),
+    ] {
         let text = refusal(CloudTasksSettings { process_url: url.to_owned(), ..fit() });
         assert!(text.contains("`process_url`") && !text.contains("pass@"), "{text}");
+    }
+    for url in ["http://127.0.0.1:8080", "http://[::1]:8080/", "http://localhost", "https://process.test/"] {
+        let settings = CloudTasksSettings { process_url: url.to_owned(), ..fit() };
+        assert!(CloudTasks::new(settings, TestClock::at(wall()), Arc::new(SeededRandom::new(1))).is_ok(), "{url}");
     }
     let oidc = |account: &str, audience: &str| {
         Some(TaskOidc { service_account: account.to_owned(), audience: audience.to_owned() })
