@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -41,6 +42,9 @@ pub struct Layers {
     values: BTreeMap<&'static str, (Value, Origin)>,
 }
 
+/// A larger file is no configuration.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
 impl Layers {
     /// Reads the file, if there is one, and the environment of this process.
     pub fn of_process(file: Option<&Path>) -> Result<Self, ConfigError> {
@@ -51,8 +55,8 @@ impl Layers {
 
     pub fn file(mut self, path: &Path) -> Result<Self, ConfigError> {
         let shown = path.display();
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| ConfigError(format!("the configuration file {shown} cannot be read: {e}")))?;
+        let text =
+            read(path).map_err(|e| ConfigError(format!("the configuration file {shown} cannot be read: {e}")))?;
         let table: Table = text.parse().map_err(|e| syntax_error(path, &text, &e))?;
         self.take(path, "", table).map_err(|why| ConfigError(format!("{shown}: {why}")))?;
         Ok(self)
@@ -159,4 +163,16 @@ fn syntax_error(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError
     let line = before.matches('\n').count() + 1;
     let message: Vec<_> = error.message().lines().collect();
     ConfigError(format!("{}: line {line}: {}", path.display(), message.join(", ")))
+}
+
+/// Reads a configuration file. A pipe or a device might never end.
+fn read(path: &Path) -> io::Result<String> {
+    let about = std::fs::metadata(path)?;
+    if about.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !about.is_file() || about.len() > MAX_FILE_BYTES {
+        return Err(io::Error::other(format!("it has to be a file of at most {MAX_FILE_BYTES} bytes")));
+    }
+    std::fs::read_to_string(path)
 }

@@ -235,3 +235,12 @@ fn shown_configuration_and_default_file_read_back_with_the_same_values() {
     same(&layers, &file(&layers.show()).unwrap());
     same(&Layers::default(), &file(&default_file()).unwrap());
 }
+
+#[cfg(unix)]
+#[test]
+fn configuration_that_might_never_end_is_refused() {
+    for path in ["/dev/zero", "/dev/null", "/dev"] {
+        let message = Layers::default().file(Path::new(path)).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("the configuration file {path} cannot be read: ")), "{message}");
+    }
+}

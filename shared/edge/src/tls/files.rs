@@ -17,8 +17,8 @@ use crate::limits;
 /// Why these files cannot be used. The message never shows a byte of them.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsFileError {
-    #[error("cannot read {path}: {source}")]
-    Unreadable { path: PathBuf, source: io::Error },
+    #[error("cannot read {path}: {why}")]
+    Unreadable { path: PathBuf, why: io::Error },
     #[error("{0} is larger than any certificate or key: {max} bytes are read", max = limits::MAX_PEM_BYTES)]
     TooLarge(PathBuf),
     #[error("there is no certificate in {0}: a PEM file with `-----BEGIN CERTIFICATE-----` is wanted")]
@@ -86,7 +86,7 @@ fn contains(text: &[u8], words: &[u8]) -> bool {
 }
 
 fn text(path: &Path) -> Result<Vec<u8>, TlsFileError> {
-    let unreadable = |source| TlsFileError::Unreadable { path: path.to_owned(), source };
+    let unreadable = |why| TlsFileError::Unreadable { path: path.to_owned(), why };
     let mut text = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
     file.take(limits::MAX_PEM_BYTES + 1).read_to_end(&mut text).map_err(unreadable)?;

@@ -66,10 +66,9 @@ impl fmt::Display for Report {
 }
 
 pub async fn import_from(archive: &dyn Archive, only: Option<&Uid>, path: &Path) -> Result<Report> {
-    let failed = |why| Error::File { path: path.to_owned(), why };
-    let file = File::open(path).map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(failed(std::io::Error::other("this is no file; it is read twice")));
+    let file = File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("it has to be a file, because it is read twice").into());
     }
     import(archive, only, BufReader::with_capacity(256 * 1024, file)).await
 }
