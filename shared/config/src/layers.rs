@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -165,14 +165,12 @@ fn syntax_error(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError
     ConfigError(format!("{}: line {line}: {}", path.display(), message.join(", ")))
 }
 
-/// Reads a configuration file. A pipe or a device might never end.
+/// Reads a configuration file. A device might never end.
 fn read(path: &Path) -> io::Result<String> {
-    let about = std::fs::metadata(path)?;
-    if about.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::other(format!("it has more than {MAX_FILE_BYTES} bytes")));
     }
-    if !about.is_file() || about.len() > MAX_FILE_BYTES {
-        return Err(io::Error::other(format!("it has to be a file of at most {MAX_FILE_BYTES} bytes")));
-    }
-    std::fs::read_to_string(path)
+    Ok(text)
 }
