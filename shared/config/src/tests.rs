@@ -241,6 +241,9 @@ fn shown_configuration_and_default_file_read_back_with_the_same_values() {
 fn configuration_that_never_ends_is_refused() {
     let path = std::path::Path::new("/dev/zero");
     let message = Layers::default().file(path).err().unwrap().to_string();
-    assert_eq!(message, "the configuration file /dev/zero cannot be read: it has more than 1048576 bytes");
+    assert_eq!(
+        message,
+        "configuration: the configuration file /dev/zero cannot be read: it has more than 1048576 bytes"
+    );
     assert!(Layers::default().file(std::path::Path::new("/dev/null")).is_ok());
 }
