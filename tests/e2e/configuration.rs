@@ -49,11 +49,7 @@ async fn configuration_error_names_its_key_and_source() {
         ("engine.null_fail", "sometimes", "engine.null_fail"),
         ("log.format", "xml", "xml"),
         ("log.level", "a=b=c", "log.level"),
-        (
-            "log.level",
-            "warning",
-            "log.level: `warning` is no level; the levels are off, error, warn, info, debug, trace",
-        ),
+        ("log.level", "warning", "`warning` is no level; the levels are off, error, warn, info, debug, trace"),
         ("limits.max_batch_bytes", "1000", "limits.max_file_bytes must not be above limits.max_batch_bytes"),
         ("server.internal_listen", "0.0.0.0:0", "server.internal_listen"),
         ("process.handler_deadline_seconds", "1800", "process.handler_deadline_seconds"),

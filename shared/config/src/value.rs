@@ -36,7 +36,11 @@ impl Key {
                 set(config, text.parse().map_err(|_| self.refused(&self.shown(value)))?);
             }
             (Kind::LogFilter(_, set), Value::String(text)) => {
-                set(config, text.parse().map_err(|why: InvalidLogFilter| format!("{}: {why}", self.name))?);
+                set(
+                    config,
+                    text.parse()
+                        .map_err(|why: InvalidLogFilter| format!("{} must be {}: {why}", self.name, self.allowed()))?,
+                );
             }
             (Kind::Url(set), Value::String(text)) if is_public_url(text) => {
                 set(config, text.strip_suffix('/').unwrap_or(text));

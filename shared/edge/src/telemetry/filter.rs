@@ -23,7 +23,7 @@ impl Default for LogFilter {
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLogFilter {
-    #[error("is empty; the levels are {all}", all = levels())]
+    #[error("it is empty; the levels are {all}", all = levels())]
     Empty,
     #[error("`{0}` is no level; the levels are {all}", all = levels())]
     NoLevel(String),
@@ -101,7 +101,7 @@ mod tests {
             assert_eq!(refused(&format!("info,flow={word}")), expected);
         }
         for text in ["", " ", ","] {
-            assert_eq!(refused(text), "is empty; the levels are off, error, warn, info, debug, trace", "{text:?}");
+            assert_eq!(refused(text), "it is empty; the levels are off, error, warn, info, debug, trace", "{text:?}");
         }
         assert!(refused("info,").contains("is no level"));
         assert!(refused("a=b=info").starts_with("`a=b=info` is neither"), "{}", refused("a=b=info"));
