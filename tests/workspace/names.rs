@@ -1,8 +1,9 @@
-//! Unclear words that were replaced: they do not come back as names of types, modules or functions.
+//! Words that are unclear as names of types, modules or functions: they say nothing in the field, or mean two things. Each has
+//! a name that says what the thing is.
 
 use std::path::Path;
 
-/// The old name, and its replacement. A name is searched for where it would be defined.
+/// The unclear name, and the clear one. A name is searched for where it would be defined.
 const OLD: &[(&str, &str)] = &[
     ("struct World", "Services"),
     ("fn persist", "with_retries"),

@@ -1,7 +1,8 @@
 //! A stand-in for Google Cloud Storage: JSON REST and gRPC on one loopback port, faithful to Google's published
 //! protocol, with faults that a test orders.
 //!
-//! No package registry carries Google's own testbench (`docs/CLOUD.md` says how to run it). Where it is running,
+//! Google's own testbench is not published as a package, so `make test` cannot fetch it (`docs/CLOUD.md` says how to run it).
+//! Where it is running,
 //! `STORAGE_EMULATOR_HOST` and `STORAGE_EMULATOR_GRPC_HOST` name it: then it answers, and this module only counts
 //! requests and injects faults on the way (see `elsewhere`).
 

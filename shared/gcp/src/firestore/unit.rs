@@ -53,7 +53,7 @@ pub struct Unit<'a> {
     writes: Vec<Write>,
     /// Whether cached documents may be used, if the commit demands that they are unchanged.
     pub uses_cache: bool,
-    /// Cached documents that were used and that no write demands unchanged yet.
+    /// Cached documents that were used and are not yet guarded by a precondition of a write.
     from_cache: HashSet<Path>,
     /// Whether lines are read before they are written, because a new line turned out to exist.
     pub reads_first: bool,
