@@ -240,7 +240,7 @@ fn shown_configuration_and_default_file_read_back_with_the_same_values() {
 #[test]
 fn configuration_that_never_ends_is_refused() {
     let path = std::path::Path::new("/dev/zero");
-    let message = Layers::default().file(path).unwrap_err().to_string();
+    let message = Layers::default().file(path).err().unwrap().to_string();
     assert_eq!(message, "the configuration file /dev/zero cannot be read: it has more than 1048576 bytes");
     assert!(Layers::default().file(std::path::Path::new("/dev/null")).is_ok());
 }
