@@ -7,7 +7,6 @@ use domain::Format;
 
 use crate::channel_loss::ChannelLoss;
 use crate::channels::{Piece, Tracks, count_unusable};
-use crate::condition::Condition;
 use crate::decode::decoder;
 use crate::decoded::Counter;
 use crate::error::AudioError;
@@ -18,13 +17,14 @@ use crate::frames::{Damage, Frames};
 use crate::grid::Grid;
 use crate::input::Input;
 use crate::kept_samples::Replay;
+use crate::offset_removal::Condition;
 use crate::packed::{Packer, Unpacker};
 use crate::resample::{RATE, Resampler, first_from};
 use crate::restart_points::{RestartPoint, RestartPoints};
-use crate::rolling::Rolling;
+use crate::restartable_decoder::Rolling;
+use crate::sample_source::{SourcePosition, Step, Steps};
 use crate::sound;
 use crate::stats::ReadStats;
-use crate::steps::{SourcePosition, Step, Steps};
 
 /// The longest recording. Two days: one day, doubled for a device that stays on.
 /// Offsets in u32 milliseconds would last for 49 days; the limit comes from the memory of the loudness track.

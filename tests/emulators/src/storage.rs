@@ -13,13 +13,13 @@ mod call;
 mod elsewhere;
 mod fault;
 mod grpc;
-mod line;
 mod media;
 mod multipart;
 mod relay;
 mod rest;
 mod resumable;
 mod serve;
+mod single_request;
 
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::client::Client;
 use super::fault::{Fault, Result};
 use super::path::Path;
-use super::shape::{COUNT, Query};
+use super::query::{COUNT, Query};
 use super::value::{Fields, reference};
 
 /// The most documents that one request reads.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::client::Client;
 use super::fault::{Fault, Result};
-use super::unit::{Mode, Unit};
+use super::unit_of_work::{Mode, Unit};
 
 /// The most tries under contention. In each round, one writer succeeds, so 60 tries suffice for 50 writers.
 const MAX_TRIES: u32 = 60;

@@ -4,7 +4,7 @@
 use std::f32::consts::TAU;
 use std::time::Duration;
 
-use super::*;
+use crate::analyse::*;
 use crate::detect::{Region, Silero};
 use crate::survey::survey;
 use crate::testing::{f1, file, fixture_samples, format, network, noise, pink, quieter, s16};
