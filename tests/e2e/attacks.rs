@@ -18,7 +18,7 @@ use reqwest::Method;
 use tests::recordings::T0;
 use tests::{Recording, Reply, Server, Setup, Wire};
 
-use crate::upload_rows::{UPLOAD, assert_nothing_stored};
+use crate::upload_answers::{UPLOAD, assert_nothing_stored};
 
 /// How much the server's memory may grow under an attack: its pools and caches fill, but nothing that a client sends is
 /// kept.

@@ -8,7 +8,7 @@ use tests::wait::{PATIENCE, Stopwatch};
 use tests::{Recording, Server, Setup, eventually};
 use tokio::sync::mpsc::Receiver;
 
-use crate::upload_rows::{UPLOAD, assert_nothing_stored};
+use crate::upload_answers::{UPLOAD, assert_nothing_stored};
 
 const BOUNDARY: &[u8] = b"--b\r\n";
 /// More than twice the interval of the orphan check.

@@ -1,4 +1,4 @@
-//! The routes for shipped clients, row by row as in the contract.
+//! The routes for shipped clients: each answer that `docs/openapi.json` lists for them.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tests::{Answer, Client, Recording, Server, Setup, eventually};
 const V2: &str = "/v2/sync-local-files";
 const V1: &str = "/v1/sync-local-files";
 const MINUTE: i64 = 60;
-/// Longer than any test takes.
+/// Longer than the limit for one wait of a test.
 const FOR_EVER_MS: u64 = 600_000;
 
 fn keys(body: &Value) -> Vec<&str> {
@@ -256,7 +256,7 @@ async fn post_v1_200_everything_is_transcribed_or_silent() {
 }
 
 #[tokio::test]
-async fn post_v1_207_some_failed() {
+async fn v1_upload_with_some_failed_files_is_answered_207() {
     let server = Setup::new().start().await;
     let answer = v1(&server, &[Recording::garbage(T0), Recording::short(T0 + MINUTE)]).await;
     assert_eq!(answer.status, 207, "{}", answer.text);
@@ -266,7 +266,7 @@ async fn post_v1_207_some_failed() {
 }
 
 #[tokio::test]
-async fn post_v1_500_all_failed() {
+async fn v1_upload_with_only_failed_files_is_answered_500() {
     let server = Setup::new().with("engine.null_fail", "refuse").start().await;
     let answer = v1(&server, &[Recording::short(T0)]).await;
     let body = answer.problem(500, "job_failed");

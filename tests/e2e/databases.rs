@@ -9,7 +9,7 @@ use tests::recordings::T0;
 use tests::wait::{PATIENCE, Stopwatch};
 use tests::{Recording, Setup, eventually};
 
-use crate::task_rows::Tasks;
+use crate::task_answers::Tasks;
 
 const PAGE: usize = 4096;
 

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use tests::recordings::T0;
 use tests::{Recording, Setup};
 
-use crate::task_rows::Tasks;
+use crate::task_answers::Tasks;
 
 const AT_ONCE: usize = 6;
 

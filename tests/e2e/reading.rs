@@ -1,5 +1,5 @@
 //! Reading jobs, conversations and usage. Requests for another user's data, unknown ids or wrong parameters are refused
-//! as the contract says.
+//! as `docs/openapi.json` says.
 
 use std::collections::BTreeSet;
 

@@ -9,7 +9,7 @@ use tests::older_client::State;
 use tests::recordings::T0;
 use tests::{OlderClient, Recording};
 
-use crate::stage::Stage;
+use crate::harness::Stage;
 use crate::upload_server::UploadServer;
 
 fn refusing(refusing: Refusing) -> UploadServer {

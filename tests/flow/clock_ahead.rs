@@ -8,9 +8,9 @@ use flow::process::Outcome;
 use flow::sweep::{resume, sweep};
 use testkit::build::T0;
 
+use crate::harness::Stage;
 use crate::parallel::{recordings, run};
 use crate::script::{Reply, Script};
-use crate::stage::Stage;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const SECOND: Duration = Duration::from_secs(1);

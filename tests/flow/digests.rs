@@ -19,8 +19,8 @@ use testkit::{SeededRandom, memory};
 use tests::Recording;
 use tests::recordings::numbered;
 
+use crate::harness::{Stage, ann, soon};
 use crate::script::{Reply, Script, number};
-use crate::stage::{Stage, ann, soon};
 
 /// A blob store that counts how often one of its blobs is opened.
 struct Counting {

@@ -11,9 +11,9 @@ use flow::process::Outcome;
 use speech::RetryClass;
 use testkit::build::T0;
 
+use crate::harness::Stage;
 use crate::parallel::{limits, recordings, run, states, usage, while_time_passes};
 use crate::script::{Reply, Script, is_the_clip};
-use crate::stage::Stage;
 
 #[tokio::test]
 async fn unavailable_engine_gets_no_more_calls_and_no_further_file_is_started() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tests::events::Event;
 
-use crate::stage::Stage;
+use crate::harness::Stage;
 use crate::upload_server::UploadServer;
 
 /// An idle stream has two timers: its deadline and its next heartbeat.

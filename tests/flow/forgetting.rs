@@ -8,7 +8,7 @@ use testkit::Harness;
 use testkit::build::phone;
 use testkit::fault_injection::{FailsBefore, Plan};
 
-use crate::stage::{Stage, ann};
+use crate::harness::{Stage, ann};
 
 async fn talk(stage: &Stage) -> Job {
     let mut harness = Harness::new(stage.store.clone());

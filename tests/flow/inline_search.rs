@@ -9,7 +9,7 @@ use flow::accept::{Accepted, BatchOptions, Intake, PartHeaders, Search};
 use flow::settings::UploadLimits;
 use flow::{Services, Settings};
 
-use crate::stage::{Stage, ann};
+use crate::harness::{Stage, ann};
 
 struct InlineSearch {
     stage: Stage,

@@ -8,7 +8,7 @@ use flow::ports::Clock;
 use testkit::Harness;
 use testkit::build::{batch_as, job_id, phone, uid};
 
-use crate::stage::{Stage, ann, soon};
+use crate::harness::{Stage, ann, soon};
 
 const MS: Duration = Duration::from_millis(1);
 

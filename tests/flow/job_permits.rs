@@ -13,9 +13,9 @@ use testkit::build::T0;
 use tests::Recording;
 use tokio::sync::Semaphore;
 
+use crate::harness::{Stage, ann, bob};
 use crate::parallel::{run, until};
 use crate::script::{Gate, Reply, Script};
-use crate::stage::{Stage, ann, bob};
 
 fn day_before(seconds: i64) -> i64 {
     T0.millis() / 1000 - 86_400 + seconds

@@ -12,8 +12,8 @@ use speech::Languages;
 use testkit::build::T0;
 use tests::Recording;
 
+use crate::harness::{Stage, soon};
 use crate::script::{Reply, Script};
-use crate::stage::{Stage, soon};
 
 fn day_before(seconds: i64) -> i64 {
     T0.millis() / 1000 - 86_400 + seconds

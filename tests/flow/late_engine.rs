@@ -12,7 +12,7 @@ use testkit::snapshot::Snapshot;
 use testkit::{TestClock, build::T0};
 use tests::Recording;
 
-use crate::stage::{ManualEngine, Stage, ann, soon, until_engine_called};
+use crate::harness::{ManualEngine, Stage, ann, soon, until_engine_called};
 
 /// A recording captured the day before the test begins.
 fn recording() -> Recording {

@@ -12,8 +12,8 @@ use speech::RetryClass;
 use testkit::build::{self, T0};
 use tests::Recording;
 
+use crate::harness::{Stage, ann, soon};
 use crate::script::{Reply, Script};
-use crate::stage::{Stage, ann, soon};
 
 /// The bytes of a frame's length, and of the frame.
 const RECORD: usize = 4 + 320;

@@ -17,9 +17,9 @@ use testkit::fault_injection::{FailsBefore, Plan};
 use testkit::memory;
 use tests::recordings::name;
 
+use crate::harness::{Stage, ann};
 use crate::parallel::{recordings, run};
 use crate::script::{Reply, Script};
-use crate::stage::{Stage, ann};
 
 const JOBS: u64 = 5_000;
 const STEP: Duration = Duration::from_secs(10);

@@ -20,8 +20,8 @@ use testkit::snapshot::Snapshot;
 use tests::{Recording, eventually};
 use tokio::sync::{Barrier, Semaphore};
 
+use crate::harness::{Stage, ann, soon};
 use crate::script::{Gate, Reply, Script, is_the_clip, number};
-use crate::stage::{Stage, ann, soon};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

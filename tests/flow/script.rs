@@ -10,7 +10,7 @@ use speech::{Audio, Capabilities, Engine, EngineError, Hints, Languages, RetryCl
 use tokio::sync::{Barrier, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::Stage;
+use crate::harness::Stage;
 
 /// The answer to a call.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use flow::ports::{Device, DeviceStore, Push, PushMessage, PushOutcome};
 use testkit::build::{device, phone};
 use testkit::{Harness, TestClock};
 
-use crate::stage::{Stage, ann};
+use crate::harness::{Stage, ann};
 
 /// The longest time that a push without an answer may take.
 const WAIT: Duration = Duration::from_secs(15);

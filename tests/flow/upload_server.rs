@@ -11,7 +11,7 @@ use tests::Client;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::stage::Stage;
+use crate::harness::Stage;
 
 /// The upload function on a free port.
 pub struct UploadServer {

@@ -10,9 +10,9 @@ use speech::{Languages, RetryClass};
 use testkit::build::T0;
 use tests::Recording;
 
+use crate::harness::Stage;
 use crate::parallel::{recordings, run};
 use crate::script::{Reply, Script};
-use crate::stage::Stage;
 
 /// As many jobs as there are slots, each with one recording.
 async fn all_turns(stage: &Stage, language: Option<&str>) -> Vec<TaskBody> {

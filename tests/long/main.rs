@@ -3,12 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
+#[path = "../flow/harness.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod harness;
 #[path = "../flow/script.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod script;
-#[path = "../flow/stage.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod stage;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,8 +25,8 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use testkit::TestClock;
 use testkit::build::{T0, batch, named};
 
+use crate::harness::{Stage, ann};
 use crate::script::{Reply, Script};
-use crate::stage::{Stage, ann};
 
 /// A frame of 10 ms with 8-bit samples, and its length.
 const FRAME: usize = 4 + 160;

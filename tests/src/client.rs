@@ -50,7 +50,7 @@ impl Answer {
         self.body
     }
 
-    /// Checks that the answer is a problem as the contract defines it.
+    /// Checks that the answer is a problem as `docs/API.md` describes it.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> &Value {
         assert_eq!((self.status, self.code()), (status, code), "{}", self.text);

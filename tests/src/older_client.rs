@@ -1,4 +1,4 @@
-//! A shipped client exactly as the contract describes it: it stands for phones that cannot be updated. It knows nothing
+//! A shipped client as `docs/API.md` describes its routes: it stands for phones that cannot be updated. It knows nothing
 //! of the server but its answers.
 
 use crate::client::{Answer, Client};

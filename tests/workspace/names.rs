@@ -1,8 +1,9 @@
-//! Unclear words that were replaced: they do not come back as names of types, modules or functions.
+//! Words that are unclear as names of types, modules or functions: they say nothing in the field, or mean two things. Each has
+//! a name that says what the thing is.
 
 use std::path::Path;
 
-/// The old name, and its replacement. A name is searched for where it would be defined.
+/// The unclear name, and the clear one. A name is searched for where it would be defined.
 const OLD: &[(&str, &str)] = &[
     ("struct World", "Services"),
     ("fn persist", "with_retries"),
@@ -36,6 +37,32 @@ const OLD: &[(&str, &str)] = &[
     ("struct Shelf", "Bucket, or Shared"),
     ("mod shelf", "bucket"),
     ("mod lossy", "fault_injection"),
+    ("mod shape", "query"),
+    ("mod spent", "billed_documents"),
+    ("mod work", "worker_writes"),
+    ("mod every", "all_jobs"),
+    ("mod bulk", "benchmark_fill"),
+    ("mod hold", "backup_lock"),
+    ("mod aside", "damaged_copies"),
+    ("mod chores", "loading"),
+    ("mod astray", "clock_ahead"),
+    ("fn is_astray", "is_from_clock_ahead"),
+    ("mod of_user", "written_user"),
+    ("trait OfUser", "WrittenUser"),
+    ("mod listen", "file"),
+    ("mod reminders", "hourly_log"),
+    ("mod bytes_in", "blob_reader"),
+    ("mod outline", "waveform"),
+    ("mod choice", "mix_choice"),
+    ("mod stretches", "engine_levels"),
+    ("mod rolling", "restartable_decoder"),
+    ("mod lies", "wrong_lengths"),
+    ("mod gaps", "missing_packets"),
+    ("mod stage", "harness"),
+    ("mod task_rows", "task_answers"),
+    ("mod upload_rows", "upload_answers"),
+    ("mod session_rows", "session_answers"),
+    ("mod tap", "grpc_body"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {

@@ -63,8 +63,8 @@ fn unknown() -> Problem {
 
 /// Delete a conversation for good
 ///
-/// Its texts are removed. The same audio, uploaded again, does not bring it back. Of a conversation that was merged into
-/// another, that one is deleted.
+/// Its texts are removed. The same audio, uploaded again, does not bring it back. If it was merged, the
+/// conversation that it was merged into is deleted.
 #[utoipa::path(
     delete, path = "/v2/conversations/{conversation_id}", operation_id = "delete_conversation", tag = "conversations",
     params(("conversation_id" = String, Path)),
@@ -94,7 +94,7 @@ async fn page(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Listing {
-    /// Comma-separated. Unknown ones are left out. Nothing else counts then.
+    /// Comma-separated. Unknown ones are left out. If this is set, all other parameters are ignored.
     #[param(value_type = Option<Vec<uuid::Uuid>>, style = Form, explode = false, max_items = 100)]
     ids: Option<String>,
     /// Conversations that began at or after this moment.

@@ -10,7 +10,6 @@ mod events;
 mod jobs;
 mod limits;
 mod multipart;
-mod parts;
 pub mod process;
 mod refused;
 mod route;
@@ -18,6 +17,7 @@ mod routes;
 mod sessions;
 mod state;
 mod upload;
+mod upload_bytes;
 mod usage;
 mod view;
 

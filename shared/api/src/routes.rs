@@ -17,11 +17,11 @@ use utoipa_axum::routes;
 
 use crate::compat::{CompatState, accept, status, wait};
 use crate::events::StreamPermits;
-use crate::parts::Receiver;
 use crate::route::{Route, described, route, router};
 use crate::state::ApiState;
+use crate::upload_bytes::Receiver;
 use crate::view::session::Addresses;
-use crate::{conversations, devices, events, jobs, limits, parts, sessions, upload, usage};
+use crate::{conversations, devices, events, jobs, limits, sessions, upload, upload_bytes, usage};
 
 /// The dependencies of the upload function.
 pub struct Deps {
@@ -90,7 +90,7 @@ fn with_token() -> Vec<Route<ApiState>> {
 
 /// The route that receives the bytes of upload sessions. Its address is the credential.
 fn of_parts() -> Vec<Route<Receiver>> {
-    vec![route("/v2/sync/uploads/parts/{upload}", unlimited(put(parts::put)), || routes!(parts::put))]
+    vec![route("/v2/sync/uploads/parts/{upload}", unlimited(put(upload_bytes::put)), || routes!(upload_bytes::put))]
 }
 
 /// The document that describes all routes. It needs no token.

@@ -6,6 +6,7 @@ use domain::{Format, Levels, Peaks};
 use crate::detect::Detector;
 #[cfg(test)]
 use crate::detect::Region;
+use crate::engine_levels::levels;
 use crate::error::AudioError;
 use crate::input::Input;
 use crate::listening::Listening;
@@ -14,7 +15,6 @@ use crate::restart_points::RestartPoints;
 use crate::samples::{Next, ReachedPoint, Samples};
 use crate::segment::{SegmentRules, Span};
 use crate::stats::ReadStats;
-use crate::stretches::levels;
 use crate::surveyed::Survey;
 
 /// A silent recording may have at most one part in this many concealed: a wrong codec that was concealed into silence
@@ -163,9 +163,5 @@ impl Analysis {
     }
 }
 
-#[cfg(test)]
-mod resuming;
-#[cfg(test)]
-mod sounds;
 #[cfg(test)]
 mod tests;

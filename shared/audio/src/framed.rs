@@ -7,9 +7,9 @@ use crate::error::AudioError;
 use crate::frames::{Damage, Frames};
 use crate::packed::{Packer, Unpacker};
 use crate::restart_points::RestartPoint;
-use crate::rolling::{Lead, Rolling};
+use crate::restartable_decoder::{Lead, Rolling};
+use crate::sample_source::{SourcePosition, Step, Steps};
 use crate::sound;
-use crate::steps::{SourcePosition, Step, Steps};
 
 /// A frame file: each step is a frame.
 pub(crate) struct Framed<'r> {

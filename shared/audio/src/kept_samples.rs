@@ -2,11 +2,11 @@
 //! twice.
 
 use crate::channels::Piece;
-use crate::condition::FULL_SCALE;
 use crate::error::AudioError;
 use crate::frames::Damage;
+use crate::offset_removal::FULL_SCALE;
 use crate::resample::RATE;
-use crate::steps::{Step, Steps};
+use crate::sample_source::{Step, Steps};
 
 /// The most samples that are kept: ten minutes of one channel or five of two. That is longer than most device
 /// recordings, and takes 19 MB.

@@ -9,13 +9,13 @@ use domain::levels::{Mix, Stretch};
 
 use crate::channels::Piece;
 use crate::detect::{Detector, MIN_PAUSE_MS, Region};
+use crate::engine_levels::Voices;
 use crate::grid::WARM;
 use crate::level::BLOCK;
+use crate::loudness_track::Track;
 use crate::mix_listeners::MixListeners;
 use crate::resample::RATE;
 use crate::segment::{PADDING_MS, QUIET_MS, SegmentRules, Span, segments_within, speech_ms_in};
-use crate::stretches::Voices;
-use crate::track::Track;
 
 /// Speech that continues across a restart point is cut within this time before it.
 const CUT_WITHIN_MS: u32 = 2_000;

@@ -5,10 +5,10 @@ use domain::levels::Mix;
 
 use crate::channels::Piece;
 use crate::detect::Detector;
+use crate::engine_levels::{Voice, Voices};
 use crate::leveller::{Levelled, Leveller};
+use crate::loudness_track::Track;
 use crate::phase_shift::ShiftDirection;
-use crate::stretches::{Voice, Voices};
-use crate::track::Track;
 
 /// Listens to a recording as the module describes. It starts over after each [`finish`](Self::finish).
 pub(crate) struct MixListeners<'d> {

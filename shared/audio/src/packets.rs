@@ -7,19 +7,19 @@ use std::time::Duration;
 use domain::{Codec, Format, Levels, name::SoundFile};
 
 use crate::channels::Tracks;
-use crate::condition::Condition;
 use crate::cut::{self, cut_from, cut_samples, sample_at};
 use crate::error::AudioError;
 use crate::frame_decoder::FrameDecoder;
 use crate::frames::Frames;
 use crate::input::Input;
 use crate::mix::{MixedSamples, Mixer};
+use crate::offset_removal::Condition;
 use crate::opus::{Lengths, Opus};
 use crate::resample::RATE;
+use crate::sample_source::decode;
 use crate::samples::Samples;
 use crate::segment::Span;
 use crate::sound::{self, Coding, MOST_PADDING, Part, Parts, Stream};
-use crate::steps::decode;
 
 /// A decoder looks 6.5 ms ahead: a reader that takes the packets as a file of their own drops that much at their start.
 const LOOK_AHEAD: u64 = RATE as u64 * 65 / 10_000;

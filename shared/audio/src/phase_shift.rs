@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn lean_points_to_direction_in_which_channels_a_quarter_wave_apart_add_up() {
+    fn shift_direction_is_the_one_in_which_channels_add_up() {
         for (by, sign) in [(TAU / 4.0, 1.0), (-TAU / 4.0, -1.0)] {
             let (mut shift_direction, right) = (ShiftDirection::default(), tone(by));
             for (left, right) in tone(0.0).chunks(333).zip(right.chunks(333)) {

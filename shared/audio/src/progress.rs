@@ -3,14 +3,14 @@
 
 use domain::levels::{Mix, Stretch};
 
-use crate::choice::Counts;
 use crate::listening::{Found, SpeechSegment};
-use crate::outline::Outline;
+use crate::mix_choice::Counts;
 use crate::packed::{Packer, Unpacker};
 use crate::restart_points::{RestartPoint, RestartPoints};
 use crate::segment::Span;
 use crate::stats::ReadStats;
 use crate::surveyed::Survey;
+use crate::waveform::Outline;
 
 /// A checkpoint; see the module.
 #[derive(Clone)]

@@ -7,7 +7,6 @@ use domain::Format;
 
 use crate::channel_loss::ChannelLoss;
 use crate::channels::{Piece, Tracks, count_unusable};
-use crate::condition::Condition;
 use crate::decode::decoder;
 use crate::decoded::Counter;
 use crate::error::AudioError;
@@ -18,15 +17,16 @@ use crate::frames::{Damage, Frames};
 use crate::grid::Grid;
 use crate::input::Input;
 use crate::kept_samples::Replay;
+use crate::offset_removal::Condition;
 use crate::packed::{Packer, Unpacker};
 use crate::resample::{RATE, Resampler, first_from};
 use crate::restart_points::{RestartPoint, RestartPoints};
-use crate::rolling::Rolling;
+use crate::restartable_decoder::Rolling;
+use crate::sample_source::{SourcePosition, Step, Steps};
 use crate::sound;
 use crate::stats::ReadStats;
-use crate::steps::{SourcePosition, Step, Steps};
 
-/// The longest recording: a day of wearing a device, and as much again for a device that was never switched off.
+/// The longest recording. Two days: one day, doubled for a device that stays on.
 /// Offsets in u32 milliseconds would last for 49 days; the limit comes from the memory of the loudness track.
 pub const MAX_DURATION: Duration = Duration::from_secs(48 * 3600);
 
@@ -40,7 +40,7 @@ struct ChannelPath {
 }
 
 impl ChannelPath {
-    /// A new path for input that begins with this sample; it is conditioned if `like` is.
+    /// A new path for input that begins with this sample, with a conditioner if `like` has one.
     fn beginning_at(rate: u32, start: u64, like: &Self) -> Self {
         let condition = like.condition.is_some().then(Condition::default);
         Self { resampler: Resampler::starting_at(rate, start), condition }

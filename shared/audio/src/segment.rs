@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::detect::Region;
-use crate::track::Track;
+use crate::loudness_track::Track;
 
 /// The time of a segment in its recording: from `start_ms` up to, but without, `end_ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

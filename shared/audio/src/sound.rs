@@ -42,7 +42,7 @@ pub(crate) use self::parts::{Coding, OPUS_SAMPLES, Part, Parts, Stream};
 pub(crate) use self::symphonia::Symphonia;
 use crate::error::AudioError;
 use crate::input::Input;
-use crate::steps::Steps;
+use crate::sample_source::Steps;
 
 /// The bytes that are examined before it is decided whether a file is read with random access. A file behind more
 /// garbage than this is not recognised as one that needs it.
@@ -74,11 +74,5 @@ pub(crate) fn parts<'r>(input: Input<'r>) -> Result<Box<dyn Parts + 'r>, AudioEr
     }
 }
 
-#[cfg(test)]
-mod formats;
-#[cfg(test)]
-mod gaps;
-#[cfg(test)]
-mod lies;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Statistics of reading a recording, besides its samples.
 
 use crate::packed::{Packer, Unpacker};
-use crate::steps::Step;
+use crate::sample_source::Step;
 
 const NANOS: u64 = 1_000_000_000;
 /// The longest time of unheard samples that is tolerated: a fifth of a second, which is too short for speech.

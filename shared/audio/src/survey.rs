@@ -8,19 +8,19 @@ use domain::Format;
 use domain::levels::Mix;
 
 use crate::analyse::Analysis;
-use crate::choice::MixChooser;
 use crate::detect::{Detector, samples_to_ms};
 use crate::error::AudioError;
 use crate::input::Input;
 use crate::kept_samples::{Keeping, KeptSamples};
 use crate::listening::Listening;
-use crate::outline::Outline;
+use crate::mix_choice::MixChooser;
 use crate::packed::{Packer, Unpacker};
 use crate::progress::{Progress, Resume, Surveying, place_surveying};
 use crate::restart_points::RestartPoints;
 use crate::samples::{Next, ReachedPoint, Samples};
 use crate::segment::SegmentRules;
 use crate::surveyed::Survey;
+use crate::waveform::Outline;
 
 /// The most dropped bytes that are reported. A wrong header can promise any number of bytes, and JSON readers cannot
 /// tell larger numbers apart.

@@ -2,7 +2,7 @@
 
 use domain::levels::Mix;
 
-use crate::outline::Outline;
+use crate::waveform::Outline;
 
 /// What the first pass found out about a recording.
 #[derive(Clone, Debug, Default, PartialEq)]

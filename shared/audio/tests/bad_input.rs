@@ -1,4 +1,4 @@
-//! Unusual recordings through the whole first pass: every row of the damage table, names with a wrong codec, and
+//! Unusual recordings through the whole first pass: every row of the table in `audio/src/frames.rs`, names with a wrong codec, and
 //! strange but valid sound.
 
 #![allow(clippy::unwrap_used)]

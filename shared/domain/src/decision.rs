@@ -104,12 +104,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn worker_of_a_job_that_is_gone_is_fenced_by_fence_zero() {
+    fn write_to_a_missing_job_is_refused() {
         assert_eq!(Written::<()>::gone(), Written::Fenced(Refusal::Fenced { fence: 0 }));
     }
 
     #[test]
-    fn answer_without_writes_changes_nothing() {
+    fn read_only_decision_writes_no_document() {
         assert_eq!(Decided::without_writes(7), Decided { answer: 7, writes: Writes::default() });
     }
 }

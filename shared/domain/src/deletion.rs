@@ -63,8 +63,8 @@ pub struct Removed {
     pub more: bool,
 }
 
-/// The result of removing the texts of this many lines on a page of `limit`. If none is left, the second is the
-/// conversation to be written.
+/// The result of removing the texts of this many lines on a page of `limit`. Returns the conversation to write if no text
+/// is left.
 pub fn after_page(conversation: Conversation, lines: usize, limit: usize) -> (Removed, Option<Conversation>) {
     let more = lines == limit;
     (Removed { lines, more }, (!more).then(|| conversation.forgotten()))

@@ -18,7 +18,7 @@ pub enum State {
     Planned,
     /// Every segment is placed or accepted as silence.
     Done,
-    /// The recording holds no speech, by the strict rule.
+    /// The recording holds no speech, by the rule in `audio/src/analyse.rs`.
     Silent,
     /// Nothing in the recording could be decoded. A later job may try again.
     Invalid,
@@ -87,8 +87,8 @@ impl Recording {
         self.plan.is_none() && !self.is_finished()
     }
 
-    /// Marks the recording as silent after the first pass found no speech by the strict rule, unless it is planned or
-    /// finished already.
+    /// Marks the recording as silent after the first pass found no speech by the rule in `audio/src/analyse.rs`,
+    /// unless it is planned or finished already.
     pub fn mark_silent(&mut self, facts: AudioFacts) {
         if self.needs_listening() {
             self.facts = facts;

@@ -1,5 +1,5 @@
-//! The durations and limits that the rules use. The defaults are those of the design; configuration may change them
-//! within the bounds that [`Rules::check`] allows.
+//! The durations and limits that the rules use. Configuration may change them within the
+//! bounds that [`Rules::check`] allows; its defaults are in `docs/default.toml`.
 
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ use crate::job::{Job, Status};
 use crate::rules::Rules;
 use crate::time::Timestamp;
 
-pub use clock::{is_astray, may_be_astray_beyond};
+pub use clock::{is_from_clock_ahead, latest_plausible_due};
 pub use dispatch::{gives_up_waiting_at, take_slot};
 pub(crate) use end::is_done;
 pub use end::{create_finished, end};

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_names_are_not_found() {
+    async fn unknown_error_page_is_404() {
         let site = Site::start(routes()).await;
         for name in ["README", "nothing", "..%2FREADME", "invalid_audio.md", "%00", "%FF", "Invalid_Audio"] {
             let answer = site.get(&format!("/errors/{name}")).await;

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_media_types_are_refused() {
+    async fn body_that_is_not_json_is_answered_415() {
         let site = Site::start(pages()).await;
         for kind in ["text/plain", "application/jsonx", "multipart/form-data; boundary=x"] {
             let (status, body) = post_json(&site, "/json", kind, r#"{"count":3}"#).await;

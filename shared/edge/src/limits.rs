@@ -82,8 +82,8 @@ pub const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long a browser may cache the answer to a preflight request. Chromium takes at most two hours.
 pub const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 
-/// The size of the body that `Json` accepts. The largest of the contract, a resumable upload of 20 files, has about 8
-/// KiB.
+/// The size of the body that `Json` accepts. The largest JSON body of the API, a resumable upload of 20 files,
+/// has about 8 KiB.
 pub const MAX_JSON_BYTES: usize = 64 * 1024;
 /// Bytes of a parser's message that a client gets to see.
 pub const PARSER_MESSAGE_BYTES: usize = 200;

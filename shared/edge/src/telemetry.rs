@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn text_lines_are_readable() {
+    fn text_log_line_has_message_and_fields() {
         let lines = Lines::default();
         let subscriber = subscriber(&info(), false, lines.clone());
         tracing::subscriber::with_default(subscriber, || tracing::info!(job_id = "j", "made"));

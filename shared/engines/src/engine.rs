@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn other_engines_need_no_model() {
+    fn engines_except_moonshine_start_without_model_files() {
         for name in ["null", "parrot", "moonshine-huge"] {
             let mut config = config_of(&[("models", "/does/not/exist")]);
             config.engine.name = name.to_owned();

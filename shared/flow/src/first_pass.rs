@@ -19,7 +19,7 @@ use tokio_util::sync::DropGuard;
 
 pub use reached::{ENVELOPE, LatestProgress};
 
-use crate::bytes_in::{self, BlobReader, KeepingReader, StagedBlob};
+use crate::blob_reader::{self, BlobReader, KeepingReader, StagedBlob};
 use crate::error::{Error, Kind, Result};
 
 /// The parameters of a first pass.
@@ -132,7 +132,7 @@ pub async fn verify(
 ) -> Result<Option<Retained>> {
     let (bytes, _feeding) = staged.open().await?;
     let size = staged.size;
-    let digested = on_blocking_thread(move || (bytes_in::digest(bytes, size).map_err(read_error), permit)).await?.0;
+    let digested = on_blocking_thread(move || (blob_reader::digest(bytes, size).map_err(read_error), permit)).await?.0;
     let (sha256, few) = digested?;
     Ok((sha256 == announced).then(|| few.map_or(Retained::Nothing, Retained::Bytes)))
 }

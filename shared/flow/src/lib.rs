@@ -4,7 +4,7 @@
 
 pub mod accept;
 pub mod archive;
-mod bytes_in;
+mod blob_reader;
 pub mod cancel_retry;
 pub mod circuit;
 pub mod conversation;

@@ -6,12 +6,12 @@ pub mod blobs;
 pub mod clock;
 pub mod feed;
 pub mod identity;
-pub mod of_user;
 pub mod push;
 pub mod queue;
 pub mod random;
 pub mod store;
 pub mod uploads;
+pub mod written_user;
 
 pub use admission::{Admission, AlwaysAdmit, DailyBudget, Stage, Standing, Verdict, Window};
 pub use archive::{Archive, Imported, Record};
@@ -19,7 +19,6 @@ pub use blobs::{BlobName, BlobWriter, Blobs, Checksum, StoredBlob};
 pub use clock::Clock;
 pub use feed::{Feed, Watch};
 pub use identity::{Denied, Identity, TaskIdentity};
-pub use of_user::OfUser;
 pub use push::{Device, Platform, Push, PushMessage, PushOutcome};
 pub use queue::{NewTask, Queue, TaskBody, TaskName};
 pub use random::Random;
@@ -29,3 +28,4 @@ pub use store::{
     MaintenanceStore, Opened, Page, Removed, SessionCompleted, Stepped, Store, Written,
 };
 pub use uploads::{Expected, IncomingUpload, PartWriter, Progress, ReceivesUploads, Uploads};
+pub use written_user::WrittenUser;

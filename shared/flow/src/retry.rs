@@ -41,8 +41,8 @@ impl RetryPolicy {
     }
 }
 
-/// The error of the last try. After a try that may have acted, it does not prove that nothing happened; only what was found
-/// in the place is certain.
+/// The error of the last try. If an earlier try may have acted, the outcome is unknown. `Conflict` and `Corrupt` describe what
+/// is stored, so they stay.
 pub fn with_doubt(error: Error, in_doubt: bool) -> Error {
     let is_certain = matches!(error.kind, Kind::Conflict | Kind::Corrupt);
     if in_doubt && !is_certain { Error { kind: Kind::Unknown, ..error } } else { error }

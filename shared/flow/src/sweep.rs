@@ -1,7 +1,7 @@
 //! The sweep repairs every job that is due, as its state requires. It may run at any time, and twice at once, because each
 //! repair is one command, which is refused if it no longer applies.
 
-mod astray;
+mod clock_ahead;
 mod release;
 pub(crate) mod swept;
 
@@ -51,7 +51,7 @@ pub async fn sweep(services: &Services, limit: usize) -> Result<Swept> {
             }
         }
     }
-    swept.corrected = astray::correct(services, LONGEST_PART).await?;
+    swept.corrected = clock_ahead::correct(services, LONGEST_PART).await?;
     swept.enqueued += release::engine_waiters(services, limit).await? + give_slots(services).await?;
     swept.forgotten = conversation::sweep(services, limit, services.now() + LONGEST_PART).await?;
     metrics::swept(&swept);
@@ -82,7 +82,7 @@ async fn give_slots(services: &Services) -> Result<u64> {
 /// ends or their task is missed, and jobs that wait for a speech engine try at once whether this start brought the right
 /// one.
 pub async fn resume(services: &Services, started: Timestamp, limit: usize) -> Result<u64> {
-    astray::correct_all(services, limit).await?;
+    clock_ahead::correct_all(services, limit).await?;
     let rules = &services.settings.rules;
     let longest_check = rules.task_grace.max(rules.enqueue_grace).max(rules.lease);
     let horizon = services.now() + rules.backoff_max + longest_check;

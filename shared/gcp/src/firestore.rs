@@ -3,6 +3,7 @@
 
 mod accept;
 mod archive;
+mod billed_documents;
 mod cache;
 mod client;
 mod deletion;
@@ -13,32 +14,31 @@ pub mod indexes;
 mod path;
 mod placement_context;
 mod port;
+mod query;
 mod reading;
 mod redirects;
-mod run;
 mod schema;
 mod session;
 mod settings;
-mod shape;
-mod spent;
 mod step;
 mod table;
-mod unit;
+mod transaction_retries;
+mod unit_of_work;
 mod user_slots;
 mod value;
-mod work;
+mod worker_writes;
 mod writes;
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use billed_documents::describe;
 pub use settings::Settings;
-pub use spent::describe;
 
 use client::Client;
 use feed::ChangeFeed;
-use run::Run;
-use unit::Mode;
+use transaction_retries::Run;
+use unit_of_work::Mode;
 
 pub struct FirestoreStore {
     client: Arc<Client>,

@@ -5,10 +5,10 @@
 //! for upload sessions, and `hold`, a file that a backup locks so that nothing it is about to copy is
 //! deleted. The whole tree belongs to one server.
 
+mod backup_lock;
 mod direct;
 mod disk;
 mod folders;
-mod hold;
 mod list;
 mod name;
 mod piece;
@@ -28,9 +28,9 @@ use flow::Result;
 use flow::ports::{BlobName, BlobWriter, Blobs, Clock};
 use futures_util::stream::BoxStream;
 
+use backup_lock::Hold;
 use disk::{blocking, fault};
 use folders::Folders;
-use hold::Hold;
 use name::{BlobPath, UPLOADS};
 use piece::Spare;
 use temporary::TemporaryFiles;

@@ -5,14 +5,14 @@
 //! success. Which tasks are running is kept in memory only, so that after a crash every unfinished task
 //! is due again by its schedule.
 
-mod aside;
 mod backoff;
-mod bucket;
 mod call;
-mod chores;
+mod damaged_copies;
 mod delivery;
 mod dispatcher;
+mod loading;
 mod outcome;
+mod rate_limiter;
 mod rows;
 mod settings;
 mod table;

@@ -1,12 +1,12 @@
 //! The job store in SQLite: everything that must be consistent is one transaction for each operation.
 
 mod accept;
+mod all_jobs;
 mod archive;
-mod bulk;
+mod benchmark_fill;
 pub mod damaged;
 mod deletion;
 mod devices;
-mod every;
 mod fault;
 mod feed;
 mod placement_context;
@@ -19,7 +19,7 @@ mod session;
 mod step;
 mod table;
 mod user_slots;
-mod work;
+mod worker_writes;
 mod writes;
 
 use std::fmt::Display;
@@ -27,7 +27,7 @@ use std::path::Path;
 
 use domain::{Rules, Timestamp};
 use flow::ports::At;
-use flow::ports::OfUser;
+use flow::ports::WrittenUser;
 use flow::ports::feed::Watchers;
 use flow::{Error, Kind};
 use rusqlite::Connection;
@@ -77,7 +77,7 @@ impl SqliteStore {
 
     /// Like [`write`](Self::write), and wakes the watchers of the jobs that were written, even if the
     /// caller has gone: the commit stands.
-    async fn write_jobs<T: OfUser + Send + 'static>(
+    async fn write_jobs<T: WrittenUser + Send + 'static>(
         &self,
         operation: &'static str,
         subject: impl Display + Send,

@@ -9,7 +9,7 @@ use tests::wait::{PATIENCE, Stopwatch};
 use tests::{Recording, Setup, Wire, contract, eventually, recordings};
 
 use super::{Target, good_form};
-use crate::upload_rows::assert_nothing_stored;
+use crate::upload_answers::assert_nothing_stored;
 
 /// How long the slow clients go on.
 const WHILE: Duration = Duration::from_secs(3);

@@ -3,8 +3,8 @@
 
 mod bill;
 mod call;
-mod orders;
-mod tap;
+mod grpc_body;
+mod ordered_faults;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 pub use bill::{Bill, Counts};
-pub use orders::Refusal;
+pub use ordered_faults::Refusal;
 pub use tonic::Code;
 
 use bill::Book;
 use call::Call;
-use orders::{Fate, Orders};
-use tap::{Side, Tapped};
+use grpc_body::{Side, Tapped};
+use ordered_faults::{Fate, Orders};
 
 /// The proxy; dropping it closes all connections.
 pub struct Meter {

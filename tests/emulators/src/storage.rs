@@ -1,7 +1,8 @@
 //! A stand-in for Google Cloud Storage: JSON REST and gRPC on one loopback port, faithful to Google's published
 //! protocol, with faults that a test orders.
 //!
-//! No package registry carries Google's own testbench (`docs/CLOUD.md` says how to run it). Where it is running,
+//! Google's own testbench is not published as a package, so `make test` cannot fetch it (`docs/CLOUD.md` says how to run it).
+//! Where it is running,
 //! `STORAGE_EMULATOR_HOST` and `STORAGE_EMULATOR_GRPC_HOST` name it: then it answers, and this module only counts
 //! requests and injects faults on the way (see `elsewhere`).
 
@@ -12,13 +13,13 @@ mod call;
 mod elsewhere;
 mod fault;
 mod grpc;
-mod line;
 mod media;
 mod multipart;
 mod relay;
 mod rest;
 mod resumable;
 mod serve;
+mod single_request;
 
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;

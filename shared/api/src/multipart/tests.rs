@@ -1,4 +1,4 @@
-//! How the reader reads whole bodies, cut into frames in every way.
+//! Whole bodies, cut into frames of every size.
 
 mod bounds;
 mod damaged;

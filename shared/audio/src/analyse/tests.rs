@@ -1,5 +1,8 @@
 //! Verdicts over real speech, silence and damage.
 
+mod resuming;
+mod sounds;
+
 use std::io::{self, Read};
 use std::time::Duration;
 

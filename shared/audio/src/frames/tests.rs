@@ -1,4 +1,4 @@
-//! Tests every row of the damage table, and bytes without meaning.
+//! Tests every row of the table in `audio/src/frames.rs`, and bytes without meaning.
 
 use proptest::prelude::*;
 

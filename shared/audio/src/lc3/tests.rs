@@ -147,7 +147,7 @@ fn random_bytes_are_refused_too_often_to_count_as_silence() {
 }
 
 #[test]
-fn other_rates_have_no_decoder() {
+fn lc3_decoder_is_refused_for_unspecified_rates() {
     for rate in [0, 11_025, 44_100, 96_000] {
         assert!(matches!(Lc3::new(rate, 1), Err(AudioError::NoDecoder(_))), "{rate}");
     }

@@ -11,8 +11,8 @@ use crate::frames::Damage;
 use crate::grid::Grid;
 use crate::packed::{Packer, Unpacker};
 use crate::restart_points::RestartPoint;
-use crate::rolling::{Lead, Rolling};
-use crate::steps::{SourcePosition, Step, Steps};
+use crate::restartable_decoder::{Lead, Rolling};
+use crate::sample_source::{SourcePosition, Step, Steps};
 
 /// The most samples that an encoder adds behind the audio: MP3 has 12 bits for it. A file that claims to end earlier
 /// states a wrong length, or another file follows in it.

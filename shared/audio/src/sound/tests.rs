@@ -1,5 +1,9 @@
 //! Every kind of sound file compared with the original recording; also cut off, damaged, and under a wrong name.
 
+mod formats;
+mod missing_packets;
+mod wrong_lengths;
+
 use std::io::Cursor;
 use std::time::Duration;
 

@@ -124,7 +124,7 @@ fn job_of_another_user_with_the_id_of_a_new_one_is_refused() {
 }
 
 #[test]
-fn latest_job_of_several_recordings_is_read_once() {
+fn job_shared_by_several_recordings_is_read_once() {
     let recording =
         |job: u128| Some(Recording { latest_job: JobId(Uuid::from_u128(job)), ..known(State::Known, None) });
     let latest = latest_jobs(&[recording(7), None, recording(3), recording(7)]);

@@ -7,7 +7,7 @@ fn recording_id() -> RecordingId {
 }
 
 #[test]
-fn export_continues_with_the_rest_of_a_kind_and_the_kinds_after_it() {
+fn export_page_continues_within_and_across_record_kinds() {
     let (recording, id) = (recording_id(), conversation(1, 0).id);
     let all = [Part::Recordings(None), Part::Lines(None), Part::Conversations(None), Part::Usage(None)];
     for (key, part) in [

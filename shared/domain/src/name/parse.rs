@@ -24,10 +24,7 @@ pub enum NameError {
     Timestamp(String),
     #[error("the timestamp `{0}` lies outside of 2024 to 9999; expected seconds or milliseconds since 1970")]
     TimestampRange(String),
-    #[error(
-        "no known codec stands before the rate in `{0}`; expected pcm16, pcm8, mulaw8, mulaw16, opus, opus_fs320, aac or \
-         lc3_fs1030"
-    )]
+    #[error("no known codec stands before the rate in `{0}`; expected {known}", known = known_codecs())]
     Codec(String),
     #[error("the rate `{0}` is not possible; expected {MIN_RATE} to {MAX_RATE} samples a second")]
     Rate(String),
@@ -37,6 +34,16 @@ pub enum NameError {
     Channels(String),
     #[error("the frame size `fs{0}` is not possible with {1}; expected fs{2}")]
     Frame(String, Codec, &'static str),
+}
+
+/// All codecs, as a sentence lists them: `pcm16, …, aac or lc3_fs1030`.
+fn known_codecs() -> String {
+    let names: Vec<_> = Codec::ALL.iter().map(|codec| codec.as_str()).collect();
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// The most characters of a name that an error quotes.
@@ -126,11 +133,11 @@ fn describe(text: &str) -> Result<(FrameFormat, &str), NameError> {
 
 /// The usual format of a codec, for names that say no more than the codec.
 fn usual(codec: Codec) -> FrameFormat {
-    let rate = if codec == Codec::Mulaw8 { 8_000 } else { 16_000 };
-    let frame_samples = match codec {
-        Codec::OpusFs320 => 320,
-        Codec::Aac => 1024,
-        _ => 160,
+    let (rate, frame_samples) = match codec {
+        Codec::Mulaw8 => (8_000, 160),
+        Codec::Pcm16 | Codec::Pcm8 | Codec::Mulaw16 | Codec::Opus | Codec::Lc3Fs1030 => (16_000, 160),
+        Codec::OpusFs320 => (16_000, 320),
+        Codec::Aac => (16_000, 1024),
     };
     FrameFormat { codec, rate, channels: 1, frame_samples }
 }
@@ -169,10 +176,17 @@ fn frame_format(codec: Codec, rate: &str, channels: &str, size: &str) -> Result<
         Codec::Opus | Codec::OpusFs320 => {
             (|size| OPUS_FRAME_SAMPLES.contains(&size), "40, 80, 160, 320, 640, 960, 1280 or 1920")
         }
-        _ => (|size| (1..=MAX_FRAME_SAMPLES).contains(&size), "1 to 65536"),
+        Codec::Pcm16 | Codec::Pcm8 | Codec::Mulaw8 | Codec::Mulaw16 | Codec::Aac | Codec::Lc3Fs1030 => {
+            (|size| (1..=MAX_FRAME_SAMPLES).contains(&size), "1 to 65536")
+        }
     };
     let rate_read = rate_read.ok_or_else(|| NameError::Rate(quote(rate)))?;
-    if codec == Codec::Lc3Fs1030 && !LC3_RATES.contains(&rate_read) {
+    let has_rate = match codec {
+        Codec::Lc3Fs1030 => LC3_RATES.contains(&rate_read),
+        Codec::Pcm16 | Codec::Pcm8 | Codec::Mulaw8 | Codec::Mulaw16 => true,
+        Codec::Opus | Codec::OpusFs320 | Codec::Aac => true,
+    };
+    if !has_rate {
         return Err(NameError::CodecRate(quote(rate), codec));
     }
     Ok(FrameFormat {

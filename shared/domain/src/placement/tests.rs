@@ -237,7 +237,7 @@ fn speech_between_two_conversations_merges_them_into_the_earlier_one() {
 }
 
 #[test]
-fn a_chain_of_bridges_joins_all() {
+fn lines_that_connect_in_a_chain_form_one_conversation() {
     let talks: Vec<_> = [0, 200, 400, 600, 100, 300, 500].map(|at| speech(at, &[(0, 10)])).to_vec();
     expect(&UserStore::placed_whole(&talks[..4]), &[&[0], &[200], &[400], &[600]], "apart");
     expect(&UserStore::placed_whole(&talks), &[&[0, 100, 200, 300, 400, 500, 600]], "joined");
@@ -389,7 +389,7 @@ fn only_segments_with_text_have_stored_lines() {
 }
 
 #[test]
-fn only_a_deleted_conversation_has_deleted_times_and_only_within_reach() {
+fn deleted_intervals_come_from_deleted_conversations_in_range() {
     let interval = |start, end| Interval { start: crate::testing::after(start), end: crate::testing::after(end) };
     let (timed, attached) = (interval(0, 10), interval(50, 60));
     let live = Conversation { timed: Some(timed), attached: Some(attached), ..crate::testing::conversation(1, 0) };

@@ -125,7 +125,7 @@ fn overdue_session_is_completed_if_nobody_has_ended_it() {
 }
 
 #[test]
-fn rules_that_would_lose_audio_are_refused() {
+fn settings_longer_than_the_bucket_lifecycle_are_refused() {
     let day = Duration::from_secs(86_400);
     for (session, fits) in [(7 * day, true), (13 * day, true), (14 * day, false), (Duration::ZERO, false)] {
         let rules = Rules { upload_session: session, ..Rules::default() };

@@ -18,7 +18,7 @@ pub fn is_ahead(moment: Timestamp, now: Timestamp) -> bool {
 }
 
 /// Whether a clock that ran ahead wrote this job: it changed in the future, or is due later than any rule allows.
-pub fn is_astray(job: &Job, now: Timestamp, rules: &Rules) -> bool {
+pub fn is_from_clock_ahead(job: &Job, now: Timestamp, rules: &Rules) -> bool {
     let latest = latest_due(job, rules);
     is_ahead(job.updated_at, now) || job.due_at.is_some_and(|due| latest.is_some_and(|wait| is_ahead(due, now + wait)))
 }
@@ -33,9 +33,9 @@ fn latest_due(job: &Job, rules: &Rules) -> Option<Duration> {
     }
 }
 
-/// The time up to which due times of jobs with this status are plausible. For a job that is due later, [`is_astray`]
+/// The time up to which due times of jobs with this status are plausible. For a job that is due later, [`is_from_clock_ahead`]
 /// decides: a provider may have asked for a longer wait, and jobs in line for a slot are due very late.
-pub fn may_be_astray_beyond(status: Status, now: Timestamp, rules: &Rules) -> Timestamp {
+pub fn latest_plausible_due(status: Status, now: Timestamp, rules: &Rules) -> Timestamp {
     now + latest_due_of(status, rules) + SLACK
 }
 
@@ -51,7 +51,7 @@ fn latest_due_of(status: Status, rules: &Rules) -> Duration {
 }
 
 pub fn correct(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
-    if !is_astray(&job, ctx.now, ctx.rules) {
+    if !is_from_clock_ahead(&job, ctx.now, ctx.rules) {
         return Err(Refusal::NotDue);
     }
     job.updated_at = ctx.now;

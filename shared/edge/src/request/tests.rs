@@ -214,9 +214,9 @@ async fn handler_runs_to_completion_when_its_client_hangs_up() {
             answer
         }
     };
-    let routes = Router::new().route("/work", get(handler)).layer(middleware::from_fn(run_to_completion));
+    let routes = Router::new().route("/slow", get(handler)).layer(middleware::from_fn(run_to_completion));
     let site = Site::start(routes.layer(middleware::from_fn(around))).await;
-    let wire = site.dial(b"GET /work HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let wire = site.dial(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
     began.notified().await;
     drop(wire);
     tokio::time::timeout(TIMEOUT, gone.notified()).await.unwrap();

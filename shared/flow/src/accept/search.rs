@@ -14,7 +14,7 @@ use domain::{Codec, Format, RecordingId, Uid};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::intake::Intake;
-use crate::bytes_in::StagedBlob;
+use crate::blob_reader::StagedBlob;
 use crate::error::Result;
 use crate::first_pass::{LatestProgress, Listened, Pass, Retained, listen};
 use crate::ports::BlobName;

@@ -91,7 +91,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::bytes_in::BlobReader;
+    use crate::blob_reader::BlobReader;
     use crate::process::decode_permits::DecodePermits;
 
     /// A cutter for five seconds of audio, in segments of 500 ms.

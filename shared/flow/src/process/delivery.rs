@@ -37,7 +37,7 @@ impl InstancePermits {
 pub struct Delivery<'w> {
     pub services: &'w Services,
     pub instance: &'w InstancePermits,
-    /// The job as it was claimed. Later changes of a file are kept by the task that works on it.
+    /// The job as it was claimed. Later changes of a file are kept by the Tokio task that works on it.
     pub job: Job,
     pub fence: u64,
     pub calls: EngineCalls<'w>,

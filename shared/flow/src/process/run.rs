@@ -8,7 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
 
 use super::delivery::Delivery;
-use super::listen;
+use super::file;
 use super::outcome::{DeliveryEnd, FileError, FileErrors};
 use crate::error::Kind;
 
@@ -62,7 +62,7 @@ async fn file_with_permit(delivery: &Delivery<'_>, index: usize, own: &Semaphore
     } else if delivery.must_yield() {
         Err(FileError::YieldToOthers)
     } else {
-        listen::file(delivery, index).await
+        file::process_file(delivery, index).await
     };
     (index, ended)
 }

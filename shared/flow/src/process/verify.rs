@@ -5,7 +5,7 @@ use domain::{Code, Command, Failure, JobFile};
 
 use super::delivery::Delivery;
 use super::outcome::FileError;
-use crate::bytes_in::StagedBlob;
+use crate::blob_reader::StagedBlob;
 use crate::error::Kind;
 use crate::first_pass::{self, Retained};
 

@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::checkpoints::keep_checkpoints;
 use super::delivery::{Delivery, InstancePermits};
+use super::hourly_log::Reminders;
 use super::job_permits::{JobPermit, JobPermits};
 use super::metered::Metered;
 use super::outcome::{self, DeliveryEnd};
-use super::reminders::Reminders;
 use super::run::run;
 use super::{Outcome, Skip};
 use crate::dispatch::follow_up;

@@ -8,7 +8,7 @@ use super::fault::Result;
 use super::path::Path;
 use super::table::recordings::Before;
 use super::table::{jobs, recordings, sound};
-use super::unit::Unit;
+use super::unit_of_work::Unit;
 use super::user_slots;
 use super::writes::write;
 

@@ -11,7 +11,7 @@ use super::path::Path;
 use super::table::recordings::Before;
 use super::table::timelines::{self, Timeline};
 use super::table::{conversations, lines, listed, recordings, usage};
-use super::unit::Unit;
+use super::unit_of_work::Unit;
 
 /// Lists the users who have a recording. That is everybody who has any data, because recordings are
 /// never deleted.

@@ -15,12 +15,12 @@ use http::Extensions;
 use http::header::{AUTHORIZATION, HeaderValue};
 use tokio::time::Instant;
 
+use super::billed_documents::Spent;
 use super::cache::Cache;
 use super::fault::{Fault, Result};
 use super::path::Path;
 use super::schema::Schema;
 use super::settings::Settings;
-use super::spent::Spent;
 use crate::diagnosis::{Service, causes};
 use crate::reconnect::Reconnect;
 

@@ -9,7 +9,7 @@ use super::path::Path;
 use super::reading;
 use super::redirects::Redirects;
 use super::table::{conversations, lines, timelines};
-use super::unit::Unit;
+use super::unit_of_work::Unit;
 
 /// The most texts removed in one transaction, where each is read and written.
 const MAX_PAGE: usize = 200;

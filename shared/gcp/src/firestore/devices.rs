@@ -7,7 +7,7 @@ use flow::ports::Device;
 use super::fault::Result;
 use super::path::Path;
 use super::table::devices;
-use super::unit::Unit;
+use super::unit_of_work::Unit;
 
 /// The most devices of a user that are read. That is more than a user can have, unless the limit was
 /// lowered: then it is reached step by step.

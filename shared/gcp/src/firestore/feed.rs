@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::Uid;
 use flow::ports::feed::Watchers;
-use flow::ports::{Feed, OfUser, Watch};
+use flow::ports::{Feed, Watch, WrittenUser};
 
 #[derive(Default)]
 pub struct ChangeFeed {
@@ -17,7 +17,7 @@ pub struct ChangeFeed {
 
 impl ChangeFeed {
     /// Wakes the watchers of the jobs that were written; called after the commit.
-    pub fn wake(&self, written: &impl OfUser) {
+    pub fn wake(&self, written: &impl WrittenUser) {
         written.uid().into_iter().for_each(|uid| self.watchers.wake(uid));
     }
 

@@ -7,8 +7,8 @@
 use serde_json::{Value, json};
 
 use super::path::{CHECKPOINTS, CONVERSATIONS, DEVICES, JOBS, LINES, PARTS, RECORDINGS, TIMELINES, TOKENS, USAGE};
+use super::query::{Shape, Towards};
 use super::schema::Schema;
-use super::shape::{Shape, Towards};
 use super::table::{checkpoints, conversations, devices, jobs, lines, recordings, timelines, usage};
 
 /// The schema that each unit of work is checked against.

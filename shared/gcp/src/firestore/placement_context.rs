@@ -14,7 +14,7 @@ use super::redirects::Redirects;
 use super::table::recordings::{self, Before};
 use super::table::timelines::{self, Timeline};
 use super::table::{conversations, lines};
-use super::unit::Unit;
+use super::unit_of_work::Unit;
 
 /// How far the clocks of two servers may differ. A conversation that was deleted longer than this
 /// before a recording was created contains nothing of it.

@@ -21,8 +21,8 @@ use flow::ports::{
 };
 
 use super::table::{checkpoints, conversations, devices as registered, jobs, lines, recordings, usage};
-use super::unit::Mode;
-use super::{FirestoreStore, accept, archive, deletion, devices, reading, session, step, user_slots, work};
+use super::unit_of_work::Mode;
+use super::{FirestoreStore, accept, archive, deletion, devices, reading, session, step, user_slots, worker_writes};
 
 /// The id of no job, for the read of the health check.
 const NO_JOB: JobId = JobId(uuid::Uuid::nil());
@@ -76,12 +76,14 @@ impl JobStore for FirestoreStore {
     }
 
     async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {
-        retried_and_woken!(self, "store.plan_file", id, Mode::Optimistic, |unit| work::plan_file(unit, id, plan, &at))
+        retried_and_woken!(self, "store.plan_file", id, Mode::Optimistic, |unit| worker_writes::plan_file(
+            unit, id, plan, &at
+        ))
     }
 
     async fn save_checkpoint(&self, id: JobId, checkpoint: &Checkpoint, at: At<'_>) -> Result<Written<Job>> {
         let work = Mode::Optimistic;
-        retried_and_woken!(self, "store.save_checkpoint", id, work, |unit| work::save_checkpoint(
+        retried_and_woken!(self, "store.save_checkpoint", id, work, |unit| worker_writes::save_checkpoint(
             unit, id, checkpoint, &at
         ))
     }
@@ -94,11 +96,13 @@ impl JobStore for FirestoreStore {
         let lines = &lines;
         // The job is only read here, but must still be the worker's when the lines are written.
         let work = Mode::Transaction;
-        retried_and_woken!(self, "store.store_texts", id, work, |unit| work::store_texts(unit, id, fence, lines, &at))
+        retried_and_woken!(self, "store.store_texts", id, work, |unit| worker_writes::store_texts(
+            unit, id, fence, lines, &at
+        ))
     }
 
     async fn place(&self, id: JobId, group: &Group, at: At<'_>) -> Result<Written<(Job, Recording)>> {
-        retried_and_woken!(self, "store.place", id, Mode::Optimistic, |unit| work::place(unit, id, group, &at))
+        retried_and_woken!(self, "store.place", id, Mode::Optimistic, |unit| worker_writes::place(unit, id, group, &at))
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {

@@ -11,7 +11,7 @@ use super::fault::{Fault, Result};
 use super::path::Path;
 use super::redirects::Redirects;
 use super::table::{jobs as table, lines};
-use super::unit::Unit;
+use super::unit_of_work::Unit;
 
 /// The most lines read at once for a page of a conversation, or jobs for a page of a list.
 const MAX_PAGE_SIZE: usize = 500;

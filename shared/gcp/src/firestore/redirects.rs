@@ -7,7 +7,7 @@ use domain::{Conversation, ConversationId, Uid};
 
 use super::fault::{Fault, Result};
 use super::table::{conversations, sound};
-use super::unit::Unit;
+use super::unit_of_work::Unit;
 
 /// Follows chains of one user within one unit of work, and reads each conversation only once.
 pub struct Redirects<'a> {

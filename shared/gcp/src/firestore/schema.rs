@@ -1,7 +1,7 @@
 //! What a unit of work may query and write. The modules that know the tables declare it, so that every
 //! query has its index and no field is indexed by accident.
 
-use super::shape::Shape;
+use super::query::Shape;
 
 /// Only checked in debug builds.
 pub struct Schema {

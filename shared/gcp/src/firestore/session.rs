@@ -9,7 +9,7 @@ use flow::ports::{At, Opened, SessionCompleted};
 use super::accept::known;
 use super::fault::Result;
 use super::table::jobs;
-use super::unit::Unit;
+use super::unit_of_work::Unit;
 use super::user_slots;
 use super::writes::write;
 

@@ -8,7 +8,7 @@ use flow::ports::{At, Stepped};
 
 use super::fault::{Fault, Result};
 use super::table::{checkpoints, jobs};
-use super::unit::{Mode, Unit};
+use super::unit_of_work::{Mode, Unit};
 use super::user_slots;
 
 /// Most commands affect one document. Those that look at the user's other jobs need a transaction.

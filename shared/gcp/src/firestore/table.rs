@@ -19,8 +19,8 @@ use serde::de::DeserializeOwned;
 
 use super::fault::{Fault, Result};
 use super::path::{CONVERSATIONS, DEVICES, JOBS, LINES, Path, RECORDINGS, TIMELINES, TOKENS, USAGE};
-use super::shape::{Query, Shape};
-use super::unit::Unit;
+use super::query::{Query, Shape};
+use super::unit_of_work::Unit;
 use super::value::bytes_of;
 
 /// The field for everything that is never searched for, as JSON.

@@ -6,9 +6,9 @@ use domain::{Job, JobId, Uid, slot};
 use flow::ports::At;
 
 use super::fault::{Fault, Result};
-use super::run::by_chance;
 use super::table::{jobs, listed};
-use super::unit::Unit;
+use super::transaction_retries::by_chance;
+use super::unit_of_work::Unit;
 use super::writes::write;
 
 /// The most users that one search for stuck users checks; each costs two reads. The next search

@@ -6,7 +6,7 @@ use domain::decision::{Decided, Writes};
 use super::fault::Result;
 use super::table::recordings::Before;
 use super::table::{jobs, recordings};
-use super::unit::Unit;
+use super::unit_of_work::Unit;
 
 /// Writes what was decided, and returns the answer. `before` is how the recordings are stored.
 pub fn write<T>(unit: &mut Unit<'_>, decided: Decided<T>, before: &[Before]) -> Result<T> {

@@ -7,9 +7,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::LocalQueue;
-use super::bucket::Bucket;
-use super::chores::Loading;
 use super::delivery::Delivery;
+use super::loading::Loading;
+use super::rate_limiter::Bucket;
 use super::task::Task;
 use super::upcoming::Next;
 

@@ -10,7 +10,7 @@ use flow::{Error, Kind, Result};
 use rusqlite::Connection;
 use tokio::sync::{Notify, RwLock};
 
-use super::aside::put_aside;
+use super::damaged_copies::put_aside;
 use super::table;
 use super::upcoming::Upcoming;
 use crate::sqlite::{OpenError, Writer};

@@ -1,8 +1,8 @@
 //! The nearest tasks in memory: a bounded window on the table.
 //!
 //! Every waiting task in the table below `horizon` is in `waiting`, or its row was created after the
-//! last load and its creator is about to offer it. Code that does not know what became of a row lowers
-//! the horizon, and the next load finds out.
+//! last load and its creator is about to offer it. Code that does not know what became of a row, for
+//! example because the answer to its write was lost, lowers the horizon, and the next load finds out.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -20,7 +20,7 @@ use flow::ports::{
 };
 
 use super::table::{checkpoints, conversations, devices as registered, jobs, levels, lines, peaks, recordings, usage};
-use super::{Moment, SqliteStore, accept, deletion, devices, reading, session, step, user_slots, work};
+use super::{Moment, SqliteStore, accept, deletion, devices, reading, session, step, user_slots, worker_writes};
 
 #[async_trait]
 impl JobStore for SqliteStore {
@@ -46,12 +46,12 @@ impl JobStore for SqliteStore {
 
     async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {
         let (plan, moment) = (plan.clone(), Moment::of(&at));
-        self.write_jobs("store.plan_file", id, move |db| work::plan_file(db, id, &plan, &moment.at())).await
+        self.write_jobs("store.plan_file", id, move |db| worker_writes::plan_file(db, id, &plan, &moment.at())).await
     }
 
     async fn save_checkpoint(&self, id: JobId, checkpoint: &Checkpoint, at: At<'_>) -> Result<Written<Job>> {
         let (checkpoint, moment) = (checkpoint.clone(), Moment::of(&at));
-        let save = move |db: &_| work::save_checkpoint(db, id, &checkpoint, &moment.at());
+        let save = move |db: &_| worker_writes::save_checkpoint(db, id, &checkpoint, &moment.at());
         self.write_jobs("store.save_checkpoint", id, save).await
     }
 
@@ -61,12 +61,15 @@ impl JobStore for SqliteStore {
 
     async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {
         let moment = Moment::of(&at);
-        self.write_jobs("store.store_texts", id, move |db| work::store_texts(db, id, fence, lines, &moment.at())).await
+        self.write_jobs("store.store_texts", id, move |db| {
+            worker_writes::store_texts(db, id, fence, lines, &moment.at())
+        })
+        .await
     }
 
     async fn place(&self, id: JobId, group: &Group, at: At<'_>) -> Result<Written<(Job, Recording)>> {
         let (group, moment) = (group.clone(), Moment::of(&at));
-        self.write_jobs("store.place", id, move |db| work::place(db, id, &group, &moment.at())).await
+        self.write_jobs("store.place", id, move |db| worker_writes::place(db, id, &group, &moment.at())).await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {

@@ -5,7 +5,7 @@ mod documents;
 mod forgetting;
 mod merges;
 mod opening;
-mod plans;
+mod query_plans;
 mod races;
 mod restart;
 mod rewriting;

@@ -83,7 +83,7 @@ async fn speech_is_understood_whatever_disturbs_it() {
     assert!(all > 0 && found * 100 >= all * MIN_PERCENT, "{found} of {all} words, seeds from {from} on");
 }
 
-/// A case from a review: 83 s of quiet speech with a single burst of noise.
+/// A single burst of noise in 83 s of quiet speech must not keep the rest from being raised to an audible level.
 #[tokio::test(flavor = "multi_thread")]
 async fn burst_of_noise_hides_nothing_of_a_quiet_recording() {
     let chain = Chain::new();

@@ -1,10 +1,10 @@
 //! The store's contract: what every job store must do, whatever it is built on.
 
-pub mod astray;
 pub mod attach;
 pub mod changes;
 pub mod checkpoints;
 pub mod claim;
+pub mod clock_ahead;
 pub mod commands;
 pub mod create;
 pub mod deletion;

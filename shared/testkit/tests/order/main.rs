@@ -95,7 +95,7 @@ fn planted(mistake: Mistake) -> Option<(u64, String)> {
 }
 
 #[test]
-fn second_simple_placement_passes() {
+fn reference_placement_without_mistake_passes() {
     assert_eq!(planted(Mistake::None), None);
 }
 
@@ -112,7 +112,7 @@ fn planted_missing_join_is_found() {
 }
 
 #[test]
-fn planted_count_of_calls_is_found() {
+fn usage_counted_per_call_is_detected() {
     let (seed, _) = planted(Mistake::CountsBlindly).expect("the mistake went unnoticed");
     println!("found at seed {seed}");
 }

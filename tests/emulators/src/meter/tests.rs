@@ -14,7 +14,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::bill::{Book, Counts};
 use super::call::Call;
-use super::tap::Messages;
+use super::grpc_body::Messages;
 use super::*;
 use crate::firestore::firestore;
 

@@ -116,7 +116,7 @@ pub struct Upload {
     /// The size announced at the start.
     pub announced: Option<u64>,
     pub content: Content,
-    /// Bytes of the current request; only whole quanta of them count, unless it ends well.
+    /// Bytes of the current request; only whole quanta of them count, unless the request completes.
     pub state: UploadState,
 }
 

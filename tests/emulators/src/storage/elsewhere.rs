@@ -11,7 +11,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 
 use super::bucket::Session;
-use super::line::{self, Answer};
+use super::single_request::{self, Answer};
 
 const REST: &str = "STORAGE_EMULATOR_HOST";
 const GRPC: &str = "STORAGE_EMULATOR_GRPC_HOST";
@@ -146,7 +146,11 @@ impl Elsewhere {
 
     /// Returns `Err` if there was no answer.
     pub async fn send(&self, request: Request<Full<Bytes>>, is_grpc: bool) -> io::Result<Answer> {
-        if is_grpc { line::grpc(&self.grpc, request).await } else { line::rest(&self.rest, request).await }
+        if is_grpc {
+            single_request::grpc(&self.grpc, request).await
+        } else {
+            single_request::rest(&self.rest, request).await
+        }
     }
 }
 

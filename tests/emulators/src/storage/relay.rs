@@ -13,9 +13,9 @@ use super::arriving::Arriving;
 use super::call::Op;
 use super::elsewhere::Elsewhere;
 use super::fault::Fault;
-use super::line::Answer;
 use super::media::in_pieces;
 use super::resumable::QUANTUM;
+use super::single_request::Answer;
 use super::{grpc, media};
 
 /// Returns `None` if there was no answer.

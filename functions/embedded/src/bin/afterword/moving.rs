@@ -14,7 +14,7 @@ use crate::PROGRAM;
 use crate::args::Move;
 
 pub fn export(args: &Move) -> Result<()> {
-    // Opening it shared first fails if there is no folder, so that none is created.
+    // Opening the folder for reading fails if it does not exist, so no folder is created.
     DataFolder::open_shared(&args.data.data_dir)?;
     let folder = DataFolder::open(&args.data.data_dir)?;
     let store = SqliteStore::open(&folder.store_file(), 1)?;

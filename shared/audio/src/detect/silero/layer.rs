@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn column_has_two_neighbours_and_zeros_beyond_its_window() {
+    fn convolution_input_is_zero_padded() {
         let mut out = Vec::new();
         // Two windows of three columns, each two values high.
         let all: Vec<f32> = (1..=12u8).map(f32::from).collect();

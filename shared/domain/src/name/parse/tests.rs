@@ -111,6 +111,13 @@ fn impossible_names_are_refused_with_the_part_that_is_wrong() {
 }
 
 #[test]
+fn error_about_an_unknown_codec_lists_all_codecs() {
+    let text = NameError::Codec("a_flac".into()).to_string();
+    let known = "pcm16, pcm8, mulaw8, mulaw16, opus, opus_fs320, aac or lc3_fs1030";
+    assert_eq!(text, format!("no known codec stands before the rate in `a_flac`; expected {known}"));
+}
+
+#[test]
 fn only_plain_file_names_are_accepted() {
     for name in ["a/b_1748300000.bin", "a\\b_1748300000.bin", "a\0_1748300000.bin", "a\n_1748300000.bin"] {
         assert!(matches!(parse(name), Err(NameError::Character(_))), "{name:?}");

@@ -98,7 +98,7 @@ async fn doctor_tries_every_permission_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn readiness_check_leaves_nothing() {
+async fn readiness_check_writes_no_object() {
     let at = fixture().await;
     at.blobs.ready().await.unwrap();
     assert_eq!((at.cloud.names(), at.cloud.sessions(), at.cloud.count(Op::Start)), (vec![], vec![], 1));

@@ -1,5 +1,5 @@
 //! Faults that Google's own testbench produces in its own way: it keeps other parts of an interrupted
-//! request than the fake does, and breaks off elsewhere. It is in no package registry, so no suite can
+//! request than the fake does, and breaks off elsewhere. It is not published as a package, so no suite can
 //! start it: these tests run on demand beside a running testbench (`docs/CLOUD.md`). In every run the
 //! fake's faults demand the same of the adapter (`broken.rs`, `writing.rs`, `reading.rs`,
 //! `refused.rs`).
@@ -17,7 +17,7 @@ async fn with(transport: &str, method: &str, faults: &[&str]) -> Fixture {
 }
 
 #[tokio::test]
-#[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
+#[ignore = "orders faults of Google's storage-testbench, which is not published as a package: docs/CLOUD.md says how to run it"]
 async fn large_write_completes_despite_testbench_faults() {
     let bytes = sound(3 * MIB + 77);
     let cases: [&[&str]; 9] = [
@@ -42,7 +42,7 @@ async fn large_write_completes_despite_testbench_faults() {
 }
 
 #[tokio::test]
-#[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
+#[ignore = "orders faults of Google's storage-testbench, which is not published as a package: docs/CLOUD.md says how to run it"]
 async fn small_write_completes_despite_testbench_faults() {
     let bytes = sound(400 * 1024);
     let cases: [&[&str]; 3] =
@@ -55,7 +55,7 @@ async fn small_write_completes_despite_testbench_faults() {
 }
 
 #[tokio::test]
-#[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
+#[ignore = "orders faults of Google's storage-testbench, which is not published as a package: docs/CLOUD.md says how to run it"]
 async fn read_completes_despite_testbench_faults() {
     let bytes = sound(900_001);
     let cases: [&[&str]; 5] = [
@@ -74,7 +74,7 @@ async fn read_completes_despite_testbench_faults() {
 }
 
 #[tokio::test]
-#[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
+#[ignore = "orders faults of Google's storage-testbench, which is not published as a package: docs/CLOUD.md says how to run it"]
 async fn lists_and_deletions_complete_despite_testbench_faults() {
     for faults in [&["return-503", "return-429"], &["return-reset-connection", "return-500"]] {
         let at = with("GRPC", "storage.objects.list", faults).await;

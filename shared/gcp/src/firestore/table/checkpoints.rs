@@ -8,7 +8,7 @@ use domain::{JobId, Timestamp};
 
 use crate::firestore::fault::Result;
 use crate::firestore::path::Path;
-use crate::firestore::unit::Unit;
+use crate::firestore::unit_of_work::Unit;
 use crate::firestore::value::{Fields, bytes, bytes_of, moment};
 
 pub const FIELDS: &[&str] = &["bytes", "expires_at"];

@@ -9,8 +9,8 @@ use flow::ports::{ConversationQuery, DueDeletion, Page};
 use super::{BODY, at, from_body, last_part, listed, place_of, sound, sound_ones, to_body};
 use crate::firestore::fault::{Fault, Result};
 use crate::firestore::path::{CONVERSATIONS, Path};
-use crate::firestore::shape::{Shape, Towards};
-use crate::firestore::unit::Unit;
+use crate::firestore::query::{Shape, Towards};
+use crate::firestore::unit_of_work::Unit;
 use crate::firestore::value::{Fields, bytes, moment, text};
 
 pub const FIELDS: &[&str] = &["state", "started_at", "timed", "timed_end", "due_at", BODY];

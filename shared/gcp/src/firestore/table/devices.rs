@@ -8,8 +8,8 @@ use flow::ports::Device;
 use super::{BODY, at, from_body, sound, sound_ones, to_body};
 use crate::firestore::fault::{Fault, Result};
 use crate::firestore::path::{DEVICES, Path};
-use crate::firestore::shape::{Shape, Towards};
-use crate::firestore::unit::Unit;
+use crate::firestore::query::{Shape, Towards};
+use crate::firestore::unit_of_work::Unit;
 use crate::firestore::value::{Fields, bytes, text, text_of};
 
 pub const FIELDS: &[&str] = &[BODY];

@@ -13,8 +13,8 @@ use flow::ports::{ChangeQuery, DueCursor, JobQuery, Page};
 use super::{BODY, at, from_body, sound, sound_ones, to_body};
 use crate::firestore::fault::{Fault, Result};
 use crate::firestore::path::{JOBS, Path};
-use crate::firestore::shape::{Query, Shape, Towards};
-use crate::firestore::unit::Unit;
+use crate::firestore::query::{Query, Shape, Towards};
+use crate::firestore::unit_of_work::Unit;
 use crate::firestore::value::{Fields, any_of, bytes, bytes_of, moment, text, text_of};
 
 pub const FIELDS: &[&str] = &[

@@ -12,8 +12,8 @@ use flow::ports::LineCursor;
 use super::{BODY, at, from_body, last_part, listed, sound, sound_ones, to_body};
 use crate::firestore::fault::{Fault, Result};
 use crate::firestore::path::{LINES, Path};
-use crate::firestore::shape::{Shape, Towards};
-use crate::firestore::unit::Unit;
+use crate::firestore::query::{Shape, Towards};
+use crate::firestore::unit_of_work::Unit;
 use crate::firestore::value::{Fields, any_of, bytes, moment, text};
 
 pub const FIELDS: &[&str] = &["timed", "attached", "starts_at", BODY];

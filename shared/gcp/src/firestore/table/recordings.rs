@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::{BODY, at, from_body, last_part, listed, sound, sound_ones, to_body};
 use crate::firestore::fault::{Fault, Result};
 use crate::firestore::path::{Path, RECORDINGS};
-use crate::firestore::shape::{Shape, Towards};
-use crate::firestore::unit::Unit;
+use crate::firestore::query::{Shape, Towards};
+use crate::firestore::unit_of_work::Unit;
 use crate::firestore::value::{Fields, bytes, bytes_of, number, number_of};
 
 pub const FIELDS: &[&str] = &["plan", "plan_parts", "peaks", "levels", "conversations", BODY];

@@ -7,7 +7,7 @@ use firestore::gcloud_sdk::google::firestore::v1::Document;
 
 use super::at;
 use crate::firestore::path::Path;
-use crate::firestore::unit::Unit;
+use crate::firestore::unit_of_work::Unit;
 use crate::firestore::value::{Fields, moment, moment_of, number, number_of};
 
 pub const FIELDS: &[&str] = &["changes", "deleted_at"];

@@ -7,8 +7,8 @@ use firestore::gcloud_sdk::google::firestore::v1::Document;
 use super::{at, last_part, listed, sound, sound_ones};
 use crate::firestore::fault::{Fault, Result};
 use crate::firestore::path::{Path, USAGE};
-use crate::firestore::shape::{Shape, Towards};
-use crate::firestore::unit::Unit;
+use crate::firestore::query::{Shape, Towards};
+use crate::firestore::unit_of_work::Unit;
 use crate::firestore::value::{Fields, moment, moment_of, number, number_of};
 
 pub const FIELDS: &[&str] = &["hour", "transcribed_ms", "words", "segments"];

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::store_or_skip;
 use crate::firestore::path::Path;
-use crate::firestore::unit::{Mode, Unit};
+use crate::firestore::unit_of_work::{Mode, Unit};
 use crate::firestore::{FirestoreStore, Settings};
 
 /// The length of an HTTP/2 frame header: three bytes of length, type, flags, four of the stream.

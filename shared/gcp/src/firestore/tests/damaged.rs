@@ -13,7 +13,7 @@ use testkit::contract::damage::{DamagedStore, Document};
 use super::settings;
 use crate::firestore::path::Path;
 use crate::firestore::table::BODY;
-use crate::firestore::unit::Mode;
+use crate::firestore::unit_of_work::Mode;
 use crate::firestore::value::{Fields, bytes, bytes_of, number_of};
 use crate::firestore::{FirestoreStore, Settings};
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::store_or_skip;
 use crate::firestore::path::{PARTS, Path, RECORDINGS};
 use crate::firestore::table::{jobs, recordings};
-use crate::firestore::unit::{Mode, Unit};
+use crate::firestore::unit_of_work::{Mode, Unit};
 
 /// The service's limit is one mebibyte; we stay below three quarters of it.
 const LARGEST: usize = 768 * 1024;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::store_or_skip;
 use crate::firestore::table::jobs;
-use crate::firestore::unit::{Mode, Unit};
+use crate::firestore::unit_of_work::{Mode, Unit};
 use crate::firestore::{FirestoreStore, Settings};
 
 /// The documents that a job with one recording reads and writes, with groups of this many segments.

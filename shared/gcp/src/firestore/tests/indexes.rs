@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::firestore::indexes::{SHAPES, as_json};
-use crate::firestore::shape::{Shape, Towards};
+use crate::firestore::query::{Shape, Towards};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/firestore.indexes.json");
 /// If set, the file is written anew.

@@ -1,5 +1,5 @@
-//! Tokens issued by the Firebase auth emulator of firebase-tools 15.34.2, at 19:03 of this suite's day:
-//! they are not signed. The second one comes from an emulator that was started for a real project.
+//! Tokens issued by the Firebase auth emulator of firebase-tools 15.34.2 on 2026-11-21 at 19:03 UTC
+//! (their `iat`). They are not signed. The second one comes from an emulator that was started for a real project.
 
 use super::*;
 

@@ -64,7 +64,7 @@ fn links_are_not_followed_and_unknown_files_are_left_alone() {
 }
 
 #[test]
-fn rights_are_only_taken_away() {
+fn repair_never_adds_permissions() {
     let root = tempfile::tempdir().unwrap();
     let locked = file(root.path().join("store.db"), 0o444);
     repair_modes(root.path());

@@ -55,7 +55,7 @@ async fn task_with_unwritten_outcome_is_delivered_again() {
 }
 
 #[tokio::test]
-async fn failed_load_is_retried() {
+async fn failed_load_of_tasks_from_the_table_is_retried() {
     let mut site = Site::new().await;
     let queue = site.open();
     queue.enqueue(new(1)).await.unwrap();

@@ -91,7 +91,7 @@ fn tasks_offered_during_load_are_kept() {
 }
 
 #[test]
-fn doubt_stops_deliveries_from_its_key_until_next_load() {
+fn uncertain_row_stops_later_deliveries_until_reload() {
     let mut upcoming = loaded();
     upcoming.offer(task(1, 10));
     upcoming.offer(task(2, 30));
@@ -116,7 +116,7 @@ fn lost_task_is_loaded_again_from_its_row() {
 }
 
 #[test]
-fn failed_load_is_begun_again() {
+fn failed_load_of_tasks_from_the_table_can_be_begun_again() {
     let mut upcoming = Upcoming::new();
     assert!(upcoming.begin_load().is_some());
     assert_eq!(upcoming.begin_load(), None);
@@ -127,7 +127,7 @@ fn failed_load_is_begun_again() {
 /// A long table is loaded page by page while its tasks run: each comes once and in order, and memory
 /// stays small.
 #[test]
-fn long_table_passes_through_small_window() {
+fn all_tasks_of_a_long_table_are_loaded_in_parts() {
     let count = 30_000;
     let mut rows: std::collections::VecDeque<_> = (1..=count).map(|id| task(id, id)).collect();
     let mut upcoming = Upcoming::new();

@@ -43,7 +43,7 @@ fn words_of(path: PathBuf) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn answered_write_is_kept() {
+async fn write_is_durable_after_its_answer() {
     let database = Database::new();
     let writer = database.writer();
     writer.call("test.add", "", |db| add(db, "one")).await.unwrap();

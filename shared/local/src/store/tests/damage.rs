@@ -115,7 +115,7 @@ async fn circular_redirects_end_without_result() {
 }
 
 #[tokio::test]
-async fn overwritten_pages_are_damage() {
+async fn overwritten_sqlite_pages_are_reported_as_corrupt() {
     let (store, folder) = fresh();
     let (_, jobs) = accept(&store, 1).await;
     drop(store);

@@ -26,7 +26,7 @@ async fn everything_answered_is_kept_after_restart() {
 }
 
 #[tokio::test]
-async fn closed_store_is_one_file() {
+async fn closing_the_store_removes_its_wal_file() {
     let (store, folder) = fresh();
     harness(&store).accept(&uid("ann"), &[phone(0)]).await;
     drop(store);

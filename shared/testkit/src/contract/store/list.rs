@@ -52,7 +52,7 @@ macro_rules! store_contract {
                 a_parked_job_can_be_woken_and_cancelled,
                 job_that_yields_to_others_keeps_its_slot_and_attempts,
             ],
-            astray: [
+            clock_ahead: [
                 jobs_due_after_a_moment_are_found_by_status_soonest_first,
                 queued_job_written_by_a_clock_ahead_is_due_now,
                 waiting_job_written_by_a_clock_ahead_is_due_now,

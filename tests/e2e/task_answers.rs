@@ -1,4 +1,4 @@
-//! Every answer of the task routes, as listed in the contract.
+//! Every answer of the routes for tasks and the sweep.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -5,12 +5,12 @@ use domain::{Job, Line, Recording, Uid};
 use super::store::{Created, Opened, SessionCompleted, Stepped, Written};
 
 /// The result of an operation that writes jobs of one user.
-pub trait OfUser {
+pub trait WrittenUser {
     /// The user whose jobs were written; `None` if no job was.
     fn uid(&self) -> Option<&Uid>;
 }
 
-impl OfUser for Created {
+impl WrittenUser for Created {
     fn uid(&self) -> Option<&Uid> {
         match self {
             Created::New { job, .. } => Some(&job.uid),
@@ -19,7 +19,7 @@ impl OfUser for Created {
     }
 }
 
-impl OfUser for Opened {
+impl WrittenUser for Opened {
     /// A `Known` job may have been created by the operation.
     fn uid(&self) -> Option<&Uid> {
         match self {
@@ -28,7 +28,7 @@ impl OfUser for Opened {
     }
 }
 
-impl OfUser for SessionCompleted {
+impl WrittenUser for SessionCompleted {
     fn uid(&self) -> Option<&Uid> {
         match self {
             SessionCompleted::Job { job, .. } => Some(&job.uid),
@@ -38,7 +38,7 @@ impl OfUser for SessionCompleted {
     }
 }
 
-impl OfUser for Stepped {
+impl WrittenUser for Stepped {
     fn uid(&self) -> Option<&Uid> {
         match self {
             Stepped::Done { job, .. } => Some(&job.uid),
@@ -47,7 +47,7 @@ impl OfUser for Stepped {
     }
 }
 
-impl<T: OfUser> OfUser for Written<T> {
+impl<T: WrittenUser> WrittenUser for Written<T> {
     fn uid(&self) -> Option<&Uid> {
         match self {
             Written::Done(written) => written.uid(),
@@ -56,25 +56,25 @@ impl<T: OfUser> OfUser for Written<T> {
     }
 }
 
-impl OfUser for Job {
+impl WrittenUser for Job {
     fn uid(&self) -> Option<&Uid> {
         Some(&self.uid)
     }
 }
 
-impl OfUser for (Job, Recording) {
+impl WrittenUser for (Job, Recording) {
     fn uid(&self) -> Option<&Uid> {
         Some(&self.0.uid)
     }
 }
 
-impl OfUser for Vec<Line> {
+impl WrittenUser for Vec<Line> {
     fn uid(&self) -> Option<&Uid> {
         self.first().map(|line| &line.uid)
     }
 }
 
-impl OfUser for Vec<Job> {
+impl WrittenUser for Vec<Job> {
     fn uid(&self) -> Option<&Uid> {
         self.first().map(|job| &job.uid)
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::frame_decoder::FrameDecoder;
-use crate::steps::{Step, decode};
+use crate::sample_source::{Step, decode};
 
 /// The limit on kept bytes. For uncompressed audio with many channels, less than the wanted time is kept.
 const MOST_BYTES: usize = 4 << 20;

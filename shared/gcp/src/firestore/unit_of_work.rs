@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::client::Client;
 use super::fault::{Fault, Result};
 use super::path::Path;
-use super::shape::{COUNT, Query};
+use super::query::{COUNT, Query};
 use super::value::{Fields, reference};
 
 /// The most documents that one request reads.
@@ -53,7 +53,7 @@ pub struct Unit<'a> {
     writes: Vec<Write>,
     /// Whether cached documents may be used, if the commit demands that they are unchanged.
     pub uses_cache: bool,
-    /// Cached documents that were used and that no write demands unchanged yet.
+    /// Cached documents that were used and are not yet guarded by a precondition of a write.
     from_cache: HashSet<Path>,
     /// Whether lines are read before they are written, because a new line turned out to exist.
     pub reads_first: bool,

@@ -1,8 +1,8 @@
 //! A wrong length in a file never hides its content: silence has to be proven.
 
-use super::ogg;
-use super::tests::{decoded, found, wav};
+use super::{decoded, found, wav};
 use crate::Verdict;
+use crate::sound::ogg;
 use crate::testing::{all_samples, format_file, noise, s16, sound, sound_format};
 
 /// Overwrites bytes, `at` bytes behind the first `mark`.

@@ -15,8 +15,8 @@ const RIGHT_WITHIN: f32 = 4.0;
 const MUCH_QUIETER: f32 = 0.5;
 /// Consecutive runs share one factor if their factors differ by at most this: 6 dB.
 const ALIKE: f32 = 2.0;
-/// Within a region, a run that is shorter than this many blocks is a sound of a word and gets the factor of the rest of
-/// the word.
+/// Within a region, a run that is shorter than this many blocks is treated as part of a word and gets the factor of the rest
+/// of the word.
 const SHORTEST: u32 = 3;
 /// If both channels hold one voice, it is in both at once for at least this share of the time that it is in either: 85
 /// %.

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use super::client::Client;
 use super::fault::{Fault, Result};
-use super::unit::{Mode, Unit};
+use super::unit_of_work::{Mode, Unit};
 
-/// The most tries under contention. Of fifty concurrent writers, each meets one fewer with every try.
+/// The most tries under contention. In each round, one writer succeeds, so 60 tries suffice for 50 writers.
 const MAX_TRIES: u32 = 60;
 /// The most tries after errors of the service: more would only add to its load.
 const MAX_FAULTS: u32 = 3;

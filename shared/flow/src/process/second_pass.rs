@@ -13,7 +13,7 @@ use super::delivery::Delivery;
 use super::engine_calls::{CallResult, Transcribed};
 use super::outcome::FileError;
 use super::verify::{Mark, verified};
-use crate::bytes_in::StagedBlob;
+use crate::blob_reader::StagedBlob;
 use crate::error::{Error, Kind};
 use crate::first_pass::Retained;
 use crate::retry::with_retries;
@@ -47,7 +47,7 @@ pub struct AudioToCut<'a> {
 
 /// Transcribes and places every open segment of a planned file, as far as the engine answers. A recording that this
 /// delivery planned itself has no texts yet; if another job was faster after all, its plan and its texts are kept.
-pub async fn speech(
+pub async fn transcribe_file(
     delivery: &Delivery<'_>,
     file: JobFile,
     recording: Recording,

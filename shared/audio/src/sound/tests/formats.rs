@@ -1,6 +1,6 @@
 //! One clip in every format that phones, browsers and programs write; each has to sound as it was recorded.
 
-use super::tests::found;
+use super::found;
 use crate::Verdict;
 use crate::testing::{all_samples, fixture_samples, format_file, sound_format};
 

@@ -4,7 +4,7 @@
 mod files;
 
 use self::files::{PACKET_MS, Unit, fragments, indexes, mp4, ogg, packets, units, units_of, webm, webm_lasting};
-use super::tests::found;
+use super::found;
 use crate::testing::fixture_samples;
 use crate::{Analysis, Verdict};
 

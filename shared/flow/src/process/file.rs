@@ -8,18 +8,18 @@ use domain::{Code, Failure, JobFile, Levels, Peaks, Recording, Segment};
 use super::checkpoints::checkpoint_of;
 use super::delivery::Delivery;
 use super::outcome::FileError;
+use super::second_pass::{AudioToCut, transcribe_file};
 use super::segment_rules::segment_rules;
-use super::segments::{AudioToCut, speech};
 use super::sharing::Sharing;
 use super::verify::{Mark, verified};
-use crate::bytes_in::StagedBlob;
+use crate::blob_reader::StagedBlob;
 use crate::error::Kind;
 use crate::first_pass::{self, Listened, Pass, Retained};
 use crate::ports::BlobName;
 use crate::retry::with_retries;
 
 /// Processes one file, from its bytes to a settled state.
-pub async fn file(delivery: &Delivery<'_>, index: usize) -> Result<(), FileError> {
+pub async fn process_file(delivery: &Delivery<'_>, index: usize) -> Result<(), FileError> {
     let services = delivery.services;
     let file = &delivery.job.files[index];
     let wanted = [file.recording];
@@ -61,7 +61,7 @@ pub async fn file(delivery: &Delivery<'_>, index: usize) -> Result<(), FileError
     // If another job planned the recording first and found other facts, its plan cannot be cut at the levels of this
     // one.
     let kept = kept.filter(|_| recording.facts == plan.facts);
-    speech(delivery, file, recording, index, AudioToCut { staged: &staged, kept, points }).await
+    transcribe_file(delivery, file, recording, index, AudioToCut { staged: &staged, kept, points }).await
 }
 
 async fn invalid(delivery: &Delivery<'_>, index: usize, failure: Failure) -> Result<(), FileError> {

@@ -1,4 +1,4 @@
-//! Every refusal of resumable uploads, as listed in the contract.
+//! Every refusal of resumable uploads, as listed in `docs/openapi.json`.
 
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;

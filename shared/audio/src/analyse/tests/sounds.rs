@@ -4,7 +4,7 @@
 use std::f32::consts::TAU;
 use std::time::Duration;
 
-use super::*;
+use crate::analyse::*;
 use crate::detect::{Region, Silero};
 use crate::survey::survey;
 use crate::testing::{f1, file, fixture_samples, format, network, noise, pink, quieter, s16};
@@ -167,7 +167,7 @@ fn clip_at_known_position_is_found_there() {
 }
 
 #[test]
-fn offset_changes_nothing() {
+fn dc_offset_does_not_change_found_speech() {
     for offset in [0.1, -0.4] {
         let clip = clip("ss0890");
         let off: Vec<f32> = clip.iter().map(|sample| sample * 0.5 + offset).collect();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::Format;
 use proptest::prelude::*;
 
-use super::*;
+use crate::analyse::*;
 use crate::detect::Detection;
 use crate::grid::Grid;
 use crate::progress::Progress;

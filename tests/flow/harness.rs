@@ -20,7 +20,7 @@ use tests::Recording;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// Anything that takes longer than this will never happen.
+/// The limit for one wait of a test.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits for a future that may hang when a rule is broken.

@@ -2,8 +2,8 @@
 //!
 //! Half the sum of both channels loses a voice that is inverted in one of them, and half the difference loses what is
 //! the same in both. One of the two is enough only where the other never holds anything of its own, and one channel is
-//! enough only where the other is dead. In all other cases all four are listened to, each by itself, because a voice
-//! may be covered in every one of them but one.
+//! enough only where the other is dead. In all other cases left, right, half the sum and half the difference are listened
+//! to, each by itself, because a voice may be covered in every one of them but one.
 
 use domain::levels::Mix;
 

@@ -1,4 +1,4 @@
-//! Every refusal of `POST /v2/sync/upload`, as listed in the contract; nothing is stored after any of them. Refusals by
+//! Every refusal of `POST /v2/sync/upload`, as listed in `docs/openapi.json`; nothing is stored after any of them. Refusals by
 //! policy are tested in the suite `flow`.
 
 use reqwest::Method;

@@ -1,7 +1,7 @@
 //! Writes Opus packets into Ogg, WebM and fragmented MP4 files, in units of a second: pages, clusters and fragments
 //! whose numbers and times a test chooses.
 
-use super::super::ogg;
+use crate::sound::ogg;
 
 /// Packets of 20 ms that are stored together, their number in the file, and the time of the first one.
 #[derive(Clone)]

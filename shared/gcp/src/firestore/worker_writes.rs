@@ -13,7 +13,7 @@ use super::placement_context::{self, PlacementRead};
 use super::table::lines::{self as table, Stored};
 use super::table::recordings;
 use super::table::{checkpoints, conversations, jobs, timelines, usage};
-use super::unit::Unit;
+use super::unit_of_work::Unit;
 
 pub async fn plan_file(
     unit: &mut Unit<'_>,

@@ -65,7 +65,7 @@ async fn settings_for(server: &Server) -> String {
     let conversation_id = jobs[0]["result"]["new_conversation_ids"][0].as_str().unwrap();
     let (jobs_cursor, conversations_cursor) =
         (cursor(&client, "/v2/sync/jobs").await, cursor(&client, "/v2/conversations").await);
-    include_str!("document/schemathesis.toml")
+    include_str!("openapi_requests/schemathesis.toml")
         .replace("$JOB_ID", job_id)
         .replace("$CONVERSATION_ID", conversation_id)
         .replace("$JOBS_CURSOR", &jobs_cursor)

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn long_track_behaves_as_one() {
+    fn track_of_several_pieces_finds_the_same_quietest_stretch() {
         let mut track = Track::default();
         for step in 0..PIECE + 3 {
             track.push(&[if step == PIECE + 1 { 0.1 } else { 0.5 }; STEP]);

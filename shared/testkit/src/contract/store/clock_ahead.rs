@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::job::{DispatchState, WaitingFor};
 use domain::repair::{Repair, needed_repair};
-use domain::transition::{is_astray, may_be_astray_beyond};
+use domain::transition::{is_from_clock_ahead, latest_plausible_due};
 use domain::{Command, Job, JobId, PutBack, Refusal, Status, Timestamp};
 use flow::ports::{DueCursor, Page, Store};
 
@@ -31,12 +31,12 @@ async fn with_clock_ahead<T>(harness: &Harness, does: impl Future<Output = T>) -
 
 /// The sweep finds the job and corrects it, so that it is due now or at its proper time.
 async fn is_corrected(harness: &Harness, job: &Job) -> Job {
-    let from = may_be_astray_beyond(job.status, harness.now(), &harness.rules);
+    let from = latest_plausible_due(job.status, harness.now(), &harness.rules);
     assert_eq!(beyond(harness, &[job.status], from, 10).await, [job.id], "{job:?}");
-    assert!(is_astray(job, harness.now(), &harness.rules));
+    assert!(is_from_clock_ahead(job, harness.now(), &harness.rules));
     let after = harness.done(job.id, Command::CorrectClock).await;
     assert_eq!((after.updated_at, harness.job(job.id).await), (harness.now(), after.clone()));
-    assert!(!is_astray(&after, harness.now(), &harness.rules));
+    assert!(!is_from_clock_ahead(&after, harness.now(), &harness.rules));
     assert_eq!(beyond(harness, &[job.status], from, 10).await, []);
     assert_eq!(harness.refused(job.id, Command::CorrectClock).await, Refusal::NotDue);
     after

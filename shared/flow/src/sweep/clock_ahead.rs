@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::transition::{is_astray, may_be_astray_beyond};
+use domain::transition::{is_from_clock_ahead, latest_plausible_due};
 use domain::{Command, Job, Status};
 
 use crate::dispatch::follow_up;
@@ -52,13 +52,13 @@ pub async fn correct_all(services: &Services, limit: usize) -> Result<u64> {
 
 async fn page(services: &Services, kind: &[Status], after: Option<DueCursor>) -> Result<Vec<Job>> {
     let (now, rules) = (services.now(), &services.settings.rules);
-    let beyond = kind.iter().map(|status| may_be_astray_beyond(*status, now, rules)).min();
+    let beyond = kind.iter().map(|status| latest_plausible_due(*status, now, rules)).min();
     services.store.due_beyond(kind, beyond.unwrap_or(now), Page { after, limit: PAGE }).await
 }
 
 /// Corrects one job. An error is logged and does not stop the others.
 async fn try_correct(services: &Services, job: &Job) -> bool {
-    if !is_astray(job, services.now(), &services.settings.rules) {
+    if !is_from_clock_ahead(job, services.now(), &services.settings.rules) {
         return false;
     }
     match services.step(job.id, &Command::CorrectClock).await {
