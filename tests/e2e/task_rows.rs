@@ -34,7 +34,7 @@ impl Tasks {
         self.post(PROCESS, &[&self.secret], body).await
     }
 
-    async fn sweep(&self, body: &str) -> Answer {
+    pub async fn sweep(&self, body: &str) -> Answer {
         self.post(SWEEP, &[&self.secret], body.to_owned()).await
     }
 }

@@ -19,7 +19,10 @@ pub async fn a_claim_takes_the_lease_and_raises_the_fence(store: Arc<dyn Store>)
     let until = Some(harness.now() + harness.rules.lease);
     assert_eq!((job.status, job.attempt, job.started_at), (Status::Processing, 1, Some(harness.now())));
     assert_eq!((job.lease.fence, job.lease.owner, job.lease.until), (1, Some(nonce(1)), until));
-    assert_eq!((job.dispatch.state, job.due_at), (DispatchState::Enqueued, Some(harness.now() + 2 * harness.rules.lease)));
+    assert_eq!(
+        (job.dispatch.state, job.due_at),
+        (DispatchState::Enqueued, Some(harness.now() + 2 * harness.rules.lease))
+    );
     assert_eq!(harness.job(job.id).await, job);
 }
 
@@ -68,7 +71,9 @@ pub async fn a_job_is_held_for_one_more_lease_after_its_lease_and_not_longer(sto
     }
 }
 
-pub async fn job_of_a_lost_worker_is_recovered_one_lease_after_the_end_of_its_lease_and_not_before(store: Arc<dyn Store>) {
+pub async fn job_of_a_lost_worker_is_recovered_one_lease_after_the_end_of_its_lease_and_not_before(
+    store: Arc<dyn Store>,
+) {
     for (early, over) in [(1, false), (0, true), (-1, true)] {
         let harness = Harness::new(store.clone());
         let job = harness.accept(&super::user(early), &[phone(0)]).await;

@@ -106,9 +106,7 @@ impl Model {
             Status::Uploading => self.due = self.due.min(now + LONGEST_WAIT),
             Status::Queued if in_line => {}
             Status::Queued => self.due_at_once(now),
-            Status::Processing if lease_is_astray => {
-                (self.lease_end, self.due) = (Some(now - MARGIN), now)
-            },
+            Status::Processing if lease_is_astray => (self.lease_end, self.due) = (Some(now - MARGIN), now),
             Status::Processing => {}
             _ => {
                 let in_time = |due, longest| match due {
