@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::Timestamp;
 use domain::clock::earliest_plausible;
 
-use crate::services::Services;
+use crate::ports::Clock;
 
 /// How often the background work looks whether the clock is set.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ impl ClockGuard {
     }
 
     /// The time since which the clock is set; `None` while it is not. A change is logged once.
-    fn set_since(&self, now: Timestamp) -> Option<Timestamp> {
+    pub fn set_since(&self, now: Timestamp) -> Option<Timestamp> {
         let too_early = self.earliest.filter(|earliest| !now.has_reached(*earliest));
         let was_reported = self.is_reported.swap(too_early.is_some(), Ordering::Relaxed);
         match too_early {
@@ -49,20 +49,14 @@ impl ClockGuard {
             }
         }
     }
-}
-
-impl Services {
-    pub fn clock_is_set(&self) -> bool {
-        self.instance.clock_guard.set_since(self.now()).is_some()
-    }
 
     /// Waits until the clock is set, and returns since when it is. Whatever has an earlier time is from an earlier process.
-    pub async fn until_clock_is_set(&self) -> Timestamp {
+    pub async fn until_set(&self, clock: &dyn Clock) -> Timestamp {
         loop {
-            if let Some(since) = self.instance.clock_guard.set_since(self.now()) {
+            if let Some(since) = self.set_since(clock.now()) {
                 return since;
             }
-            self.clock.sleep(LOOK_EVERY).await;
+            clock.sleep(LOOK_EVERY).await;
         }
     }
 }
