@@ -7,6 +7,7 @@ mod api_page;
 mod attacks;
 mod broken_uploads;
 mod cancel_retry;
+mod clock;
 mod commands;
 mod compat;
 mod configuration;

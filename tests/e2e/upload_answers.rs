@@ -197,6 +197,9 @@ async fn recording_from_the_future_gets_a_retry_after() {
     let wait = answer.problem(422, "recording_in_future")["retry_after"].as_u64().unwrap();
     assert!((1..=1000).contains(&wait), "{wait}");
     assert_eq!(answer.bad_files(), [(ahead.name.as_str(), "recording_in_future")]);
+    // A clock that is wrong by years, the device's or the server's, asks nobody to wait for years.
+    let far = server.client().upload(&[Recording::short(now_secs() + 400 * 86_400)]).await;
+    assert_eq!(far.problem(422, "recording_in_future")["retry_after"], 86_400);
     assert_nothing_stored(&server).await;
     assert_eq!(server.client().upload(&[Recording::short(now_secs() + 200)]).await.status, 202, "clocks differ a bit");
 }

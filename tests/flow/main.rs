@@ -6,6 +6,7 @@
 mod admission;
 mod archive;
 mod clock_ahead;
+mod clock_guard;
 mod digests;
 mod engine_trouble;
 mod events;

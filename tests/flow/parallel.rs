@@ -248,7 +248,7 @@ async fn lost_worker_with_two_files_in_progress_duplicates_nothing() {
     story.stand(&mut running).await;
     drop(running);
     assert_eq!(story.engine.inside(), 0, "the calls in progress ended with it");
-    story.stage.clock.advance(story.stage.services.settings.rules.lease);
+    story.stage.clock.advance(story.stage.services.settings.rules.takeover_after());
     story.finish().await;
 }
 
@@ -261,7 +261,7 @@ async fn fenced_worker_with_two_files_in_progress_changes_nothing() {
     let late = Worker::new(services, story.engine.clone(), Default::default());
     let mut running = run(&late, &story.task);
     story.stand(&mut running).await;
-    stage.clock.advance(stage.services.settings.rules.lease);
+    stage.clock.advance(stage.services.settings.rules.takeover_after());
     story.finish().await;
     let before = (Snapshot::take(&*stage.store, &ann()).await.unwrap(), stage.push.attempts().len());
     let Gate::Long(permits) = &story.engine.gate else { panic!("the gate has no permits") };

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use anyhow::Result;
 use config::Config;
 use flow::Services;
+use flow::clock_guard::ClockGuard;
+use flow::instance::Instance;
 use flow::ports::{AlwaysAdmit, Blobs, Clock, Feed, Identity, Push, Queue, Random, Store, TaskIdentity, Uploads};
 use gcp::cloud_storage::Storage;
 use gcp::{
@@ -13,7 +15,7 @@ use gcp::{
     GcsBlobs, GcsUploads, GivenToken, GoogleTaskIdentity, GoogleToken, InvalidSetting, TaskIdentitySettings, TaskOidc,
 };
 use secrecy::SecretString;
-use system::{SystemClock, SystemRandom};
+use system::{BUILT_AT, SystemClock, SystemRandom};
 
 use crate::environment::Environment;
 use crate::options::{self, Options};
@@ -85,7 +87,12 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
         detection: engines::detection(&options.config)?,
         settings: Arc::new(options.settings.clone()),
         staging: Default::default(),
-        instance: Default::default(),
+        // The newest stored change is not asked for: no query of Firestore finds it without an index of its own.
+        instance: Arc::new(Instance::with_clock_guard(if options.config.server.trust_clock {
+            ClockGuard::default()
+        } else {
+            ClockGuard::new(BUILT_AT, None)
+        })),
     };
     let identity = FirebaseIdentity::new(identity_settings(options), Arc::clone(&clock));
     let identity = identity.map_err(name_keys(USER_FIELDS))?;

@@ -74,6 +74,8 @@ async fn serve(function: Function, options: Options) -> Result<()> {
     flow::metrics::describe();
     gcp::firestore::describe();
     let adapters = adapters(&options)?;
+    // A clock that is not set is reported at the start, and not at the first request.
+    adapters.services.clock_is_set();
     edge::metrics::describe_process(env!("CARGO_PKG_VERSION"), adapters.services.now());
     let ends = ShutdownTokens::default();
     let router = match function {
@@ -153,5 +155,7 @@ fn metrics(services: Services, worker: Option<Arc<Worker>>) -> Router {
 }
 
 fn checks(services: &Services) -> Vec<Check> {
-    Check::for_ports(&services.store, &services.blobs, &services.queue)
+    let mut checks = Check::for_ports(&services.store, &services.blobs, &services.queue);
+    checks.push(Check::clock(services));
+    checks
 }

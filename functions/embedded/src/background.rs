@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use config::Sweep;
-use domain::Timestamp;
 use flow::Services;
 use flow::sweep::{Swept, resume, sweep, sweep_orphans};
 use tokio_util::sync::CancellationToken;
@@ -16,21 +15,14 @@ pub struct Background {
     sweep_every: Duration,
     sweep_limit: usize,
     orphan_age: Duration,
-    started: Timestamp,
 }
 
 impl Background {
     pub fn new(services: Services, sweep: &Sweep) -> Self {
-        Self {
-            started: services.now(),
-            services,
-            sweep_every: sweep.interval,
-            sweep_limit: sweep.limit,
-            orphan_age: sweep.orphan_age,
-        }
+        Self { services, sweep_every: sweep.interval, sweep_limit: sweep.limit, orphan_age: sweep.orphan_age }
     }
 
-    /// Sweeps until the token is cancelled, the first time at once.
+    /// Sweeps until the token is cancelled, the first time at once, and only while the clock is set.
     pub async fn run(self, shutdown: CancellationToken) {
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -40,12 +32,14 @@ impl Background {
     }
 
     async fn sweep_for_ever(&self) {
-        match resume(&self.services, self.started, self.sweep_limit).await {
+        let started = self.services.until_clock_is_set().await;
+        match resume(&self.services, started, self.sweep_limit).await {
             Ok(0) => {}
             Ok(jobs) => tracing::info!(jobs, "unfinished jobs of an earlier run were resumed"),
             Err(error) => tracing::warn!(%error, "unfinished jobs of an earlier run could not be resumed"),
         }
         loop {
+            self.services.until_clock_is_set().await;
             match sweep(&self.services, self.sweep_limit).await {
                 Ok(swept) if swept == Swept::default() => {}
                 Ok(swept) => tracing::info!(?swept, "the sweep repaired due jobs"),
@@ -59,7 +53,7 @@ impl Background {
     /// gone, because only this process uses the folder.
     async fn orphans_for_ever(&self) {
         let every = ORPHANS_EVERY.min(self.orphan_age.max(self.sweep_every));
-        let mut before = self.started;
+        let mut before = self.services.until_clock_is_set().await;
         loop {
             match sweep_orphans(&self.services, before).await {
                 Ok(0) => {}
@@ -67,6 +61,7 @@ impl Background {
                 Err(error) => tracing::warn!(%error, "orphaned audio could not be removed; it is tried again"),
             }
             self.services.clock.sleep(every).await;
+            self.services.until_clock_is_set().await;
             before = self.services.now() - self.orphan_age;
         }
     }

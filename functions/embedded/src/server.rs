@@ -9,6 +9,8 @@ use axum::Router;
 use config::Config;
 use domain::{Code, Timestamp, Uid};
 use edge::{Listener, ServeLimits, serve};
+use flow::Services;
+use local::LocalQueue;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -85,7 +87,9 @@ impl Server {
         let address = listener::client_address(public.local_addr()?);
         let url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
         let internal_url = format!("http://{}", internal.local_addr()?);
-        let wired = wiring::wire(&data_dir, &config, prepared, &internal_url)?;
+        let wired = wiring::wire(&data_dir, &config, prepared, &internal_url).await?;
+        // A clock that is not set is reported at the start, and not at the first request.
+        wired.services.clock_is_set();
         let uid = Uid::new(LOCAL_USER)?;
         let ttl = config.identity.token_ttl;
         let now = wired.services.now();
@@ -116,7 +120,7 @@ impl Server {
         let tasks = TaskTracker::new();
         let background = Background::new(wired.services.clone(), &wired.config.sweep);
         let deliveries = CancellationToken::new();
-        tasks.spawn(wired.queue.clone().deliver(deliveries.clone()));
+        tasks.spawn(deliver(wired.queue.clone(), wired.services.clone(), deliveries.clone()));
         tasks.spawn(background.run(shutdown.clone()));
         // The worker's listener outlives the public one: a worker that gives work back still has to answer the queue.
         let internal_down = CancellationToken::new();
@@ -143,5 +147,12 @@ impl Server {
             tracing::warn!("some work did not end in time and is cut off; it is retried when its lease has expired");
         }
         Ok(())
+    }
+}
+
+/// Delivers tasks as soon as the clock is set.
+async fn deliver(queue: Arc<LocalQueue>, services: Services, shutdown: CancellationToken) {
+    if shutdown.run_until_cancelled(services.until_clock_is_set()).await.is_some() {
+        queue.deliver(shutdown).await;
     }
 }

@@ -8,6 +8,8 @@ use audio::Detection;
 use axum::Router;
 use config::Config;
 use edge::{Check, TaskSecret};
+use flow::clock_guard::ClockGuard;
+use flow::instance::Instance;
 use flow::job_stats::JobGauges;
 use flow::ports::{Admission, AlwaysAdmit, Blobs, Clock, Feed, Identity, Queue, Random, ReceivesUploads, Uploads};
 use flow::process::Worker;
@@ -15,7 +17,7 @@ use flow::{Services, Settings};
 use local::{DataFolder, DiskBlobs, DiskUploads, LocalIdentity, LocalQueue, PushLog, QueueSettings, SqliteStore};
 use secrecy::SecretString;
 use speech::Engine;
-use system::{SystemClock, SystemRandom};
+use system::{BUILT_AT, SystemClock, SystemRandom};
 use tokio_util::sync::CancellationToken;
 
 use crate::simulate::Refusing;
@@ -54,7 +56,7 @@ pub fn prepare(config: &Config) -> Result<Prepared> {
     Ok(Prepared { engine, detection: engines::detection(config)?, secret })
 }
 
-pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: &str) -> Result<Wired> {
+pub async fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: &str) -> Result<Wired> {
     let Prepared { engine, detection, secret: given } = prepared;
     let folder = DataFolder::open(data_dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -64,6 +66,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
         None => TaskSecret::new(Some(local::secret::task_secret(&folder)?), None)?,
     });
     let store = Arc::new(SqliteStore::open(&folder.store_file(), READERS)?);
+    let clock_guard = clock_guard(config, &store).await;
     let blobs = Arc::new(DiskBlobs::open(&folder.blobs_dir(), config.blobs.reserve_bytes, Arc::clone(&clock))?);
     // Only this process uses the folder: nobody goes on writing a half-written file in it.
     blobs.sweep_temporary()?;
@@ -88,7 +91,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
         // This process lives on after its answers, and at its start resumes what it could not do.
         settings: Arc::new(Settings { enqueue_behind_answers: true, ..config.settings.clone() }),
         staging: Default::default(),
-        instance: Default::default(),
+        instance: Arc::new(Instance::with_clock_guard(clock_guard)),
     };
     let stop_work = CancellationToken::new();
     let worker = Arc::new(Worker::new(services.clone(), engine, stop_work.clone()));
@@ -107,6 +110,18 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
         secret,
         _folder: folder,
     })
+}
+
+/// The guard that knows the newest stored change. A store that cannot tell it is reported by its own check.
+async fn clock_guard(config: &Config, store: &SqliteStore) -> ClockGuard {
+    if config.server.trust_clock {
+        return ClockGuard::default();
+    }
+    let newest_change = store.newest_change().await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the newest stored change is not known: the clock is compared only with the build");
+        None
+    });
+    ClockGuard::new(BUILT_AT, newest_change)
 }
 
 /// Admits every user, or nobody where a refusal is simulated.
@@ -187,6 +202,7 @@ impl Wired {
     fn checks(&self) -> Vec<Check> {
         let Services { store, blobs, queue, .. } = &self.services;
         let mut checks = Check::for_ports(store, blobs, queue);
+        checks.push(Check::clock(&self.services));
         checks.push(api::process::engine_check(&self.worker));
         checks
     }

@@ -1,6 +1,7 @@
 //! The HTTP routes of both functions: the public API of the upload function, and in [`process`] the task target and the
 //! sweep of the process function. Handlers translate between HTTP and `flow`; the rules live in `domain` and `flow`.
 
+mod clock_guard;
 mod compat;
 mod content_range;
 mod conversations;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::routes;
 
+use crate::clock_guard::guarded;
 use crate::compat::{CompatState, accept, status, wait};
 use crate::events::StreamPermits;
 use crate::route::{Route, described, route, router};
@@ -41,18 +42,19 @@ pub struct Deps {
 pub fn routes(deps: Deps) -> Router {
     let Deps { services, identity, secret: _, shutdown, receives, public_url } = deps;
     let receiver = receives.map(|uploads| Receiver { store: Arc::clone(&services.store) as _, uploads });
+    let guard = services.clone();
     let state = ApiState {
         addresses: if receiver.is_some() { Addresses::Here { public_url } } else { Addresses::Elsewhere },
         compat: CompatState::of(&services.settings, shutdown.clone()),
         stream_permits: StreamPermits::new(services.settings.streams.clone(), shutdown),
         services,
     };
-    let routes = edge::authenticated(router(with_token()).with_state(state), identity)
+    let routes = guarded(edge::authenticated(router(with_token()).with_state(state), identity), &guard)
         // This layer lies outside of the token check: a deprecated route says so to everybody.
         .route_layer(from_fn(wait::say_deprecated))
         .merge(router(of_document()));
     match receiver {
-        Some(receiver) => routes.merge(router(of_parts()).with_state(receiver)),
+        Some(receiver) => routes.merge(guarded(router(of_parts()).with_state(receiver), &guard)),
         None => routes,
     }
 }

@@ -19,7 +19,7 @@ use http::{HeaderValue, StatusCode};
 use crate::content_range::ContentRange;
 use crate::view::session::WholeFile;
 
-edge::problems!(PutProblems: ; UploadNotFound, UploadExpired, InvalidRange, DigestMismatch);
+edge::problems!(PutProblems: WITH_CLOCK; UploadNotFound, UploadExpired, InvalidRange, DigestMismatch);
 
 #[derive(Clone)]
 pub struct Receiver {

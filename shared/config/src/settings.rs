@@ -40,6 +40,8 @@ pub struct Server {
     pub tls_renewal: Duration,
     pub cors: Option<Cors>,
     pub limits: ServeLimits,
+    /// Whether every time that the clock shows counts as right.
+    pub trust_clock: bool,
 }
 
 impl Server {
@@ -140,6 +142,7 @@ impl Config {
                 tls_renewal: Duration::ZERO,
                 cors: None,
                 limits: ServeLimits::default(),
+                trust_clock: false,
             },
             log: Telemetry::default(),
             settings: flow::Settings::default(),

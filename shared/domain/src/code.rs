@@ -76,6 +76,7 @@ codes! {
     HeadersTooLarge = "headers_too_large", 431, "The request headers are too large";
     InternalError = "internal_error", 500, "Something went wrong on our side";
     ShuttingDown = "shutting_down", 503, "The service is shutting down";
+    ClockNotSet = "clock_not_set", 503, "The clock of the service is not set";
     // Jobs and conversations.
     JobNotFound = "job_not_found", 404, "No such job";
     NotYourJob = "not_your_job", 403, "The job belongs to someone else";

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::id::{ConversationId, JobId, Nonce, RecordingId, Uid};
 use crate::job_file::JobFile;
+use crate::rules::Rules;
 use crate::time::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -261,7 +262,15 @@ impl Job {
         self.files.iter().map(|file| file.recording).collect()
     }
 
-    pub fn lease_is_live(&self, now: Timestamp) -> bool {
-        self.status == Status::Processing && self.lease.until.is_some_and(|until| !now.has_reached(until))
+    /// The time from which another worker may take the job over: the end of the lease, and a margin for clocks that
+    /// differ. `None` if no worker has the job.
+    pub fn held_until(&self, rules: &Rules) -> Option<Timestamp> {
+        let until = self.lease.until.filter(|_| self.status == Status::Processing)?;
+        Some(until + rules.takeover_margin())
+    }
+
+    /// Until when a worker still holds the job; `None` if another one may take it now.
+    pub fn held_after(&self, now: Timestamp, rules: &Rules) -> Option<Timestamp> {
+        self.held_until(rules).filter(|until| !now.has_reached(*until))
     }
 }

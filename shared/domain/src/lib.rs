@@ -5,6 +5,7 @@
 pub mod accept;
 pub mod archive;
 pub mod checkpoint;
+pub mod clock;
 pub mod code;
 pub mod command;
 pub mod conversation;

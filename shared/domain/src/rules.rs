@@ -73,6 +73,18 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// How long a job stays with its worker after the end of the lease, because the clocks of two instances may differ. A
+    /// live worker renews its lease long before its end, so only a clock that is ahead by more than most of a lease and
+    /// this margin takes its job away.
+    pub fn takeover_margin(&self) -> Duration {
+        self.lease
+    }
+
+    /// How long after the last sign of life of its worker another one may take a job over.
+    pub fn takeover_after(&self) -> Duration {
+        self.lease + self.takeover_margin()
+    }
+
     /// How many more slots a user has who holds this many.
     pub fn free_slots(&self, held: u32) -> u32 {
         self.enqueued_per_user.saturating_sub(held)

@@ -128,11 +128,11 @@ pub fn check_fence(job: &Job, fence: u64) -> Result<(), Refusal> {
     }
 }
 
-/// Extends the lease. Every write of a worker does so, as it shows that the worker is alive.
+/// Extends the lease. Every write of a worker does so, as it shows that the worker is alive. The job is due when another
+/// worker may take it over.
 pub fn extend_lease(job: &mut Job, now: Timestamp, rules: &Rules) {
-    let until = now + rules.lease;
-    job.lease.until = Some(until);
-    job.due_at = Some(until);
+    job.lease.until = Some(now + rules.lease);
+    job.due_at = job.held_until(rules);
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pages! {
     "backend_busy"
     "backfill_lookback_exceeded"
     "batch_too_large"
+    "clock_not_set"
     "conversation_not_found"
     "digest_mismatch"
     "duplicate_filename"

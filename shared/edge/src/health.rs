@@ -6,6 +6,7 @@ use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use domain::Code;
+use flow::Services;
 use flow::ports::{Blobs, Queue, Store};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, join_all};
@@ -56,6 +57,19 @@ impl Check {
                 async move { queue.ready().await }
             }),
         ]
+    }
+
+    /// The check of the clock, without which nothing is accepted or worked on.
+    pub fn clock(services: &Services) -> Self {
+        let services = services.clone();
+        Self::new("clock", "The clock is not set.", move || {
+            let services = services.clone();
+            async move {
+                let why = "the clock shows an earlier time than the build or the newest stored change";
+                let not_set = || flow::Error::new(flow::Kind::Unavailable, "clock.now", services.now()).because(why);
+                services.clock_is_set().then_some(()).ok_or_else(not_set)
+            }
+        })
     }
 
     async fn run(&self) -> Outcome {

@@ -99,6 +99,14 @@ pub const RETRY_UNAVAILABLE: Duration = Duration::from_secs(10);
 /// The wait that a client is told when only an operator can help.
 pub const RETRY_MISCONFIGURED: Duration = Duration::from_secs(60);
 
+/// The wait that a client is told while the clock of the server is not set. Machines set it within a minute after they
+/// have a network.
+pub const RETRY_CLOCK_NOT_SET: Duration = Duration::from_secs(30);
+/// The longest wait that a client is told. A longer one comes from a wrong clock, and the client would obey it.
+pub const LONGEST_RETRY: Duration = Duration::from_secs(86_400);
+/// The longest wait under a rule of fair use, which may count by the month.
+pub const LONGEST_FAIR_USE_RETRY: Duration = Duration::from_secs(30 * 86_400);
+
 /// The shortest task secret: a shorter one can be guessed or was typed by hand.
 pub const MIN_SECRET_BYTES: usize = 32;
 /// The longest request id that a client may choose.

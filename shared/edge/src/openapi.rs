@@ -54,6 +54,8 @@ pub const WITH_RECORDINGS: &[Code] = &[
     Code::RateLimited,
     Code::BackendBusy,
 ];
+/// Further codes of routes that write.
+pub const WITH_CLOCK: &[Code] = &[Code::ClockNotSet];
 /// Further codes of routes that read a JSON body.
 pub const WITH_JSON: &[Code] = &[Code::InvalidJson, Code::RequestTooLarge];
 
@@ -130,7 +132,7 @@ fn is_refusal(code: Code) -> bool {
 }
 
 fn has_retry_after(code: Code) -> bool {
-    is_refusal(code) || matches!(code, Code::StorageUnavailable | Code::ShuttingDown)
+    is_refusal(code) || matches!(code, Code::StorageUnavailable | Code::ShuttingDown | Code::ClockNotSet)
 }
 
 fn text_header(what: &str) -> utoipa::openapi::header::Header {

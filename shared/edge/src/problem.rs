@@ -135,9 +135,15 @@ impl Problem {
         StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The wait in whole seconds, rounded up, at least one: a client that comes back too early is refused again.
+    /// The wait in whole seconds, rounded up, at least one: a client that comes back too early is refused again. It has
+    /// a bound, whatever clock it was computed by.
     fn retry_after_secs(&self) -> Option<u64> {
-        self.retry_after.map(|wait| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
+        let longest = match self.code {
+            Code::FairUseRestricted => limits::LONGEST_FAIR_USE_RETRY,
+            _ => limits::LONGEST_RETRY,
+        };
+        let wait = self.retry_after?.min(longest);
+        Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
     }
 
     /// Renders the answer; `origin` is the path and the request id, where they are known.

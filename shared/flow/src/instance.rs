@@ -4,15 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::circuit::Circuit;
+use crate::clock_guard::ClockGuard;
 use crate::ports::DueCursor;
 
 #[derive(Default)]
 pub struct Instance {
     pub circuit: Circuit,
+    pub clock_guard: ClockGuard,
     clock_repair_cursor: Mutex<BTreeMap<usize, DueCursor>>,
 }
 
 impl Instance {
+    pub fn with_clock_guard(clock_guard: ClockGuard) -> Self {
+        Self { clock_guard, ..Self::default() }
+    }
+
     /// Where the search for jobs written by a clock that ran ahead continues; `None` at the beginning. Each query of that
     /// search has a number.
     pub fn clock_repair_cursor(&self, query: usize) -> Option<DueCursor> {

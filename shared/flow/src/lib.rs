@@ -7,6 +7,7 @@ pub mod archive;
 mod blob_reader;
 pub mod cancel_retry;
 pub mod circuit;
+pub mod clock_guard;
 pub mod conversation;
 pub mod dispatch;
 pub mod document;

@@ -32,4 +32,13 @@ impl Services {
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
+
+    pub fn clock_is_set(&self) -> bool {
+        self.instance.clock_guard.set_since(self.now()).is_some()
+    }
+
+    /// Waits until the clock is set, and returns since when it is.
+    pub async fn until_clock_is_set(&self) -> Timestamp {
+        self.instance.clock_guard.until_set(&*self.clock).await
+    }
 }

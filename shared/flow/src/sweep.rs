@@ -84,7 +84,7 @@ async fn give_slots(services: &Services) -> Result<u64> {
 pub async fn resume(services: &Services, started: Timestamp, limit: usize) -> Result<u64> {
     clock_ahead::correct_all(services, limit).await?;
     let rules = &services.settings.rules;
-    let longest_check = rules.task_grace.max(rules.enqueue_grace).max(rules.lease);
+    let longest_check = rules.task_grace.max(rules.enqueue_grace).max(rules.takeover_after());
     let horizon = services.now() + rules.backoff_max + longest_check;
     let (mut due, mut resumed) = (Due::until(horizon, limit), 0);
     while let Some(page) = due.page(services).await? {

@@ -66,6 +66,11 @@ impl SqliteStore {
         Ok(Self { writer: None, readers: Readers::open(path, readers)?, watchers: Watchers::default() })
     }
 
+    /// When any job was changed last; `None` without a job.
+    pub async fn newest_change(&self) -> flow::Result<Option<Timestamp>> {
+        self.read("store.newest_change", "", table::jobs::newest_change).await
+    }
+
     async fn write<T: Send + 'static>(
         &self,
         operation: &'static str,

@@ -7,6 +7,12 @@ use domain::Timestamp;
 use domain::time::millis;
 use flow::ports::Clock;
 
+/// About when this program was built (`build.rs`).
+pub const BUILT_AT: Timestamp = match i64::from_str_radix(env!("BUILT_AT"), 10) {
+    Ok(seconds) => Timestamp::from_secs(seconds),
+    Err(_) => panic!("the build script writes a number"),
+};
+
 pub struct SystemClock;
 
 #[async_trait]
@@ -31,6 +37,11 @@ mod tests {
     #[test]
     fn now_is_after_november_2023() {
         assert!(SystemClock.now() > Timestamp::from_secs(1_700_000_000));
+    }
+
+    #[test]
+    fn program_was_built_in_the_past_and_after_november_2023() {
+        assert!((Timestamp::from_secs(1_700_000_000)..=SystemClock.now()).contains(&BUILT_AT), "{BUILT_AT}");
     }
 
     #[tokio::test]

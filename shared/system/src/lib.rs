@@ -5,5 +5,5 @@ mod clock;
 pub mod output;
 mod random;
 
-pub use clock::SystemClock;
+pub use clock::{BUILT_AT, SystemClock};
 pub use random::{SystemRandom, secret_bytes};

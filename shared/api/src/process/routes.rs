@@ -10,6 +10,7 @@ use flow::ports::Clock;
 use flow::process::Worker;
 
 use super::{Deps, sweep, task};
+use crate::clock_guard::guarded;
 use crate::state::parts;
 
 /// The path to which the queue delivers tasks.
@@ -26,7 +27,7 @@ parts! {
 pub fn routes(deps: Deps) -> Router {
     let (secret, identity) = (Arc::clone(&deps.secret), deps.identity.clone());
     let routes = Router::new().route(TASK_PATH, post(task::process)).route(SWEEP_PATH, post(sweep::sweep));
-    edge::for_tasks(routes, secret, identity).with_state(deps)
+    guarded(edge::for_tasks(routes, secret, identity), &deps.services).with_state(deps)
 }
 
 /// The readiness check of the speech engine, without which the function cannot work.

@@ -5,7 +5,7 @@ use crate::key::Key;
 
 pub const JOBS: &[Key] = &[
     Key::seconds("jobs.lease_seconds", MINUTE, 1..=HOUR, |c, time| c.settings.rules.lease = time)
-        .comment("A worker that gives no sign of life for this long loses its job to another."),
+        .comment("A worker that gives no sign of life for twice this long loses its job to another."),
     Key::number("jobs.max_attempts", 5, 1..=1000, |c, n| c.settings.rules.max_attempts = n as u32)
         .comment("A job fails when this many of its deliveries have failed."),
     Key::seconds("jobs.backoff_min_seconds", 10, 0..=DAY, |c, time| c.settings.rules.backoff_min = time)

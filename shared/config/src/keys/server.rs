@@ -61,6 +61,10 @@ pub const SERVER: &[Key] = &[
     .comment("A request with a larger JSON body is answered with 413."),
     Key::number("server.h2_streams", 32, 1..=1000, |c, n| c.server.limits.h2_streams = n as u32)
         .comment("A connection of HTTP/2 has at most this many requests at once."),
+    Key::switch("server.trust_clock", false, |c, on| c.server.trust_clock = on).comment(
+        "The clock counts as set, even if it is earlier than the build of the program or the newest stored change. This is for \
+         one start after a clock that ran ahead was corrected.",
+    ),
 ];
 
 pub const LOG: &[Key] = &[

@@ -10,13 +10,12 @@ use crate::job::{DispatchState, Job, Status};
 pub fn claim(mut job: Job, owner: Nonce, ctx: Context<'_>) -> Result<Step, Refusal> {
     match job.status {
         Status::Processing if job.lease.owner == Some(owner) => return Ok(Step::without_actions(job)),
-        Status::Processing if job.lease_is_live(ctx.now) => {
-            let until = job.lease.until.unwrap_or(ctx.now);
-            return Err(Refusal::LeaseHeld { until });
-        }
         Status::Queued | Status::Processing => {}
         Status::Uploading => return Err(Refusal::NotQueued(job.status)),
         ended => return Err(Refusal::Finished(ended)),
+    }
+    if let Some(until) = job.held_after(ctx.now, ctx.rules) {
+        return Err(Refusal::LeaseHeld { until });
     }
     job.lease.fence += 1;
     if job.attempt >= ctx.rules.max_attempts {
@@ -62,7 +61,7 @@ pub fn fail_file(mut job: Job, fence: u64, index: usize, failure: &Failure, ctx:
 
 pub fn recover(job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     let fence = job.lease.fence;
-    if job.lease_is_live(ctx.now) { Err(Refusal::NotDue) } else { worker_gone(job, fence, ctx) }
+    if job.held_after(ctx.now, ctx.rules).is_some() { Err(Refusal::NotDue) } else { worker_gone(job, fence, ctx) }
 }
 
 pub fn worker_gone(mut job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, Refusal> {

@@ -43,7 +43,7 @@ fn latest_due_of(status: Status, rules: &Rules) -> Duration {
     match status {
         Status::Uploading => rules.upload_session,
         Status::Queued => rules.backoff_max + rules.task_grace,
-        Status::Processing => rules.lease,
+        Status::Processing => rules.takeover_after(),
         Status::Completed | Status::PartialFailure | Status::Failed | Status::Cancelled => {
             rules.retention.max(rules.keep_audio) + rules.expire_after_cleanup
         }
@@ -70,7 +70,8 @@ pub fn correct(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
         Status::Processing => {
             let ends = |until: &Timestamp| is_ahead(*until, ctx.now + ctx.rules.lease);
             if job.lease.until.as_ref().is_none_or(ends) {
-                job.lease.until = job.lease.until.map(|_| ctx.now);
+                // Another worker may take the job over now.
+                job.lease.until = job.lease.until.map(|_| ctx.now - ctx.rules.takeover_margin());
                 job.due_at = Some(ctx.now);
             }
         }

@@ -30,8 +30,24 @@ async fn retry_after_is_in_whole_seconds_and_at_least_one() {
         assert_eq!(problem.render(None).headers()[RETRY_AFTER], seconds.to_string());
         assert_eq!(body(&problem).await["retry_after"], seconds);
     }
-    let endless = Problem::new(Code::RateLimited, "").after(Duration::MAX);
-    assert_eq!(endless.render(None).headers()[RETRY_AFTER], u64::MAX.to_string());
+}
+
+#[tokio::test]
+async fn retry_after_is_at_most_a_day_and_under_fair_use_thirty_days() {
+    let day = 86_400;
+    for (code, longest) in
+        [(Code::RecordingInFuture, day), (Code::RateLimited, day), (Code::FairUseRestricted, 30 * day)]
+    {
+        let millisecond = Duration::from_millis(1);
+        let bound = Duration::from_secs(longest);
+        for wait in [bound - millisecond, bound, bound + millisecond, Duration::MAX] {
+            let problem = Problem::new(code, "").after(wait);
+            assert_eq!(problem.render(None).headers()[RETRY_AFTER], longest.to_string(), "{code}: {wait:?}");
+            assert_eq!(body(&problem).await["retry_after"], longest, "{code}: {wait:?}");
+        }
+        let problem = Problem::new(code, "").after(bound - Duration::from_secs(1));
+        assert_eq!(problem.render(None).headers()[RETRY_AFTER], (longest - 1).to_string(), "{code}");
+    }
 }
 
 #[test]

@@ -100,8 +100,8 @@ impl Worker {
         if job.status.is_terminal() {
             return Ok(self.skip_finished(&job).await);
         }
-        if job.lease_is_live(services.now()) {
-            return Ok(Outcome::LeaseHeld { until: job.lease.until.unwrap_or(services.now()) });
+        if let Some(until) = job.held_after(services.now(), &services.settings.rules) {
+            return Ok(Outcome::LeaseHeld { until });
         }
         if !self.is_on_time(&job, task).await {
             return Ok(Outcome::Rescheduled { due_at: job.due_at });

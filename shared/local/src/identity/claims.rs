@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 pub const ISSUER: &str = "afterword-local";
 pub const AUDIENCE: &str = "afterword";
 
+/// How far the clock that issued a token may be ahead of the one that verifies it: the clock may have been set back a
+/// little since, or another machine with the same key issued it. There is no leeway for the end of a token.
+const SKEW: Duration = Duration::from_secs(60);
+
 /// Times are seconds since 1970. Every field has a default, so that the check can name the missing
 /// claim.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -40,8 +44,7 @@ impl Claims {
         seconds(self.exp)
     }
 
-    /// Returns the user, or why the token is refused. There is no leeway, because issuer and verifier use
-    /// the same clock.
+    /// Returns the user, or why the token is refused.
     pub fn check(&self, now: Timestamp) -> Result<Uid, String> {
         if self.iss != ISSUER {
             return Err("the token is from another issuer".to_owned());
@@ -52,14 +55,18 @@ impl Claims {
         if now.has_reached(self.expires_at()) {
             return Err(format!("the token expired at {}", self.expires_at()));
         }
-        if let Some(from) = self.nbf.map(seconds).filter(|from| !now.has_reached(*from)) {
+        if let Some(from) = self.nbf.map(seconds).filter(|from| is_ahead(*from, now)) {
             return Err(format!("the token is not valid before {from}"));
         }
-        if !now.has_reached(seconds(self.iat)) {
+        if is_ahead(seconds(self.iat), now) {
             return Err(format!("the token was issued in the future, at {}", seconds(self.iat)));
         }
         Uid::new(self.sub.as_str()).map_err(|_| "the token does not name a user".to_owned())
     }
+}
+
+fn is_ahead(at: Timestamp, now: Timestamp) -> bool {
+    !(now + SKEW).has_reached(at)
 }
 
 fn seconds(since_1970: i64) -> Timestamp {

@@ -61,7 +61,9 @@ async fn token_is_accepted_until_it_expires() {
     }
     at.clock.set(Timestamp::from_secs(NOW + 3600));
     assert_eq!(at.verify(&token).await.unwrap_err(), "the token expired at 2026-05-28T21:26:40.000Z");
-    at.clock.set(Timestamp::from_secs(NOW - 1));
+    at.clock.set(Timestamp::from_secs(NOW - 60));
+    assert_eq!(at.verify(&token).await.as_deref(), Ok("ann@example.org"), "a clock that is a minute slow");
+    at.clock.set(Timestamp::from_secs(NOW - 61));
     assert_eq!(at.verify(&token).await.unwrap_err(), "the token was issued in the future, at 2026-05-28T20:26:40.000Z");
 }
 
@@ -81,6 +83,8 @@ async fn token_must_have_our_claims() {
     let at = fixture();
     assert_eq!(at.verify(&at.signed(json!({}))).await.as_deref(), Ok("ann"));
     assert_eq!(at.verify(&at.signed(json!({"nbf": NOW}))).await.as_deref(), Ok("ann"));
+    let ahead = json!({"nbf": NOW + 60, "iat": NOW + 60});
+    assert_eq!(at.verify(&at.signed(ahead)).await.as_deref(), Ok("ann"), "clocks differ by a minute");
     let wrong = [
         (json!({"iss": "https://accounts.example"}), "another issuer"),
         (json!({"iss": null}), "not a token"),
@@ -89,8 +93,8 @@ async fn token_must_have_our_claims() {
         (json!({"exp": NOW}), "expired at 2026-05-28T20:26:40.000Z"),
         (json!({"exp": "soon"}), "not a token"),
         (json!({"exp": -1}), "expired at 1969"),
-        (json!({"nbf": NOW + 1}), "not valid before 2026-05-28T20:26:41.000Z"),
-        (json!({"iat": NOW + 1}), "issued in the future"),
+        (json!({"nbf": NOW + 61}), "not valid before 2026-05-28T20:27:41.000Z"),
+        (json!({"iat": NOW + 61}), "issued in the future"),
         (json!({"iat": i64::MAX}), "issued in the future"),
         (json!({"sub": ""}), "does not name a user"),
         (json!({"sub": "a/b"}), "does not name a user"),

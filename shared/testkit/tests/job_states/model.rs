@@ -6,7 +6,7 @@ use domain::command::Command;
 use domain::job::{Audio, DispatchState, Effect, WaitingFor};
 use domain::{FileStatus, Job, Status, Timestamp};
 
-use moves::{ATTEMPTS, GIVES_UP, GRACE, TASK_GRACE};
+use moves::{ATTEMPTS, GIVES_UP, GRACE, MARGIN, TASK_GRACE};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Due {
@@ -142,7 +142,7 @@ impl Model {
                     self.schedule(now);
                 }
             }
-            Command::Recover if self.lease_end.is_some_and(|end| now < end) => return false,
+            Command::Recover if self.lease_end.is_some_and(|end| now < end + MARGIN) => return false,
             Command::WorkerGone { fence } if *fence != self.fence => return false,
             Command::Recover | Command::WorkerGone { .. } if self.status == Status::Processing => {
                 self.fence += 1;

@@ -107,7 +107,7 @@ impl Driver<'_> {
         let Some(held) = self.workers[n].held.clone() else { return self.claim(n) };
         if self.incidents(24) {
             // The worker is lost together with its unwritten answers. All leases run out meanwhile.
-            self.now = self.now + self.rules.lease;
+            self.now = self.now + self.rules.takeover_after();
             self.workers[n].ready = None;
             if self.random.one_in(2) {
                 // The worker does not know that it lost the job, and goes on: the fence must stop it.
@@ -145,7 +145,7 @@ impl Driver<'_> {
                 let claimed = self.step(n, Command::Claim { owner: self.random.nonce() });
                 self.workers[n].held = claimed.filter(|job| job.status == Status::Processing);
                 if self.workers[n].held.is_none() {
-                    self.now = self.now + self.rules.lease;
+                    self.now = self.now + self.rules.takeover_after();
                 }
             }
         }

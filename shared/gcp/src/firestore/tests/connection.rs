@@ -89,7 +89,7 @@ async fn dead_connection_is_replaced_within_one_operation() {
         let claimed = soon("an answer", store.step(job.id, &claim, harness.at())).await.unwrap();
         assert!(matches!(claimed, Stepped::Done { .. }), "{claimed:?}");
         assert_eq!(harness.job(job.id).await.lease.fence, n);
-        harness.pass(harness.rules.lease);
+        harness.pass(harness.rules.takeover_after());
     }
 }
 
@@ -125,7 +125,7 @@ async fn transaction_locks_are_released_even_after_deadline() {
         drop(unit);
         let claimed = tokio::time::timeout(Duration::from_secs(10), harness.claim(job.id)).await;
         assert!(claimed.is_ok(), "the job is held, dropped: {is_dropped}");
-        harness.pass(harness.rules.lease);
+        harness.pass(harness.rules.takeover_after());
     }
 }
 

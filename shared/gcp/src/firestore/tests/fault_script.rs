@@ -150,7 +150,7 @@ async fn contention_is_retried_and_refusal_is_returned() {
     for code in [Code::Aborted, Code::FailedPrecondition] {
         store.client.fault_script.refuse(5, code);
         harness.done(job.id, Command::Claim { owner: nonce(1) }).await;
-        harness.pass(harness.rules.lease);
+        harness.pass(harness.rules.takeover_after());
     }
     let claim = Command::Claim { owner: nonce(2) };
     for (code, kind) in [

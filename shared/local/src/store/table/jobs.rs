@@ -262,6 +262,12 @@ pub fn newest(db: &Connection, statuses: &[Status], limit: usize) -> Result<Vec<
     all(db, &sql, [rows(limit)], cursor)
 }
 
+/// When any job was changed last. It scans a whole index, so it is not in the list of queries whose plans are checked.
+pub fn newest_change(db: &Connection) -> Result<Option<Timestamp>> {
+    let newest = one(db, "SELECT max(updated_at) FROM offline_sync_jobs", [], |row| Ok(row.get::<_, Option<i64>>(0)?))?;
+    Ok(newest.flatten().map(Timestamp::from_millis))
+}
+
 fn cursor(row: &Row) -> Result<JobCursor> {
     Ok(JobCursor { created_at: Timestamp::from_millis(row.get(0)?), id: job_id(row, 1)? })
 }

@@ -19,7 +19,10 @@ pub async fn a_claim_takes_the_lease_and_raises_the_fence(store: Arc<dyn Store>)
     let until = Some(harness.now() + harness.rules.lease);
     assert_eq!((job.status, job.attempt, job.started_at), (Status::Processing, 1, Some(harness.now())));
     assert_eq!((job.lease.fence, job.lease.owner, job.lease.until), (1, Some(nonce(1)), until));
-    assert_eq!((job.dispatch.state, job.due_at), (DispatchState::Enqueued, until));
+    assert_eq!(
+        (job.dispatch.state, job.due_at),
+        (DispatchState::Enqueued, Some(harness.now() + 2 * harness.rules.lease))
+    );
     assert_eq!(harness.job(job.id).await, job);
 }
 
@@ -51,12 +54,12 @@ pub async fn claim_repeated_by_its_owner_changes_nothing(store: Arc<dyn Store>) 
     assert_eq!(harness.done(job.id, Command::Claim { owner: nonce(1) }).await, first);
 }
 
-pub async fn a_lease_holds_until_its_end_and_not_longer(store: Arc<dyn Store>) {
+pub async fn a_job_is_held_for_one_more_lease_after_its_lease_and_not_longer(store: Arc<dyn Store>) {
     for (early, free) in [(1, false), (0, true), (-1, true)] {
         let harness = Harness::new(store.clone());
         let job = harness.accept(&super::user(early), &[phone(0)]).await;
         let held = harness.claim(job.id).await;
-        let until = held.lease.until.unwrap();
+        let until = held.lease.until.unwrap() + harness.rules.lease;
         harness.clock.set(domain::Timestamp::from_millis(until.millis() - early));
         let stepped = harness.step(job.id, &Command::Claim { owner: nonce(2) }).await;
         if free {
@@ -68,12 +71,15 @@ pub async fn a_lease_holds_until_its_end_and_not_longer(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn job_of_a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_before(store: Arc<dyn Store>) {
+pub async fn job_of_a_lost_worker_is_recovered_one_lease_after_the_end_of_its_lease_and_not_before(
+    store: Arc<dyn Store>,
+) {
     for (early, over) in [(1, false), (0, true), (-1, true)] {
         let harness = Harness::new(store.clone());
         let job = harness.accept(&super::user(early), &[phone(0)]).await;
         let held = harness.claim(job.id).await;
-        harness.clock.set(domain::Timestamp::from_millis(held.lease.until.unwrap().millis() - early));
+        let until = held.lease.until.unwrap() + harness.rules.lease;
+        harness.clock.set(domain::Timestamp::from_millis(until.millis() - early));
         let stepped = harness.step(job.id, &Command::Recover).await;
         if over {
             let Stepped::Done { job, actions, .. } = stepped else { panic!("{early} ms early: {stepped:?}") };
@@ -90,9 +96,9 @@ pub async fn renewal_extends_the_lease(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let held = harness.claim(job.id).await;
-    harness.pass(harness.rules.lease - MS);
+    harness.pass(harness.rules.takeover_after() - MS);
     harness.done(job.id, Command::Renew { fence: held.lease.fence }).await;
-    harness.pass(harness.rules.lease - MS);
+    harness.pass(harness.rules.takeover_after() - MS);
     let why = harness.refused(job.id, Command::Claim { owner: nonce(2) }).await;
     assert_eq!(why, Refusal::LeaseHeld { until: harness.now() + MS });
     harness.pass(MS);
@@ -121,7 +127,7 @@ pub async fn the_claim_after_the_last_attempt_ends_the_job(store: Arc<dyn Store>
     let job = harness.accept(&ann(), &[phone(0)]).await;
     for attempt in 1..=harness.rules.max_attempts {
         assert_eq!(harness.claim(job.id).await.attempt, attempt);
-        harness.pass(harness.rules.lease);
+        harness.pass(harness.rules.takeover_after());
     }
     let ended = harness.claim(job.id).await;
     assert_eq!(ended.status, Status::Failed);

@@ -107,7 +107,7 @@ pub async fn lease_written_by_a_clock_ahead_ends_now(store: Arc<dyn Store>) {
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = with_clock_ahead(&harness, harness.claim(job.id)).await;
     let after = is_corrected(&harness, &job).await;
-    assert_eq!((after.lease.until, after.due_at), (Some(harness.now()), Some(harness.now())));
+    assert_eq!((after.held_until(&harness.rules), after.due_at), (Some(harness.now()), Some(harness.now())));
     assert_eq!(needed_repair(&after, harness.now(), &harness.rules), Repair::Recover);
     assert_eq!(harness.done(job.id, Command::Recover).await.status, Status::Queued);
 }

@@ -95,7 +95,7 @@ async fn at_work(harness: &Harness, uid: &Uid, situation: Situation) -> Job {
             harness.place(&job, 0, &[(2000, Answer::Failed { refused: false })]).await;
             harness.plan(&job, 1, Heard::Silence).await;
         }
-        Lost => harness.pass(harness.rules.lease),
+        Lost => harness.pass(harness.rules.takeover_after()),
         PutBack => _ = harness.done(job.id, put_back(fence, domain::PutBack::Deadline)).await,
         WaitingForEngine | DueAfterItsWait => {
             let cause = domain::PutBack::Engine { retry_after: Some(MINUTE) };

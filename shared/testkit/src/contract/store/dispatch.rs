@@ -32,7 +32,7 @@ pub async fn late_mark_changes_nothing(store: Arc<dyn Store>) {
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let held = harness.claim(job.id).await;
     assert_eq!(harness.done(job.id, Command::Enqueued { number: 1, schedule: None }).await, held);
-    harness.pass(harness.rules.lease);
+    harness.pass(harness.rules.takeover_after());
     let queued = harness.done(job.id, Command::Recover).await;
     let why = harness.refused(job.id, Command::Enqueued { number: 1, schedule: None }).await;
     assert_eq!(why, Refusal::Redispatched { number: 2 });

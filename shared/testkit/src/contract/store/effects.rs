@@ -79,7 +79,7 @@ pub async fn effects_of_an_end_undone_by_a_retry_are_refused(store: Arc<dyn Stor
     }
     assert_eq!(harness.job(job.id).await, retried);
     let held = harness.claim(job.id).await;
-    harness.pass(harness.rules.lease);
+    harness.pass(harness.rules.takeover_after());
     for index in [1, 2] {
         let failure = Failure::of(Code::StagedAudioMissing);
         harness.done(job.id, Command::FailFile { fence: held.lease.fence, index, failure }).await;

@@ -65,7 +65,7 @@ fn none(_: &Command) -> bool {
 
 pub async fn after_a_recovery_every_write_is_refused(store: Arc<dyn Store>) {
     let (harness, job) = at_work(store).await;
-    harness.pass(harness.rules.lease);
+    harness.pass(harness.rules.takeover_after());
     harness.done(job.id, Command::Recover).await;
     every_write_is_refused(&harness, &job, none).await;
 }
@@ -78,7 +78,7 @@ pub async fn after_a_cancel_every_write_is_refused(store: Arc<dyn Store>) {
 
 pub async fn after_another_claim_every_write_is_refused(store: Arc<dyn Store>) {
     let (harness, job) = at_work(store).await;
-    harness.pass(harness.rules.lease);
+    harness.pass(harness.rules.takeover_after());
     harness.done(job.id, Command::Claim { owner: nonce(99) }).await;
     every_write_is_refused(&harness, &job, none).await;
 }

@@ -130,7 +130,7 @@ pub async fn faults_and_waiting(store: Arc<dyn Store>) {
             harness.pass(MINUTE);
         }
         let job = harness.claim(id).await;
-        harness.pass(harness.rules.lease);
+        harness.pass(harness.rules.takeover_after());
         harness.step(id, &Command::Recover).await;
         harness.clock.set(gives_up_waiting_at(&job, &harness.rules));
         harness.step(id, &Command::GiveUpWaiting).await;

@@ -150,7 +150,7 @@ pub async fn plan_extends_the_lease(store: Arc<dyn Store>) {
     harness.pass(harness.rules.lease - MS);
     let (job, _) = harness.plan(&job, 0, speech(&[(0, 900)])).await;
     assert_eq!(job.lease.until, Some(harness.now() + harness.rules.lease));
-    assert_eq!(job.due_at, job.lease.until);
+    assert_eq!(job.due_at, job.held_until(&harness.rules));
 }
 
 pub async fn plan_of_a_file_that_the_job_lacks_is_refused(store: Arc<dyn Store>) {

@@ -103,7 +103,7 @@ pub async fn storing_texts_extends_the_lease(store: Arc<dyn Store>) {
     harness.store(&job, 0, &[(0, "still here")]).await;
     let job = harness.job(job.id).await;
     assert_eq!(job.lease.until, Some(harness.now() + harness.rules.lease));
-    assert_eq!(job.due_at, job.lease.until);
+    assert_eq!(job.due_at, job.held_until(&harness.rules));
 }
 
 pub async fn more_lines_than_a_group_holds_are_refused(store: Arc<dyn Store>) {

@@ -85,7 +85,7 @@ pub async fn claim_that_ends_the_job_frees_its_slot(store: Arc<dyn Store>) {
     let harness = all_slots_taken(store).await;
     for _ in 0..harness.rules.max_attempts {
         harness.claim(job_id(1)).await;
-        harness.pass(harness.rules.lease);
+        harness.pass(harness.rules.takeover_after());
     }
     let claim = Command::Claim { owner: Nonce(job_id(1).0) };
     assert_eq!(promoted(harness.step(job_id(1), &claim).await), [job_id(7)]);

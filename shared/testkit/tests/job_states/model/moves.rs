@@ -11,6 +11,8 @@ const MINUTE: i64 = 60 * SECOND;
 const DAY: i64 = 24 * 60 * MINUTE;
 
 const LEASE: i64 = MINUTE;
+/// How long after the end of its lease a job stays with its worker.
+pub(super) const MARGIN: i64 = LEASE;
 pub(super) const GRACE: i64 = 30 * SECOND;
 pub(super) const TASK_GRACE: i64 = 10 * MINUTE;
 const BACKOFF: (i64, i64) = (10 * SECOND, 30 * MINUTE);
@@ -30,7 +32,7 @@ impl Model {
 
     pub(super) fn live_on(&mut self, now: i64) {
         self.lease_end = Some(now + LEASE);
-        self.due = now + LEASE;
+        self.due = now + LEASE + MARGIN;
     }
 
     pub(super) fn dispatch_again(&mut self, due: i64) {
@@ -91,7 +93,7 @@ impl Model {
             Status::Queued if in_line => i64::MAX / 2,
             Status::Queued => LONGEST_WAIT + TASK_GRACE,
             Status::Uploading => LONGEST_WAIT,
-            Status::Processing => LEASE,
+            Status::Processing => LEASE + MARGIN,
             _ => RETENTION + DAY,
         };
         if changed <= now + SLACK && self.due <= (now + SLACK).saturating_add(longest) {
@@ -104,7 +106,7 @@ impl Model {
             Status::Uploading => self.due = self.due.min(now + LONGEST_WAIT),
             Status::Queued if in_line => {}
             Status::Queued => self.due_at_once(now),
-            Status::Processing if lease_is_astray => (self.lease_end, self.due) = (Some(now), now),
+            Status::Processing if lease_is_astray => (self.lease_end, self.due) = (Some(now - MARGIN), now),
             Status::Processing => {}
             _ => {
                 let in_time = |due, longest| match due {
@@ -124,7 +126,7 @@ impl Model {
         if working && self.owner == Some(owner) {
             return true;
         }
-        if self.status.is_terminal() || (working && self.lease_end.is_some_and(|end| now < end)) {
+        if self.status.is_terminal() || (working && self.lease_end.is_some_and(|end| now < end + MARGIN)) {
             return false;
         }
         self.fence += 1;

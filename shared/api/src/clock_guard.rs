@@ -1,0 +1,26 @@
+//! While the clock is not set, every request that would write is refused, before its token is checked: the token may be
+//! valid, and only seem to be issued in the future.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use domain::Code;
+use edge::{Problem, limits};
+use flow::Services;
+
+/// Refuses writes on every route added to `router` so far, while the clock is not set.
+pub fn guarded<S>(router: Router<S>, services: &Services) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    router.route_layer(from_fn_with_state(services.clone(), check))
+}
+
+async fn check(State(services): State<Services>, request: Request, next: Next) -> Result<Response, Problem> {
+    if request.method().is_safe() || services.clock_is_set() {
+        return Ok(next.run(request).await);
+    }
+    let detail = "The clock of the server is not set yet. Please try again later.";
+    Err(Problem::new(Code::ClockNotSet, detail).after(limits::RETRY_CLOCK_NOT_SET))
+}
