@@ -44,6 +44,7 @@ mod sessions;
 mod task_rows;
 mod tls;
 mod upload_rows;
+mod waiting;
 mod words;
 
 use tokio::sync::{Mutex, MutexGuard};

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::alarm::Alarm;
 use crate::circuit::Circuit;
 use crate::ports::DueCursor;
 
 #[derive(Default)]
 pub struct Instance {
     pub circuit: Circuit,
+    /// Limits the errors in the log about the speech engine.
+    pub engine_alarm: Alarm,
     clock_repair_cursor: Mutex<BTreeMap<usize, DueCursor>>,
 }
 
