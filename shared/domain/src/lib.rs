@@ -38,6 +38,7 @@ pub mod texts;
 pub mod time;
 pub mod transition;
 pub mod usage;
+pub mod wait;
 pub mod wait_reason;
 
 pub use checkpoint::Checkpoint;

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::PutBack;
-use crate::job::{Job, Status, WaitingFor};
 use crate::time::Timestamp;
 
 /// The longest sentence and the longest cause that are stored, in characters. They keep a job's document small.
@@ -74,32 +72,6 @@ impl WaitCode {
             WaitCode::WorkerLost => "the worker of the job was lost",
         }
     }
-
-    /// The code for a wait of which nothing more is known.
-    pub const fn of_wait(waiting_for: WaitingFor) -> Self {
-        match waiting_for {
-            WaitingFor::Turn => Self::Turn,
-            WaitingFor::Engine => Self::EngineUnavailable,
-            WaitingFor::Budget => Self::BudgetUsedUp,
-            WaitingFor::Storage => Self::StorageUnavailable,
-        }
-    }
-}
-
-impl From<&PutBack> for WaitCode {
-    fn from(cause: &PutBack) -> Self {
-        match cause {
-            PutBack::Fault { code: crate::Code::TranscriptionFailed, .. } => Self::TranscriptionFailed,
-            PutBack::Fault { .. } => Self::Internal,
-            PutBack::Storage { .. } => Self::StorageUnavailable,
-            PutBack::Deadline => Self::OutOfTime,
-            PutBack::Shutdown => Self::ShuttingDown,
-            PutBack::Engine { .. } => Self::EngineUnavailable,
-            PutBack::Language => Self::LanguageUnsupported,
-            PutBack::YieldToOthers => Self::Yielded,
-            PutBack::Budget { .. } => Self::BudgetUsedUp,
-        }
-    }
 }
 
 /// What a worker knows of the cause beyond its kind.
@@ -154,36 +126,6 @@ impl WaitReason {
         let detail = explanation.map_or(code.sentence(), Explanation::detail).to_owned();
         let cause = explanation.and_then(Explanation::cause).map(str::to_owned);
         Self { code, detail, cause, at }
-    }
-}
-
-/// Why and for how long a queued job waits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wait<'a> {
-    /// `None` for a job that only waits for its next try.
-    pub waiting_for: Option<WaitingFor>,
-    pub since: Option<Timestamp>,
-    /// When the job is tried again. `None` if that depends on something else, such as the user's other jobs.
-    pub next_try: Option<Timestamp>,
-    pub code: WaitCode,
-    pub detail: &'a str,
-}
-
-impl Job {
-    /// Why the job waits; `None` if it is not queued or nothing keeps it from its next delivery.
-    pub fn wait(&self) -> Option<Wait<'_>> {
-        if self.status != Status::Queued {
-            return None;
-        }
-        let stored = self.wait_reason.as_ref();
-        let code = stored.map(|reason| reason.code).or(self.waiting_for.map(WaitCode::of_wait))?;
-        Some(Wait {
-            waiting_for: self.waiting_for,
-            since: self.waiting_since.or(stored.map(|reason| reason.at)),
-            next_try: self.waiting_until.or(self.dispatch.not_before),
-            code,
-            detail: stored.map_or(code.sentence(), |reason| reason.detail.as_str()),
-        })
     }
 }
 

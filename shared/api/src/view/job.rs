@@ -1,7 +1,7 @@
 //! A job as clients read it.
 
 use domain::job::{JobResult, WaitingFor};
-use domain::wait_reason::Wait;
+use domain::wait::Wait;
 use domain::{Blame, Code, ConversationId, Failure, FileStatus, Job, JobFile, JobId, Status, Timestamp, WaitCode};
 use serde::Serialize;
 use utoipa::ToSchema;

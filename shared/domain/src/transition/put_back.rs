@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::job::{DispatchState, Job, Status, WaitingFor};
 use crate::rules::Rules;
 use crate::time::Timestamp;
-use crate::wait_reason::{Explanation, WaitCode, WaitReason};
+use crate::wait_reason::{Explanation, WaitReason};
 
 pub fn put_back(
     mut job: Job,
@@ -79,7 +79,7 @@ pub fn postpone(
     if again && job.dispatch.state == DispatchState::Waiting {
         return Ok(Step { job, actions: vec![Action::Enqueue] });
     }
-    job.wait_reason = Some(WaitReason::new(WaitCode::of_wait(waiting_for), explanation, ctx.now));
+    job.wait_reason = Some(WaitReason::new(waiting_for.into(), explanation, ctx.now));
     if waited_too_long(&job, ctx) {
         return Ok(end(job, ctx, &waited_too_long_failure(waiting_for)));
     }
