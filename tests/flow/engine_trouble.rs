@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use domain::job::WaitingFor;
-use domain::{Status, Usage};
+use domain::{Status, Usage, WaitCode};
 use flow::process::Outcome;
 use speech::RetryClass;
 use testkit::build::T0;
@@ -54,6 +54,8 @@ async fn job_waits_for_an_engine_that_fails_its_check_for_any_number_of_files() 
     let job = stage.job(task.job_id).await;
     assert_eq!((job.attempt, job.waiting_for), (0, Some(WaitingFor::Engine)));
     assert_eq!((job.progress().successful, usage(&stage).await), (0, Usage::default()));
+    let detail = job.wait_reason.unwrap().detail;
+    assert_eq!(detail, "the speech engine returns no text, not even for a sample of clear speech");
 }
 
 #[tokio::test]
@@ -100,6 +102,14 @@ async fn failing_ready_engine_gets_no_calls_after_three_deliveries() {
     let job = stage.job(other.job_id).await;
     assert_eq!((engine.calls(), job.waiting_for), (calls, Some(WaitingFor::Engine)), "the circuit is open");
     assert!(job.is_parked() && job.attempt == 0);
+    let reason = job.wait_reason.unwrap();
+    assert_eq!(
+        (reason.code, reason.detail.as_str()),
+        (WaitCode::EngineUnavailable, "the speech engine is not set up right")
+    );
+    assert_eq!(reason.cause.as_deref(), Some("it is in the script"), "the circuit knows why it is open");
+    assert!(worker.may_call_engine().is_err(), "an open circuit is not ready");
+    assert!(worker.engine_answers().is_err() && worker.ready().await.is_ok());
 }
 
 #[tokio::test]

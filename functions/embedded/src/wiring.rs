@@ -203,7 +203,7 @@ impl Wired {
         let Services { store, blobs, queue, .. } = &self.services;
         let mut checks = Check::for_ports(store, blobs, queue);
         checks.push(Check::clock(&self.services));
-        checks.push(api::process::engine_check(&self.worker));
+        checks.push(api::process::degraded_engine_check(&self.worker));
         checks
     }
 }

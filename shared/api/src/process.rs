@@ -6,4 +6,4 @@ mod sweep;
 mod task;
 
 pub use deps::Deps;
-pub use routes::{SWEEP_PATH, TASK_PATH, engine_check, routes};
+pub use routes::{SWEEP_PATH, TASK_PATH, degraded_engine_check, engine_check, routes};

@@ -229,6 +229,7 @@ pub(crate) fn propose(batch: &Batch, now: Timestamp) -> Job {
         waiting_for: None,
         waiting_since: None,
         waiting_until: None,
+        wait_reason: None,
         effects: Effects::default(),
         audio: Audio::Staged,
         new_conversation_ids: Vec::new(),

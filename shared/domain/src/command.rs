@@ -8,6 +8,7 @@ use crate::id::Nonce;
 use crate::job::{Status, WaitingFor};
 use crate::session::UploadUrl;
 use crate::time::Timestamp;
+use crate::wait_reason::Explanation;
 
 /// Why a delivery ends before its job does.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,11 +72,13 @@ pub enum Command {
         fence: u64,
         cause: PutBack,
         jitter: f64,
+        explanation: Option<Explanation>,
     },
     /// The circuit is open, so that a queued job waits without being claimed.
     Postpone {
         until: Timestamp,
         waiting_for: WaitingFor,
+        explanation: Option<Explanation>,
     },
     Finish {
         fence: u64,

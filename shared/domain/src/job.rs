@@ -7,6 +7,7 @@ use crate::id::{ConversationId, JobId, Nonce, RecordingId, Uid};
 use crate::job_file::JobFile;
 use crate::rules::Rules;
 use crate::time::Timestamp;
+use crate::wait_reason::WaitReason;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -98,6 +99,15 @@ pub enum WaitingFor {
 
 impl WaitingFor {
     pub const ALL: [WaitingFor; 4] = [WaitingFor::Turn, WaitingFor::Engine, WaitingFor::Budget, WaitingFor::Storage];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            WaitingFor::Turn => "turn",
+            WaitingFor::Engine => "engine",
+            WaitingFor::Budget => "budget",
+            WaitingFor::Storage => "storage",
+        }
+    }
 }
 
 /// Something to be done after the job's end, until it is marked as done.
@@ -169,6 +179,9 @@ pub struct Job {
     pub waiting_for: Option<WaitingFor>,
     pub waiting_since: Option<Timestamp>,
     pub waiting_until: Option<Timestamp>,
+    /// Why the job last did not go on. It is cleared when the job makes progress, and when it ends without a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_reason: Option<WaitReason>,
     /// The jobs of a user get slots in the order of this time.
     pub oldest_captured_at: Timestamp,
     pub effects: Effects,

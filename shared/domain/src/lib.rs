@@ -39,6 +39,8 @@ pub mod texts;
 pub mod time;
 pub mod transition;
 pub mod usage;
+pub mod wait;
+pub mod wait_reason;
 
 pub use checkpoint::Checkpoint;
 pub use code::{Blame, Code};
@@ -61,3 +63,4 @@ pub use rules::Rules;
 pub use session::{FileUpload, UploadUrl};
 pub use time::Timestamp;
 pub use usage::{Bucket, Usage};
+pub use wait_reason::{Explanation, WaitCode, WaitReason};

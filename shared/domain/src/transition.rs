@@ -97,8 +97,12 @@ fn decide(job: Job, command: &Command, ctx: Context<'_>) -> Result<Step, Refusal
         Command::Renew { fence } => claim::renew(job, *fence, ctx),
         Command::FileVerified { fence, index } => claim::file_verified(job, *fence, *index, ctx),
         Command::FailFile { fence, index, failure } => claim::fail_file(job, *fence, *index, failure, ctx),
-        Command::PutBack { fence, cause, jitter } => put_back::put_back(job, *fence, cause, *jitter, ctx),
-        Command::Postpone { until, waiting_for } => put_back::postpone(job, *until, *waiting_for, ctx),
+        Command::PutBack { fence, cause, jitter, explanation } => {
+            put_back::put_back(job, *fence, cause, *jitter, explanation.as_ref(), ctx)
+        }
+        Command::Postpone { until, waiting_for, explanation } => {
+            put_back::postpone(job, *until, *waiting_for, explanation.as_ref(), ctx)
+        }
         Command::Finish { fence } => end::finish(job, *fence, ctx),
         Command::PushDone { fence } => effects::push_done(job, *fence, ctx),
         Command::PushLater { fence, at } => effects::push_later(job, *fence, *at, ctx),
@@ -129,8 +133,11 @@ pub fn check_fence(job: &Job, fence: u64) -> Result<(), Refusal> {
 }
 
 /// Extends the lease. Every write of a worker does so, as it shows that the worker is alive. The job is due when another
-/// worker may take it over.
+/// worker may take it over. A worker that gets on has overcome what kept the job waiting.
 pub fn extend_lease(job: &mut Job, now: Timestamp, rules: &Rules) {
+    if job.has_progressed() {
+        job.wait_reason = None;
+    }
     job.lease.until = Some(now + rules.lease);
     job.due_at = job.held_until(rules);
 }

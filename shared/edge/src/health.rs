@@ -28,6 +28,8 @@ pub struct Check {
     name: &'static str,
     detail: &'static str,
     probe: Probe,
+    /// What the service can do without, with its sentence.
+    degraded: Option<(&'static str, Probe)>,
 }
 
 impl Check {
@@ -37,7 +39,18 @@ impl Check {
         P: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = flow::Result<()>> + Send + 'static,
     {
-        Self { name, detail, probe: Arc::new(move || Box::pin(probe())) }
+        Self { name, detail, probe: Arc::new(move || Box::pin(probe())), degraded: None }
+    }
+
+    /// Adds a second probe, without which the service still takes requests: it is ready, and says that it is degraded.
+    #[must_use]
+    pub fn degraded_unless<P, F>(mut self, detail: &'static str, probe: P) -> Self
+    where
+        P: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = flow::Result<()>> + Send + 'static,
+    {
+        self.degraded = Some((detail, Arc::new(move || Box::pin(probe()))));
+        self
     }
 
     /// The checks of the ports that every function depends on.
@@ -73,15 +86,26 @@ impl Check {
     }
 
     async fn run(&self) -> Outcome {
-        let failure = match tokio::time::timeout(limits::READY_CHECK, (self.probe)()).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("no answer in time".to_owned()),
-        };
-        if let Some(cause) = &failure {
+        if let Some(cause) = failure_of(&self.probe).await {
             tracing::warn!(check = self.name, cause, "not ready");
+            return Outcome { name: self.name, ready: false, degraded: false, detail: Some(self.detail) };
         }
-        Outcome { name: self.name, ready: failure.is_none(), detail: failure.map(|_| self.detail) }
+        if let Some((detail, probe)) = &self.degraded
+            && let Some(cause) = failure_of(probe).await
+        {
+            tracing::warn!(check = self.name, cause, "degraded");
+            return Outcome { name: self.name, ready: true, degraded: true, detail: Some(detail) };
+        }
+        Outcome { name: self.name, ready: true, degraded: false, detail: None }
+    }
+}
+
+/// Why the probe failed; `None` if it did not.
+async fn failure_of(probe: &Probe) -> Option<String> {
+    match tokio::time::timeout(limits::READY_CHECK, probe()).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("no answer in time".to_owned()),
     }
 }
 
@@ -141,6 +165,10 @@ impl Checks {
 struct Outcome {
     name: &'static str,
     ready: bool,
+    /// It does not work fully, but requests are accepted. Absent if it does.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    degraded: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     detail: Option<&'static str>,
@@ -154,6 +182,7 @@ struct Health {
 
 #[derive(Serialize, ToSchema)]
 struct Readiness {
+    /// `ready`, or `degraded` if a check is degraded.
     status: &'static str,
     checks: Vec<Outcome>,
 }
@@ -199,7 +228,8 @@ pub fn routes(version: &'static str, checks: Vec<Check>) -> Router {
 fn readiness(outcomes: Vec<Outcome>) -> Response {
     let missing: Vec<_> = outcomes.iter().filter(|outcome| !outcome.ready).map(|outcome| outcome.name).collect();
     if missing.is_empty() {
-        return Json(Readiness { status: "ready", checks: outcomes }).into_response();
+        let status = if outcomes.iter().any(|outcome| outcome.degraded) { "degraded" } else { "ready" };
+        return Json(Readiness { status, checks: outcomes }).into_response();
     }
     Problem::new(Code::StorageUnavailable, format!("Not ready: {}.", missing.join(", ")))
         .after(limits::RETRY_UNAVAILABLE)
@@ -235,6 +265,25 @@ mod tests {
         assert_eq!(answer.status(), 200);
         let body: Value = answer.json().await.unwrap();
         assert_eq!(body["checks"], json!([{"name": "store", "ready": true}, {"name": "queue", "ready": true}]));
+    }
+
+    #[tokio::test]
+    async fn degraded_service_is_ready_and_says_so_without_internal_text() {
+        let down = || async { Err(flow::Error::new(flow::Kind::Unavailable, "engine.circuit", "stt.internal")) };
+        let engine = fine("engine").degraded_unless("The speech engine does not answer.", down);
+        let site = Site::start(routes("1", vec![fine("store"), engine.clone()])).await;
+        let answer = site.get("/readyz").await;
+        assert_eq!(answer.status(), 200);
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(
+            (&body["status"], &body["checks"][0]),
+            (&json!("degraded"), &json!({"name": "store", "ready": true}))
+        );
+        let detail = "The speech engine does not answer.";
+        assert_eq!(body["checks"][1], json!({"name": "engine", "ready": true, "degraded": true, "detail": detail}));
+        let missing = Check::new("store", "", || async { Err(flow::Error::new(flow::Kind::Unavailable, "", "")) });
+        let site = Site::start(routes("1", vec![missing, engine])).await;
+        assert_eq!(site.get("/readyz").await.status(), 503);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::Timestamp;
+use domain::{Explanation, Timestamp};
 
 /// The number of deliveries in a row without a successful engine call after which the circuit opens.
 const FAILURES: u32 = 3;
@@ -35,7 +35,7 @@ pub struct Circuit {
     state: Mutex<State>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct State {
     failures: u32,
     /// When the pause ends. The value is kept after that time, until the engine has answered.
@@ -44,6 +44,8 @@ struct State {
     probed_until: Option<Timestamp>,
     /// Whether the engine has answered after an outage since [`Circuit::take_came_back`] was last called.
     came_back: bool,
+    /// Why the engine failed last.
+    why: Option<Explanation>,
 }
 
 impl Circuit {
@@ -83,8 +85,14 @@ impl Circuit {
         *state = State { came_back: state.came_back || state.open_until.is_some(), ..State::default() };
     }
 
-    pub fn failed(&self, now: Timestamp, retry_after: Option<Duration>) {
+    /// Why the engine failed last, until it answers.
+    pub fn why(&self) -> Option<Explanation> {
+        self.lock().why.clone()
+    }
+
+    pub fn failed(&self, now: Timestamp, retry_after: Option<Duration>, why: Option<Explanation>) {
         let mut state = self.lock();
+        state.why = why.or(state.why.take());
         state.failures = state.failures.saturating_add(1);
         let over = state.failures.saturating_sub(FAILURES);
         if state.failures >= FAILURES {
@@ -120,13 +128,13 @@ mod tests {
     #[test]
     fn circuit_opens_after_failures_in_a_row_and_closes_after_a_success() {
         let (circuit, now) = (Circuit::default(), Timestamp::from_secs(1000));
-        circuit.failed(now, None);
-        circuit.failed(now, None);
+        circuit.failed(now, None, None);
+        circuit.failed(now, None, None);
         assert_eq!(circuit.open_until(now), None);
-        circuit.failed(now, None);
+        circuit.failed(now, None, None);
         assert_eq!(circuit.open_until(now), Some(now + FIRST_PAUSE));
         assert_eq!(circuit.open_until(now + FIRST_PAUSE), None);
-        circuit.failed(now + FIRST_PAUSE, None);
+        circuit.failed(now + FIRST_PAUSE, None, None);
         assert_eq!(circuit.open_until(now + FIRST_PAUSE), Some(now + 3 * FIRST_PAUSE));
         circuit.succeeded();
         assert_eq!(circuit.open_until(now), None);
@@ -134,7 +142,7 @@ mod tests {
 
     fn opened(now: Timestamp) -> Circuit {
         let circuit = Circuit::default();
-        (0..FAILURES).for_each(|_| circuit.failed(now, None));
+        (0..FAILURES).for_each(|_| circuit.failed(now, None, None));
         circuit
     }
 
@@ -176,10 +184,20 @@ mod tests {
     }
 
     #[test]
+    fn circuit_knows_why_the_engine_failed_until_it_answers() {
+        let (circuit, now) = (Circuit::default(), Timestamp::from_secs(1000));
+        circuit.failed(now, None, Some(Explanation::new("no answer")));
+        circuit.failed(now, None, None);
+        assert_eq!(circuit.why(), Some(Explanation::new("no answer")));
+        circuit.succeeded();
+        assert_eq!(circuit.why(), None);
+    }
+
+    #[test]
     fn circuit_honours_the_wait_that_a_provider_asks_for() {
         let (circuit, now) = (Circuit::default(), Timestamp::from_secs(1000));
         for _ in 0..FAILURES {
-            circuit.failed(now, Some(Duration::from_secs(3600)));
+            circuit.failed(now, Some(Duration::from_secs(3600)), None);
         }
         assert_eq!(circuit.open_until(now), Some(now + Duration::from_secs(3600)));
     }

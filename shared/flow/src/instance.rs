@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::alarm::Alarm;
 use crate::circuit::Circuit;
 use crate::clock_guard::ClockGuard;
 use crate::ports::DueCursor;
@@ -11,6 +12,8 @@ use crate::ports::DueCursor;
 pub struct Instance {
     pub circuit: Circuit,
     pub clock_guard: ClockGuard,
+    /// Limits the errors in the log about the speech engine.
+    pub engine_alarm: Alarm,
     clock_repair_cursor: Mutex<BTreeMap<usize, DueCursor>>,
 }
 

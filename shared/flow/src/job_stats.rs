@@ -41,4 +41,9 @@ fn show(job_stats: &JobStats, now: Timestamp) {
     let age = job_stats.oldest_due.map_or(Duration::ZERO, |due| due.until(now));
     metrics::gauge!("afterword_oldest_due_job_age_seconds").set(age.as_secs_f64());
     metrics::gauge!("afterword_jobs_effects_due").set(job_stats.effects_due as f64);
+    for (waiting_for, jobs) in &job_stats.waiting {
+        metrics::gauge!("afterword_jobs_waiting", "for" => waiting_for.as_str()).set(*jobs as f64);
+    }
+    let age = job_stats.oldest_unfinished.map_or(Duration::ZERO, |created_at| created_at.until(now));
+    metrics::gauge!("afterword_oldest_unfinished_job_age_seconds").set(age.as_secs_f64());
 }

@@ -3,6 +3,7 @@
 //! A use case reads and writes through a port and lets the rules of `domain` decide. Adapters implement the ports.
 
 pub mod accept;
+pub mod alarm;
 pub mod archive;
 mod blob_reader;
 pub mod cancel_retry;

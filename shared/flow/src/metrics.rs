@@ -40,6 +40,11 @@ pub fn describe() {
         "How long the job that is due longest has been due; 0: none"
     );
     describe_gauge!("afterword_jobs_effects_due", "Finished jobs whose push, clean-up or end is due; counted to 10000");
+    describe_gauge!("afterword_jobs_waiting", "Queued jobs that wait, by what they wait for");
+    describe_gauge!(
+        "afterword_oldest_unfinished_job_age_seconds",
+        "Age of the oldest accepted job that has not ended; 0: none"
+    );
     describe_counter!(ATTEMPTS, "Jobs taken up by a worker");
     describe_counter!(ENDED, "Jobs that ended, by status and by the code of their error");
     describe_counter!(UPLOADED, "Bytes of the recordings in accepted jobs");

@@ -6,6 +6,7 @@ mod decode_permits;
 mod delivery;
 mod engine_calls;
 mod engine_probe;
+mod explain;
 mod fenced_writer;
 mod file;
 mod hourly_log;

@@ -178,11 +178,19 @@ pub enum RetryClass {
 pub struct EngineError {
     pub retry: RetryClass,
     pub detail: String,
+    /// The HTTP status with which a provider answered.
+    pub status: Option<u16>,
 }
 
 impl EngineError {
     pub fn new(retry: RetryClass, detail: impl Into<String>) -> Self {
-        Self { retry, detail: detail.into() }
+        Self { retry, detail: detail.into(), status: None }
+    }
+
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
     }
 }
 

@@ -30,11 +30,30 @@ pub fn routes(deps: Deps) -> Router {
     guarded(edge::for_tasks(routes, secret, identity), &deps.services).with_state(deps)
 }
 
-/// The readiness check of the speech engine, without which the function cannot work.
+/// The readiness check of a function that only processes: without the speech engine it cannot work.
 pub fn engine_check(worker: &Arc<Worker>) -> Check {
     let worker = Arc::clone(worker);
     Check::new("engine", "The speech engine is not ready.", move || {
         let worker = Arc::clone(&worker);
+        async move {
+            worker.may_call_engine()?;
+            worker.ready().await
+        }
+    })
+}
+
+/// The readiness check of a server that also takes uploads: it takes them while the engine does not answer.
+pub fn degraded_engine_check(worker: &Arc<Worker>) -> Check {
+    let (started, answers) = (Arc::clone(worker), Arc::clone(worker));
+    Check::new("engine", "The speech engine is not ready.", move || {
+        let worker = Arc::clone(&started);
         async move { worker.ready().await }
     })
+    .degraded_unless(
+        "The speech engine does not answer; uploads are accepted, and their jobs wait for it.",
+        move || {
+            let worker = Arc::clone(&answers);
+            async move { worker.engine_answers() }
+        },
+    )
 }

@@ -1,7 +1,8 @@
 //! A job as clients read it.
 
 use domain::job::{JobResult, WaitingFor};
-use domain::{Blame, Code, ConversationId, Failure, FileStatus, Job, JobFile, JobId, Status, Timestamp};
+use domain::wait::Wait;
+use domain::{Blame, Code, ConversationId, Failure, FileStatus, Job, JobFile, JobId, Status, Timestamp, WaitCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -73,6 +74,9 @@ pub struct JobView {
     /// Until when it waits, where that is known.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     until: Option<Timestamp>,
+    /// Why it waits. Only while it is queued and something keeps it from its next delivery.
+    #[schema(required)]
+    waiting: Option<WaitView>,
     queue: QueueView,
     /// Null at the end.
     #[schema(required)]
@@ -90,6 +94,31 @@ pub struct JobView {
 struct QueueView {
     /// The caller's own jobs that were accepted before this one.
     ahead: u32,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = JobWait)]
+struct WaitView {
+    /// Null if it waits for nothing but its next try.
+    #[serde(rename = "for")]
+    #[schema(value_type = Option<schema::JobWaitsFor>, required)]
+    waiting_for: Option<WaitingFor>,
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    since: Option<Timestamp>,
+    /// When it is tried again, where that is known.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    next_try: Option<Timestamp>,
+    #[schema(value_type = schema::JobWaitCode)]
+    code: WaitCode,
+    /// A sentence for a person.
+    detail: String,
+}
+
+impl WaitView {
+    fn of(wait: Wait<'_>) -> Self {
+        let Wait { waiting_for, since, next_try, code, detail } = wait;
+        Self { waiting_for, since, next_try, code, detail: detail.to_owned() }
+    }
 }
 
 impl JobView {
@@ -112,6 +141,7 @@ impl JobView {
             files: job.files.iter().map(FileView::of).collect(),
             waiting_for: job.waiting_for.filter(|_| queued),
             until: job.waiting_until.filter(|_| queued),
+            waiting: job.wait().map(WaitView::of),
             queue: QueueView { ahead },
             poll_after_ms: (!job.status.is_terminal()).then_some(POLL_AFTER_MS),
             result: job.result.as_ref().map(ResultView::of),

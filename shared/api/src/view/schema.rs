@@ -1,7 +1,7 @@
 //! Names of domain enums in the OpenAPI document. They are taken from the enums themselves, so that they cannot differ.
 
 use domain::job::WaitingFor;
-use domain::{Blame, Code, FileStatus, Status};
+use domain::{Blame, Code, FileStatus, Status, WaitCode};
 use flow::ports::{Platform, Stage};
 
 edge::names!(
@@ -18,6 +18,11 @@ edge::names!(
     /// What a queued job waits for.
     JobWaitsFor,
     WaitingFor::ALL
+);
+edge::names!(
+    /// Why a queued job waits.
+    JobWaitCode,
+    WaitCode::ALL
 );
 edge::names!(
     /// Who is to blame. Only `content` counts against a recording.

@@ -6,6 +6,7 @@ use crate::command::{Action, Refusal};
 use crate::failure::Failure;
 use crate::id::Nonce;
 use crate::job::{DispatchState, Job, Status};
+use crate::wait_reason::{WaitCode, WaitReason};
 
 pub fn claim(mut job: Job, owner: Nonce, ctx: Context<'_>) -> Result<Step, Refusal> {
     match job.status {
@@ -72,6 +73,7 @@ pub fn worker_gone(mut job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, R
         ended => return Err(Refusal::Finished(ended)),
     }
     job.lease.fence += 1;
+    job.wait_reason = Some(WaitReason::new(WaitCode::WorkerLost, None, ctx.now));
     if job.attempt >= ctx.rules.max_attempts {
         return Ok(end(job, ctx, &Failure::of(Code::WorkerLost)));
     }

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::job::{DispatchState, Job, Status, WaitingFor};
 use crate::rules::Rules;
 use crate::time::Timestamp;
+use crate::wait_reason::{WaitCode, WaitReason};
 
 pub fn enqueued(mut job: Job, number: u32, schedule: Option<Timestamp>, ctx: Context<'_>) -> Result<Step, Refusal> {
     if job.dispatch.number != number {
@@ -100,10 +101,12 @@ pub fn take_slot(job: &mut Job, free: bool, ctx: Context<'_>) {
     if free {
         job.dispatch.state = DispatchState::Pending;
         job.waiting_for = None;
+        job.wait_reason = job.wait_reason.take().filter(|reason| reason.code != WaitCode::Turn);
         job.due_at = Some(ctx.now + ctx.rules.enqueue_grace);
     } else {
         job.dispatch.state = DispatchState::Waiting;
         job.waiting_for = Some(WaitingFor::Turn);
+        job.wait_reason = Some(WaitReason::new(WaitCode::Turn, None, ctx.now));
         job.due_at = Some(gives_up_waiting_at(job, ctx.rules));
     }
 }

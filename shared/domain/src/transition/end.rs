@@ -75,6 +75,9 @@ fn close(job: &mut Job, effects: Effects, ctx: Context<'_>) {
     job.waiting_for = None;
     job.waiting_since = None;
     job.waiting_until = None;
+    if !matches!(job.status, Status::Failed | Status::PartialFailure) {
+        job.wait_reason = None;
+    }
     job.effects = effects;
     super::effects::schedule(job, ctx);
 }

@@ -11,12 +11,21 @@ use crate::failure::Failure;
 use crate::job::{DispatchState, Job, Status, WaitingFor};
 use crate::rules::Rules;
 use crate::time::Timestamp;
+use crate::wait_reason::{Explanation, WaitReason};
 
-pub fn put_back(mut job: Job, fence: u64, cause: &PutBack, jitter: f64, ctx: Context<'_>) -> Result<Step, Refusal> {
+pub fn put_back(
+    mut job: Job,
+    fence: u64,
+    cause: &PutBack,
+    jitter: f64,
+    explanation: Option<&Explanation>,
+    ctx: Context<'_>,
+) -> Result<Step, Refusal> {
     if job.status == Status::Queued && job.lease.fence == fence {
         return Ok(Step { job, actions: vec![Action::Enqueue] });
     }
     check_fence(&job, fence)?;
+    job.wait_reason = Some(WaitReason::new(cause.into(), explanation, ctx.now));
     if let Some(failure) = gives_up_with(&job, cause, ctx) {
         return Ok(end(job, ctx, &failure));
     }
@@ -53,7 +62,13 @@ fn actions_after(cause: &PutBack) -> Vec<Action> {
     }
 }
 
-pub fn postpone(mut job: Job, until: Timestamp, waiting_for: WaitingFor, ctx: Context<'_>) -> Result<Step, Refusal> {
+pub fn postpone(
+    mut job: Job,
+    until: Timestamp,
+    waiting_for: WaitingFor,
+    explanation: Option<&Explanation>,
+    ctx: Context<'_>,
+) -> Result<Step, Refusal> {
     if job.status != Status::Queued {
         return Err(Refusal::NotQueued(job.status));
     }
@@ -64,6 +79,7 @@ pub fn postpone(mut job: Job, until: Timestamp, waiting_for: WaitingFor, ctx: Co
     if again && job.dispatch.state == DispatchState::Waiting {
         return Ok(Step { job, actions: vec![Action::Enqueue] });
     }
+    job.wait_reason = Some(WaitReason::new(waiting_for.into(), explanation, ctx.now));
     if waited_too_long(&job, ctx) {
         return Ok(end(job, ctx, &waited_too_long_failure(waiting_for)));
     }

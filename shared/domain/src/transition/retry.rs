@@ -22,6 +22,7 @@ pub fn retry(mut job: Job, key: Nonce, ctx: Context<'_>) -> Result<Step, Refusal
     job.result = None;
     job.waiting_since = None;
     job.waiting_until = None;
+    job.wait_reason = None;
     job.effects = Effects::default();
     job.retry_key = Some(key);
     dispatch::take_slot(&mut job, ctx.slot_free, ctx);

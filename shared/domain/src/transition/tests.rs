@@ -73,7 +73,7 @@ impl Case {
 
     fn put_back(&mut self, cause: PutBack) -> Result<Vec<Action>, Refusal> {
         let fence = self.job.lease.fence;
-        self.apply(&Command::PutBack { fence, cause, jitter: 1.0 })
+        self.apply(&Command::PutBack { fence, cause, jitter: 1.0, explanation: None })
     }
 
     fn settle_file(&mut self) {
@@ -212,7 +212,7 @@ fn writes_of_a_fenced_worker_are_refused() {
         Command::Renew { fence: 1 },
         Command::FileVerified { fence: 1, index: 0 },
         Command::FailFile { fence: 1, index: 0, failure },
-        Command::PutBack { fence: 1, cause: fault(), jitter: 0.0 },
+        Command::PutBack { fence: 1, cause: fault(), jitter: 0.0, explanation: None },
         Command::Finish { fence: 1 },
         Command::PushDone { fence: 1 },
         Command::AudioGone { fence: 1 },

@@ -11,7 +11,7 @@ use domain::checkpoint::Checkpoint;
 use domain::command::Command;
 pub use domain::decision::{Created, Opened, SessionCompleted, Stepped, Written};
 pub use domain::deletion::{DueDeletion, Removed};
-use domain::job::Status;
+use domain::job::{Status, WaitingFor};
 pub use domain::listing::{
     ChangeCursor, ChangeQuery, ConversationPage, ConversationQuery, DueCursor, JobCursor, JobQuery, LineCursor,
     LineQuery, Page,
@@ -37,6 +37,10 @@ pub struct JobStats {
     pub oldest_due: Option<Timestamp>,
     /// Ended jobs whose `due_at` has passed: their push, clean-up or deletion is due.
     pub effects_due: u64,
+    /// The number of queued jobs that wait for each of these, in the order of [`WaitingFor::ALL`].
+    pub waiting: Vec<(WaitingFor, u64)>,
+    /// When the oldest job that is accepted and has not ended was created.
+    pub oldest_unfinished: Option<Timestamp>,
 }
 
 /// The most due jobs that [`MaintenanceStore::job_stats`] counts, oldest first.

@@ -1,17 +1,18 @@
 //! The calls of the speech engine for one delivery. A call is repeated once if it failed, and once if it returned no text; its
 //! result says what to do next.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use audio::Cut;
 use domain::line::{Utterance, Word};
-use domain::{JobId, Segment};
+use domain::{Explanation, JobId, Segment};
 use speech::{Audio, Capabilities, Engine, EngineError, Frames, Hints, RetryClass, Transcript};
 use tokio_util::sync::CancellationToken;
 
 use super::engine_probe::EngineProbe;
+use super::explain;
 use crate::services::Services;
 
 /// The pause before a failed call is repeated.
@@ -63,6 +64,8 @@ pub struct EngineCalls<'w> {
     job_id: JobId,
     answered: AtomicU32,
     probe: EngineProbe,
+    /// Why a call failed last.
+    failure: Mutex<Option<Explanation>>,
     /// Cancelled when the engine does not answer. From then on it is not called any more.
     pub is_down: CancellationToken,
 }
@@ -71,7 +74,7 @@ impl<'w> EngineCalls<'w> {
     /// `engine` has to be the one for calls of the job's user.
     pub fn new(services: &'w Services, engine: Arc<dyn Engine>, job_id: JobId) -> Self {
         let (answered, probe, is_down) = (AtomicU32::new(0), EngineProbe::default(), CancellationToken::new());
-        Self { services, engine, job_id, answered, probe, is_down }
+        Self { services, engine, job_id, answered, probe, failure: Mutex::default(), is_down }
     }
 
     pub fn capabilities(&self) -> Capabilities {
@@ -110,12 +113,15 @@ impl<'w> EngineCalls<'w> {
 
     fn failed(&self, error: &EngineError) -> CallResult {
         let (job_id, engine) = (self.job_id, self.engine.name());
-        match error.retry {
-            // This does not pass by itself: an operator has to know.
-            RetryClass::Misconfigured => {
-                tracing::error!(%job_id, engine, %error, "the speech engine is not set up right; jobs wait until it is");
-            }
-            _ => tracing::warn!(%job_id, engine, %error, "a call of the speech engine failed"),
+        // A wrong setting does not pass by itself: an operator has to know.
+        if error.retry == RetryClass::Misconfigured && self.is_time_for_an_alarm() {
+            tracing::error!(%job_id, engine, %error, "the speech engine is not set up right; jobs wait until it is");
+        } else {
+            tracing::warn!(%job_id, engine, %error, "a call of the speech engine failed");
+        }
+        // A refusal concerns the audio of one call. It keeps no job waiting.
+        if error.retry != RetryClass::Refused {
+            self.note_failure(explain::engine_error(error));
         }
         match error.retry {
             RetryClass::Refused => {
@@ -142,14 +148,48 @@ impl<'w> EngineCalls<'w> {
 
     async fn ask_with_sample(&self) -> bool {
         let clip = audio::sample_samples();
-        let answered = matches!(self.call(Audio::new(&clip), None).await, CallResult::Transcribed(_));
-        if !answered {
-            tracing::error!(
-                engine = self.engine.name(),
-                "the speech engine returns nothing even for the built-in sample; jobs wait for it"
-            );
+        let (job_id, engine) = (self.job_id, self.engine.name());
+        match self.call(Audio::new(&clip), None).await {
+            CallResult::Transcribed(_) => return true,
+            CallResult::Empty => {
+                self.note_failure(explain::silent_engine());
+                let message = "the speech engine returns no text even for the built-in sample; jobs wait for it";
+                if self.is_time_for_an_alarm() {
+                    tracing::error!(%job_id, engine, "{message}");
+                } else {
+                    tracing::warn!(%job_id, engine, "{message}");
+                }
+            }
+            refused_or_failed => {
+                if let CallResult::Refused = refused_or_failed {
+                    self.note_failure(explain::refused_sample());
+                }
+                let explanation = self.explanation();
+                let error = explanation.as_ref().map(|told| told.cause().unwrap_or(told.detail())).unwrap_or_default();
+                let message = "the call of the speech engine with the built-in sample failed too; jobs wait for it";
+                if self.is_time_for_an_alarm() {
+                    tracing::error!(%job_id, engine, error, "{message}");
+                } else {
+                    tracing::warn!(%job_id, engine, error, "{message}");
+                }
+            }
         }
-        answered
+        false
+    }
+
+    /// Whether an error about the engine may be logged: at most one a minute, for all jobs of the instance.
+    fn is_time_for_an_alarm(&self) -> bool {
+        self.services.instance.engine_alarm.is_time(self.services.now())
+    }
+
+    fn note_failure(&self, explanation: Explanation) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(explanation);
+    }
+
+    /// Why a call of this delivery failed last.
+    pub fn explanation(&self) -> Option<Explanation> {
+        // The explanation is written as a whole, so that it stays valid after a panic elsewhere.
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the engine answered any call of this delivery.

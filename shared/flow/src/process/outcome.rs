@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use domain::{Code, PutBack, Refusal};
+use domain::{Code, Explanation, PutBack, Refusal};
 
+use super::explain;
 use crate::error::{Error, Kind};
 use crate::ports::Written;
 
@@ -13,7 +14,7 @@ pub enum DeliveryEnd {
     /// Every file is settled.
     Finished,
     /// The job is put back and delivered again later.
-    PutBack(PutBack),
+    PutBack { cause: PutBack, explanation: Option<Explanation> },
     /// Another worker has the job, or it was cancelled.
     Lost(Refusal),
     /// A store or the network failed.
@@ -62,6 +63,12 @@ pub fn cause(error: &Error) -> PutBack {
     }
 }
 
+impl From<PutBack> for DeliveryEnd {
+    fn from(cause: PutBack) -> Self {
+        DeliveryEnd::PutBack { cause, explanation: None }
+    }
+}
+
 /// The result of a write; a fenced write ends the delivery.
 pub fn unfenced<T>(written: Written<T>) -> Result<T, FileError> {
     match written {
@@ -74,7 +81,7 @@ pub fn unfenced<T>(written: Written<T>) -> Result<T, FileError> {
 #[derive(Default)]
 pub struct FileErrors {
     /// The fault of the first file in order, whichever file failed first.
-    fault: Option<(usize, PutBack)>,
+    fault: Option<(usize, PutBack, Option<Explanation>)>,
     engine: Option<(Option<Duration>, bool)>,
     wanted: Option<String>,
     yield_to_others: bool,
@@ -85,10 +92,10 @@ impl FileErrors {
     pub fn add(&mut self, index: usize, error: FileError) -> Option<DeliveryEnd> {
         match error {
             FileError::File(error) => {
-                self.fault(index, cause(&error));
+                self.fault(index, cause(&error), Some(explain::port_error(&error)));
             }
             FileError::Segments { retry_after } => {
-                self.fault(index, PutBack::Fault { code: Code::TranscriptionFailed, retry_after });
+                self.fault(index, PutBack::Fault { code: Code::TranscriptionFailed, retry_after }, None);
             }
             FileError::Engine { retry_after, proven } => {
                 let (longest, is_proven) = self.engine.unwrap_or_default();
@@ -102,23 +109,19 @@ impl FileErrors {
         None
     }
 
-    fn fault(&mut self, index: usize, fault: PutBack) {
-        if self.fault.as_ref().is_none_or(|(first, _)| index < *first) {
-            self.fault = Some((index, fault));
+    fn fault(&mut self, index: usize, fault: PutBack, explanation: Option<Explanation>) {
+        if self.fault.as_ref().is_none_or(|(first, ..)| index < *first) {
+            self.fault = Some((index, fault, explanation));
         }
     }
 
     /// The end of the delivery after all files have been processed as far as possible.
     pub fn end(self, any_answered: bool) -> DeliveryEnd {
         match (self.engine, self.fault, self.wanted) {
-            (Some((retry_after, proven)), _, _) if proven || !any_answered => {
-                DeliveryEnd::PutBack(PutBack::Engine { retry_after })
-            }
-            (_, Some((_, fault)), _) => DeliveryEnd::PutBack(fault),
-            (Some((retry_after, _)), None, _) => {
-                DeliveryEnd::PutBack(PutBack::Fault { code: Code::TranscriptionFailed, retry_after })
-            }
-            (None, None, _) if self.yield_to_others => DeliveryEnd::PutBack(PutBack::YieldToOthers),
+            (Some((retry_after, proven)), _, _) if proven || !any_answered => PutBack::Engine { retry_after }.into(),
+            (_, Some((_, cause, explanation)), _) => DeliveryEnd::PutBack { cause, explanation },
+            (Some((retry_after, _)), None, _) => PutBack::Fault { code: Code::TranscriptionFailed, retry_after }.into(),
+            (None, None, _) if self.yield_to_others => PutBack::YieldToOthers.into(),
             (None, None, Some(wanted)) => DeliveryEnd::Language { wanted },
             (None, None, None) => DeliveryEnd::Finished,
         }
@@ -181,7 +184,8 @@ mod tests {
         let language = || FileError::Language { wanted: "es".into() };
         assert!(end(vec![(0, unreadable()), (1, engine(false))], false).contains("Engine"));
         assert!(end(vec![(0, language()), (1, unreadable())], true).contains("Storage"));
-        assert_eq!(end(vec![(0, language()), (1, FileError::YieldToOthers)], true), "PutBack(YieldToOthers)");
+        let yields = end(vec![(0, language()), (1, FileError::YieldToOthers)], true);
+        assert_eq!(yields, "PutBack { cause: YieldToOthers, explanation: None }");
         assert!(end(vec![(0, FileError::YieldToOthers), (1, unreadable())], true).contains("Storage"));
         assert_eq!(end(vec![(0, language())], true), r#"Language { wanted: "es" }"#);
         assert_eq!(end(vec![], true), "Finished");

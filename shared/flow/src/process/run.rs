@@ -17,9 +17,9 @@ pub async fn run(delivery: &Delivery<'_>) -> DeliveryEnd {
     let deadline = delivery.services.settings.worker.handler_deadline;
     tokio::select! {
         biased;
-        () = delivery.instance.shutdown.cancelled() => DeliveryEnd::PutBack(PutBack::Shutdown),
+        () = delivery.instance.shutdown.cancelled() => PutBack::Shutdown.into(),
         why = delivery.writer.keep_lease() => DeliveryEnd::Lost(why),
-        () = delivery.services.clock.sleep(deadline) => DeliveryEnd::PutBack(PutBack::Deadline),
+        () = delivery.services.clock.sleep(deadline) => PutBack::Deadline.into(),
         end = work(delivery) => end,
     }
 }

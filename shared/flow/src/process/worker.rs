@@ -5,19 +5,21 @@ use std::time::Duration;
 
 use domain::job::{DispatchState, WaitingFor};
 use domain::transition::wait_for_a_service;
-use domain::{Command, Job, PutBack, Refusal, Status, Timestamp};
+use domain::{Code, Command, Explanation, Job, PutBack, Refusal, Status, Timestamp};
 use speech::permits::User;
 use speech::{AnsweredPieces, Bounded, Engine, Permits, RetryClass, SplittingEngine};
 use tokio_util::sync::CancellationToken;
 
 use super::checkpoints::keep_checkpoints;
 use super::delivery::{Delivery, InstancePermits};
+use super::explain;
 use super::hourly_log::Reminders;
 use super::job_permits::{JobPermit, JobPermits};
 use super::metered::Metered;
 use super::outcome::{self, DeliveryEnd};
 use super::run::run;
 use super::{Outcome, Skip};
+use crate::circuit::CircuitState;
 use crate::dispatch::follow_up;
 use crate::effects;
 use crate::error::{Error, Kind, Result};
@@ -69,10 +71,30 @@ impl Worker {
         Arc::new(SplittingEngine::around(Arc::new(bounded), Arc::clone(&self.answered)))
     }
 
-    /// Whether an engine call could succeed now.
+    /// Whether the engine is set up and started.
     pub async fn ready(&self) -> Result<()> {
         let not_ready = |error| Error::new(Kind::Unavailable, "engine.ready", "").because(error);
         self.engine.ready().await.map_err(not_ready)
+    }
+
+    /// An error while the engine is not called because it failed several times.
+    pub fn may_call_engine(&self) -> Result<()> {
+        self.circuit_is_not(&[CircuitState::Open])
+    }
+
+    /// An error from then on until the engine has answered again.
+    pub fn engine_answers(&self) -> Result<()> {
+        self.circuit_is_not(&[CircuitState::Open, CircuitState::HalfOpen])
+    }
+
+    fn circuit_is_not(&self, states: &[CircuitState]) -> Result<()> {
+        let circuit = &self.services.instance.circuit;
+        if !states.contains(&circuit.state_at(self.services.now())) {
+            return Ok(());
+        }
+        let why = circuit.why();
+        let why = why.as_ref().map_or("it failed several times", |why| why.cause().unwrap_or(why.detail()));
+        Err(Error::new(Kind::Unavailable, "engine.circuit", "").because(why))
     }
 
     /// The number of engine calls that wait for a permit.
@@ -166,7 +188,8 @@ impl Worker {
     async fn postpone(&self, job: &Job, until: Timestamp) -> Result<Outcome> {
         let (now, rules) = (self.services.now(), &self.services.settings.rules);
         let until = until.max(now + wait_for_a_service(job, self.services.random.unit(), now, rules));
-        let command = Command::Postpone { until, waiting_for: WaitingFor::Engine };
+        let explanation = self.services.instance.circuit.why();
+        let command = Command::Postpone { until, waiting_for: WaitingFor::Engine, explanation };
         let stepped = self.services.step(job.id, &command).await?;
         self.finish_step(stepped).await
     }
@@ -191,38 +214,39 @@ impl Worker {
         let command = match end {
             DeliveryEnd::Finished => Command::Finish { fence },
             DeliveryEnd::Lost(why) => return self.lost(job, why).await,
-            DeliveryEnd::PutBack(cause) => {
+            DeliveryEnd::PutBack { cause, explanation } => {
                 keep_checkpoints(&delivery).await;
+                let explanation = explanation.or_else(|| engine_failure(&cause, &delivery));
                 if let PutBack::Engine { retry_after } = cause {
-                    self.break_circuit(retry_after).await;
+                    self.break_circuit(retry_after, explanation.clone()).await;
                 }
-                self.put_back(fence, cause)
+                self.put_back(fence, cause, explanation)
             }
             DeliveryEnd::Language { wanted } => {
                 keep_checkpoints(&delivery).await;
                 self.remind_of_language(job, &wanted);
-                self.put_back(fence, PutBack::Language)
+                self.put_back(fence, PutBack::Language, None)
             }
             DeliveryEnd::Fault(error) => {
                 keep_checkpoints(&delivery).await;
                 tracing::warn!(job_id = %job.id, %error, "a fault ended a delivery");
-                self.put_back(fence, outcome::cause(&error))
+                self.put_back(fence, outcome::cause(&error), Some(explain::port_error(&error)))
             }
         };
         let stepped = self.services.step(job.id, &command).await?;
         self.finish_step(stepped).await
     }
 
-    fn put_back(&self, fence: u64, cause: PutBack) -> Command {
-        Command::PutBack { fence, cause, jitter: self.services.random.unit() }
+    fn put_back(&self, fence: u64, cause: PutBack, explanation: Option<Explanation>) -> Command {
+        Command::PutBack { fence, cause, jitter: self.services.random.unit(), explanation }
     }
 
     /// Counts a failure for the circuit, unless the engine is just starting up: then it may be called as soon as it is
     /// ready.
-    async fn break_circuit(&self, retry_after: Option<Duration>) {
+    async fn break_circuit(&self, retry_after: Option<Duration>, why: Option<Explanation>) {
         let getting_ready = self.engine.ready().await.is_err_and(|error| error.retry != RetryClass::Misconfigured);
         if !getting_ready {
-            self.services.instance.circuit.failed(self.services.now(), retry_after);
+            self.services.instance.circuit.failed(self.services.now(), retry_after, why);
         }
     }
 
@@ -265,4 +289,10 @@ impl Worker {
             }
         })
     }
+}
+
+/// Why the engine failed, if that is what puts the job back.
+fn engine_failure(cause: &PutBack, delivery: &Delivery<'_>) -> Option<Explanation> {
+    let by_engine = matches!(cause, PutBack::Engine { .. } | PutBack::Fault { code: Code::TranscriptionFailed, .. });
+    by_engine.then(|| delivery.calls.explanation()).flatten()
 }

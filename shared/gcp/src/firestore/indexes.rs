@@ -22,6 +22,8 @@ pub(super) const SHAPES: &[&Shape] = &[
     &jobs::DUE,
     &jobs::DUE_OF_STATUS,
     &jobs::OF_STATUS,
+    &jobs::OLDEST_OF_STATUS,
+    &jobs::WAITING_FOR,
     &jobs::SLOTS,
     &jobs::WAITING_USERS,
     &recordings::IN_ORDER,

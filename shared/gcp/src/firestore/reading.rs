@@ -1,5 +1,6 @@
 //! Reads a user's jobs, conversations with their lines, and an operator's statistics.
 
+use domain::job::WaitingFor;
 use domain::listing::{Begin, MAX_JOBS_AHEAD};
 use domain::{Conversation, Job, JobId, Line, Status, Timestamp};
 use flow::ports::{
@@ -77,7 +78,22 @@ pub async fn job_stats(unit: &mut Unit<'_>, now: Timestamp) -> Result<JobStats> 
     }
     let oldest = table::due(unit, now, Page::first(1)).await?;
     let effects_due = table::count_due_finished(unit, now, MAX_EFFECTS_COUNTED).await?;
-    Ok(JobStats { by_status, oldest_due: oldest.first().and_then(|job| job.due_at), effects_due })
+    // Every query costs at least one read, so that nothing is asked about jobs that do not exist.
+    let has = |wanted: Status| by_status.iter().any(|(status, jobs)| *status == wanted && *jobs > 0);
+    let live: Vec<Status> = Status::ALL.into_iter().filter(|status| status.is_live() && has(*status)).collect();
+    let mut waiting = Vec::new();
+    for what in WaitingFor::ALL {
+        let jobs = if has(Status::Queued) { table::count_waiting_for(unit, what).await? } else { 0 };
+        waiting.push((what, jobs));
+    }
+    let unfinished = if live.is_empty() { None } else { table::oldest_of(unit, &live).await? };
+    Ok(JobStats {
+        by_status,
+        oldest_due: oldest.first().and_then(|job| job.due_at),
+        effects_due,
+        waiting,
+        oldest_unfinished: unfinished.map(|job| job.created_at),
+    })
 }
 
 pub async fn conversation(unit: &mut Unit<'_>, query: &LineQuery) -> Result<Option<ConversationPage>> {

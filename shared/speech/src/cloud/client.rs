@@ -137,7 +137,8 @@ impl Client {
             RetryClass::Transient if wait.is_some() => RetryClass::Later { after: wait },
             other => other,
         };
-        let error = EngineError::new(retry, self.error_detail(status, &provider_error, location.as_ref()));
+        let error = EngineError::new(retry, self.error_detail(status, &provider_error, location.as_ref()))
+            .with_status(status.as_u16());
         Failed {
             error,
             is_about_format: [400, 415, 422].contains(&status.as_u16()) && provider_error.is_about_response_format(),

@@ -82,8 +82,13 @@ fn any_command(random: &SeededRandom, job: &Job, now: Timestamp) -> Command {
             }
         }
         10 | 11 => Command::FailFile { fence, index: random.below(4), failure: Failure::of(code) },
-        12..=14 => Command::PutBack { fence, cause: any_cause(random, soon), jitter: *random.pick(&[0.0, 0.5, 1.0]) },
-        15 => Command::Postpone { until: soon, waiting_for },
+        12..=14 => Command::PutBack {
+            fence,
+            cause: any_cause(random, soon),
+            jitter: *random.pick(&[0.0, 0.5, 1.0]),
+            explanation: None,
+        },
+        15 => Command::Postpone { until: soon, waiting_for, explanation: None },
         16 | 17 => Command::Finish { fence },
         18 => Command::PushDone { fence },
         19 => Command::PushLater { fence, at: soon },

@@ -128,8 +128,8 @@ impl Model {
                 self.live_on(now);
             }
             Command::PutBack { fence, .. } if queued && self.fence == *fence => {}
-            Command::PutBack { fence, cause, jitter } if works(*fence) => self.put_back(cause, *jitter, now),
-            Command::Postpone { until, waiting_for } if queued => self.postpone(until.millis(), *waiting_for, now),
+            Command::PutBack { fence, cause, jitter, .. } if works(*fence) => self.put_back(cause, *jitter, now),
+            Command::Postpone { until, waiting_for, .. } if queued => self.postpone(until.millis(), *waiting_for, now),
             Command::Finish { fence } if over(*fence) && self.status != Status::Cancelled => {}
             Command::Finish { fence } if works(*fence) && self.files.iter().all(|file| file.status.is_settled()) => {
                 self.end(now)

@@ -184,7 +184,7 @@ impl Driver<'_> {
             _ => PutBack::Fault { code: Code::Internal, retry_after: None },
         };
         self.workers[n].ready = None;
-        self.step(n, Command::PutBack { fence: held.lease.fence, cause, jitter: 0.5 });
+        self.step(n, Command::PutBack { fence: held.lease.fence, cause, jitter: 0.5, explanation: None });
     }
 
     fn open_file(&self, held: &Job) -> Option<usize> {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use config::Layers;
+use domain::job::WaitingFor;
 use domain::{Command, Job, JobId, Status, Timestamp, Uid};
 use flow::ports::{At, Clock, JobQuery, JobStore, Page, Random, Stepped};
 use local::store::damaged::{Damaged, Table};
 use local::{DataFolder, SqliteStore};
+use serde::Serialize;
 use serde_json::json;
 use system::output::print_line;
 use system::{SystemClock, SystemRandom};
@@ -115,8 +117,8 @@ impl AdminContext {
             return Ok(());
         }
         print_line(format_args!(
-            "{:<36}  {:<15}  {:<20}  {:>7}  {:>9}  due",
-            "job", "status", "user", "attempt", "segments"
+            "{:<36}  {:<15}  {:<20}  {:>7}  {:>9}  {:<24}  {:<9}  {:<24}  next try",
+            "job", "status", "user", "attempt", "segments", "due", "waits for", "since"
         ))?;
         for job in &jobs {
             print_line(row(job))?;
@@ -125,7 +127,8 @@ impl AdminContext {
     }
 
     async fn show(&self, id: &str) -> Result<()> {
-        Ok(print_line(serde_json::to_string_pretty(&without_upload_urls(self.job(id).await?))?)?)
+        let job = without_upload_urls(self.job(id).await?);
+        Ok(print_line(serde_json::to_string_pretty(&Shown { waiting: waiting(&job), job: &job })?)?)
     }
 
     /// Retries a finished job for what is not done; wakes a waiting one. The server's next sweep picks it up.
@@ -176,6 +179,38 @@ fn without_upload_urls(mut job: Job) -> Job {
 fn row(job: &Job) -> String {
     let progress = job.progress();
     let segments = format!("{}/{}", progress.processed(), progress.total);
-    let due = job.due_at.map(|at: Timestamp| at.to_string()).unwrap_or_default();
-    format!("{:<36}  {:<15}  {:<20}  {:>7}  {:>9}  {due}", job.id, job.status.as_str(), job.uid, job.attempt, segments)
+    let text = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+    let (id, status, attempt, due) = (job.id, job.status.as_str(), job.attempt, text(job.due_at));
+    let line = format!("{id:<36}  {status:<15}  {:<20}  {attempt:>7}  {segments:>9}  {due:<24}", job.uid);
+    let Some(wait) = job.wait() else { return line.trim_end().to_owned() };
+    let waits_for = wait.waiting_for.map_or("a retry", WaitingFor::as_str);
+    let line = format!("{line}  {waits_for:<9}  {:<24}  {}", text(wait.since), text(wait.next_try));
+    line.trim_end().to_owned()
+}
+
+/// A job with a sentence before it that says why it waits.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<String>,
+    #[serde(flatten)]
+    job: &'a Job,
+}
+
+/// Why the job waits, or why it was last put back before it failed. The cause is for the operator only.
+fn waiting(job: &Job) -> Option<String> {
+    let reason = job.wait_reason.as_ref();
+    let mut sentence = match job.wait() {
+        Some(wait) => {
+            let mut sentence = format!("for {}", wait.waiting_for.map_or("its next try", WaitingFor::as_str));
+            wait.since.iter().for_each(|at| sentence.push_str(&format!(" since {at}")));
+            wait.next_try.iter().for_each(|at| sentence.push_str(&format!(", next try {at}")));
+            format!("{sentence}: {}", wait.detail)
+        }
+        None => reason.map(|reason| format!("no longer; last put back at {}: {}", reason.at, reason.detail))?,
+    };
+    if let Some(cause) = reason.and_then(|reason| reason.cause.as_ref()) {
+        sentence.push_str(&format!(" (cause: {cause})"));
+    }
+    Some(sentence)
 }

@@ -4,7 +4,7 @@
 mod conversation_ids;
 mod failed;
 
-use domain::job::Status;
+use domain::job::{Status, WaitingFor};
 use domain::slot::SlotUse;
 use domain::{Job, JobId, Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::{Document, Value};
@@ -21,6 +21,7 @@ pub const FIELDS: &[&str] = &[
     "uid",
     "status",
     "turn",
+    "waiting_for",
     "created_at",
     "updated_at",
     "oldest_captured_at",
@@ -48,6 +49,9 @@ pub const DUE: Shape =
     Shape { name: "jobs.due", equal: &[], sorted_by: &["due_at"], towards: Towards::Later, ..NEWEST };
 pub const DUE_OF_STATUS: Shape = Shape { name: "jobs.due_of_status", equal: &["status"], ..DUE };
 pub const OF_STATUS: Shape = Shape { name: "jobs.of_status", equal: &["status"], sorted_by: &[], ..DUE };
+pub const OLDEST_OF_STATUS: Shape =
+    Shape { name: "jobs.oldest_of_status", sorted_by: &["created_at"], ..DUE_OF_STATUS };
+pub const WAITING_FOR: Shape = Shape { name: "jobs.waiting_for", equal: &["waiting_for"], ..OF_STATUS };
 /// A user's jobs that hold a slot or wait for one, in the order in which they get it.
 pub const SLOTS: Shape = Shape {
     name: "jobs.turns",
@@ -64,10 +68,12 @@ fn encode(job: &Job) -> Result<Fields> {
     // As JSON text, a day of refused segments or weeks of short talks would not fit into a document.
     let (failed, conversation_ids) = (failed::take_out(&mut body), conversation_ids::take_out(&mut body));
     let some = |at: Option<Timestamp>| at.map(moment);
+    let waiting_for = job.waiting_for.filter(|_| job.status == Status::Queued);
     Ok(Fields::default()
         .with("uid", text(job.uid.as_str()))
         .with("status", text(job.status.as_str()))
         .with_some("turn", SlotUse::of(job).map(|slot_use| text(slot_use.as_str())))
+        .with_some("waiting_for", waiting_for.map(|what| text(what.as_str())))
         .with("created_at", moment(job.created_at))
         .with("updated_at", moment(job.updated_at))
         .with("oldest_captured_at", moment(job.oldest_captured_at))
@@ -176,6 +182,17 @@ pub async fn count_ahead(unit: &mut Unit<'_>, job: &Job, limit: usize) -> Result
 
 pub async fn count_of(unit: &mut Unit<'_>, status: Status) -> Result<u64> {
     unit.count(OF_STATUS.query(Path::ROOT, vec![text(status.as_str())]), None).await
+}
+
+/// The number of queued jobs that wait for this. Jobs that an earlier version wrote last do not count.
+pub async fn count_waiting_for(unit: &mut Unit<'_>, what: WaitingFor) -> Result<u64> {
+    unit.count(WAITING_FOR.query(Path::ROOT, vec![text(what.as_str())]), None).await
+}
+
+/// The oldest job with one of these statuses, without damaged ones.
+pub async fn oldest_of(unit: &mut Unit<'_>, statuses: &[Status]) -> Result<Option<Job>> {
+    let wanted = any_of(statuses.iter().map(|status| text(status.as_str())));
+    Ok(sound_ones(unit, OLDEST_OF_STATUS.query(Path::ROOT, vec![wanted]), 1, decode).await?.pop())
 }
 
 /// The number of finished jobs that are due, counted up to `limit`.

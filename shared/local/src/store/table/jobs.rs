@@ -1,7 +1,7 @@
 //! `offline_sync_jobs`: each row has the job's document, and beside it the columns for lists, slots and
 //! the sweep.
 
-use domain::job::Status;
+use domain::job::{Status, WaitingFor};
 use domain::slot::SlotUse;
 use domain::{Job, JobId, Timestamp, Uid};
 use flow::ports::{ChangeQuery, DueCursor, JobCursor, JobQuery, JobStats, Page};
@@ -16,10 +16,11 @@ const TABLE: &str = "offline_sync_jobs";
 queries! {
     LOAD = "SELECT document, id FROM offline_sync_jobs WHERE id = ?1";
     INSERT = "INSERT INTO offline_sync_jobs
-        (id, uid, status, turn, created_at, oldest_captured_at, due_at, expires_at, document, updated_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        (id, uid, status, turn, created_at, oldest_captured_at, due_at, expires_at, document, updated_at, waiting_for)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     UPDATE = "UPDATE offline_sync_jobs
-        SET status = ?2, turn = ?3, oldest_captured_at = ?4, due_at = ?5, expires_at = ?6, document = ?7, updated_at = ?8
+        SET status = ?2, turn = ?3, oldest_captured_at = ?4, due_at = ?5, expires_at = ?6, document = ?7, updated_at = ?8,
+            waiting_for = ?9
         WHERE id = ?1";
     /// Most of a worker's writes use this statement: all but three indexes stay unchanged.
     UPDATE_DUE = "UPDATE offline_sync_jobs SET due_at = ?2, document = ?3, updated_at = ?4 WHERE id = ?1";
@@ -41,6 +42,9 @@ queries! {
     WAITING = "SELECT document, id FROM offline_sync_jobs WHERE turn = 'waiting' AND uid = ?1
         ORDER BY oldest_captured_at, created_at, id";
     COUNT_OF = "SELECT jobs FROM job_counts WHERE status = ?1";
+    COUNT_WAITING = "SELECT jobs FROM waiting_counts WHERE waiting_for = ?1";
+    UNFINISHED = "SELECT document, id FROM offline_sync_jobs
+        WHERE status IN ('queued', 'processing') AND created_at >= ?1 ORDER BY created_at, id";
     COUNT_EFFECTS = "SELECT count(*) FROM
         (SELECT status FROM offline_sync_jobs WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2)
         WHERE status NOT IN ('uploading', 'queued', 'processing')";
@@ -54,6 +58,7 @@ struct Columns {
     turn: Option<&'static str>,
     oldest_captured_at: i64,
     expires_at: Option<i64>,
+    waiting_for: Option<&'static str>,
 }
 
 impl Columns {
@@ -63,6 +68,7 @@ impl Columns {
             turn: SlotUse::of(job).map(SlotUse::as_str),
             oldest_captured_at: job.oldest_captured_at.millis(),
             expires_at: job.expires_at.map(Timestamp::millis),
+            waiting_for: job.waiting_for.filter(|_| job.status == Status::Queued).map(WaitingFor::as_str),
         }
     }
 }
@@ -119,6 +125,7 @@ pub fn insert(db: &Connection, job: &Job) -> Result<()> {
             columns.expires_at,
             to_document(TABLE, job)?,
             job.updated_at.millis(),
+            columns.waiting_for,
         ],
     )?;
     Ok(())
@@ -132,9 +139,13 @@ pub fn update(db: &Connection, before: &Job, job: &Job) -> Result<()> {
     let (id, document, updated_at) = (job.id.0.as_bytes(), to_document(TABLE, job)?, job.updated_at.millis());
     let columns = Columns::of(job);
     if columns != Columns::of(before) {
-        let Columns { status, turn, oldest_captured_at, expires_at } = columns;
-        let columns = params![id, status, turn, oldest_captured_at, due(job), expires_at, document, updated_at];
-        run(db, UPDATE, columns)?;
+        let Columns { status, turn, oldest_captured_at, expires_at, waiting_for } = columns;
+        let due_at = due(job);
+        run(
+            db,
+            UPDATE,
+            params![id, status, turn, oldest_captured_at, due_at, expires_at, document, updated_at, waiting_for],
+        )?;
     } else if due(before) != due(job) {
         run(db, UPDATE_DUE, params![id, due(job), document, updated_at])?;
     } else {
@@ -241,7 +252,16 @@ pub fn job_stats(db: &Connection, now: Timestamp, limit: usize) -> Result<JobSta
     let with_effects = count(db, COUNT_EFFECTS, params![now.millis(), rows(limit)])?;
     let of = |status: Status| Ok((status, count(db, COUNT_OF, [status.as_str()])?));
     let by_status = Status::ALL.into_iter().map(of).collect::<Result<_>>()?;
-    Ok(JobStats { by_status, oldest_due: oldest.first().and_then(|job| job.due_at), effects_due: with_effects })
+    let of = |what: WaitingFor| Ok((what, count(db, COUNT_WAITING, [what.as_str()])?));
+    let waiting = WaitingFor::ALL.into_iter().map(of).collect::<Result<_>>()?;
+    let unfinished = read_sound(db, UNFINISHED, [i64::MIN], 1)?;
+    Ok(JobStats {
+        by_status,
+        oldest_due: oldest.first().and_then(|job| job.due_at),
+        effects_due: with_effects,
+        waiting,
+        oldest_unfinished: unfinished.first().map(|job| job.created_at),
+    })
 }
 
 fn count(db: &Connection, sql: &str, params: impl Params) -> Result<u64> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::job::WaitingFor;
 use flow::ports::{ChangeQuery, JobStore, MaintenanceStore, Page};
 use rusqlite::Connection;
 use testkit::build::{T0, phone, uid};
@@ -38,5 +39,20 @@ async fn upgraded_jobs_are_found_by_last_change_and_damaged_one_is_skipped() {
         assert_eq!(since(job.updated_at).await, std::slice::from_ref(&job));
         assert_eq!(since(job.updated_at + std::time::Duration::from_millis(1)).await, []);
         assert_eq!(store.due_deletions(T0, &Page::first(10)).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn upgraded_jobs_are_counted_by_what_they_wait_for() {
+    let (old, _kept) = super::fresh();
+    let mut job = harness(&old).accept(&uid("ann"), &[phone(0)]).await;
+    job.waiting_for = Some(WaitingFor::Engine);
+    for damaged in ["{", "{}", "{\"waiting_for\":[3]}"] {
+        let folder = tempfile::tempdir().unwrap();
+        first_version(&folder, &job, damaged);
+        let store = SqliteStore::open(&path(&folder), 1).unwrap();
+        let waiting = store.job_stats(T0).await.unwrap().waiting;
+        let engine = waiting.iter().filter(|(_, jobs)| *jobs > 0).collect::<Vec<_>>();
+        assert_eq!(engine, [&(WaitingFor::Engine, 1)], "{damaged}");
     }
 }

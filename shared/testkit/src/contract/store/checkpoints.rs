@@ -19,7 +19,7 @@ async fn held(store: Arc<dyn Store>) -> (Harness, Job) {
 }
 
 async fn put_back(harness: &Harness, job: &Job, cause: PutBack) -> Job {
-    harness.done(job.id, Command::PutBack { fence: job.lease.fence, cause, jitter: 0.0 }).await
+    harness.done(job.id, Command::PutBack { fence: job.lease.fence, cause, jitter: 0.0, explanation: None }).await
 }
 
 pub async fn last_checkpoint_of_each_file_is_kept(store: Arc<dyn Store>) {

@@ -94,7 +94,11 @@ pub async fn queued_job_written_by_a_clock_ahead_is_due_now(store: Arc<dyn Store
 pub async fn waiting_job_written_by_a_clock_ahead_is_due_now(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
-    let postpone = Command::Postpone { until: harness.now() + 3 * DAY + DAY / 24, waiting_for: WaitingFor::Engine };
+    let postpone = Command::Postpone {
+        until: harness.now() + 3 * DAY + DAY / 24,
+        waiting_for: WaitingFor::Engine,
+        explanation: None,
+    };
     let job = with_clock_ahead(&harness, harness.done(job.id, postpone)).await;
     let after = is_corrected(&harness, &job).await;
     assert!(after.is_parked());
@@ -141,7 +145,7 @@ pub async fn correct_job_is_not_changed(store: Arc<dyn Store>) {
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = harness.claim(job.id).await;
     let fence = job.lease.fence;
-    let job = harness.done(job.id, Command::PutBack { fence, cause: asked, jitter: 0.0 }).await;
+    let job = harness.done(job.id, Command::PutBack { fence, cause: asked, jitter: 0.0, explanation: None }).await;
     assert_eq!(job.due_at, Some(harness.now() + 3 * DAY), "as a provider asked");
     assert_eq!(harness.refused(job.id, Command::CorrectClock).await, Refusal::NotDue);
     for n in 1..=4 {

@@ -116,7 +116,7 @@ async fn at_work(harness: &Harness, uid: &Uid, situation: Situation) -> Job {
 }
 
 fn put_back(fence: u64, cause: domain::PutBack) -> Command {
-    Command::PutBack { fence, cause, jitter: 0.25 }
+    Command::PutBack { fence, cause, jitter: 0.25, explanation: None }
 }
 
 /// Every command that can be sent to this job: with its own fence and dispatch number, and with others.
@@ -130,8 +130,8 @@ fn everything(job: &Job, harness: &Harness) -> Vec<Command> {
         Command::Wake,
         Command::Claim { owner: nonce(1) },
         Command::Claim { owner: nonce(2) },
-        Command::Postpone { until: soon, waiting_for: WaitingFor::Engine },
-        Command::Postpone { until: soon, waiting_for: WaitingFor::Budget },
+        Command::Postpone { until: soon, waiting_for: WaitingFor::Engine, explanation: None },
+        Command::Postpone { until: soon, waiting_for: WaitingFor::Budget, explanation: None },
         Command::Recover,
         Command::WorkerGone { fence: job.lease.fence },
         Command::GiveUpWaiting,

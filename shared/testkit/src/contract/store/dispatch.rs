@@ -60,7 +60,7 @@ pub async fn processing_job_is_not_dispatched_again(store: Arc<dyn Store>) {
     let refused = [
         Command::TaskGone { number: 1 },
         Command::Promote,
-        Command::Postpone { until, waiting_for: WaitingFor::Engine },
+        Command::Postpone { until, waiting_for: WaitingFor::Engine, explanation: None },
         Command::GiveUpWaiting,
     ];
     for command in refused {
@@ -73,7 +73,7 @@ pub async fn a_postponed_job_waits_without_being_claimed(store: Arc<dyn Store>) 
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let until = harness.now() + 5 * MINUTE;
-    let postpone = Command::Postpone { until, waiting_for: WaitingFor::Engine };
+    let postpone = Command::Postpone { until, waiting_for: WaitingFor::Engine, explanation: None };
     let waits = harness.done(job.id, postpone.clone()).await;
     assert_eq!((waits.status, waits.attempt, waits.lease.fence), (Status::Queued, 0, 0));
     assert_eq!((waits.waiting_for, waits.waiting_until), (Some(WaitingFor::Engine), Some(until)));

@@ -28,8 +28,8 @@ fn commands_of(fence: u64) -> Vec<Command> {
         Command::Renew { fence },
         Command::FileVerified { fence, index: 1 },
         Command::FailFile { fence, index: 1, failure },
-        Command::PutBack { fence, cause: PutBack::Shutdown, jitter: 0.0 },
-        Command::PutBack { fence, cause: PutBack::Engine { retry_after: None }, jitter: 0.5 },
+        Command::PutBack { fence, cause: PutBack::Shutdown, jitter: 0.0, explanation: None },
+        Command::PutBack { fence, cause: PutBack::Engine { retry_after: None }, jitter: 0.5, explanation: None },
         Command::Finish { fence },
     ]
 }
@@ -86,7 +86,7 @@ pub async fn after_another_claim_every_write_is_refused(store: Arc<dyn Store>) {
 pub async fn after_a_put_back_only_a_repeated_put_back_is_accepted(store: Arc<dyn Store>) {
     let (harness, job) = at_work(store).await;
     let cause = PutBack::Deadline;
-    harness.done(job.id, Command::PutBack { fence: job.lease.fence, cause, jitter: 0.0 }).await;
+    harness.done(job.id, Command::PutBack { fence: job.lease.fence, cause, jitter: 0.0, explanation: None }).await;
     every_write_is_refused(&harness, &job, |command| matches!(command, Command::PutBack { .. })).await;
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Command, Status};
+use domain::job::WaitingFor;
+use domain::{Command, PutBack, Status};
 use flow::ports::{JobStats, Store};
 
 use super::{MS, ann, bob, partly_failed};
@@ -70,4 +71,50 @@ pub async fn finished_jobs_with_pending_effects_are_counted(store: Arc<dyn Store
         harness.done(job.id, command).await;
     }
     assert_eq!(job_stats(&harness).await.effects_due, 0);
+}
+
+/// The number of jobs that wait for each thing, in the order of [`WaitingFor::ALL`].
+async fn waiting(harness: &Harness) -> [u64; 4] {
+    let waiting = job_stats(harness).await.waiting;
+    assert_eq!(waiting.iter().map(|(what, _)| *what).collect::<Vec<_>>(), WaitingFor::ALL);
+    std::array::from_fn(|n| waiting[n].1)
+}
+
+pub async fn queued_jobs_are_counted_by_what_they_wait_for(store: Arc<dyn Store>) {
+    let mut harness = Harness::new(store);
+    harness.rules.enqueued_per_user = 1;
+    assert_eq!(waiting(&harness).await, [0; 4]);
+    let first = harness.accept(&ann(), &[phone(0)]).await;
+    let second = harness.accept(&ann(), &[phone(100)]).await;
+    harness.accept(&ann(), &[phone(200)]).await;
+    assert_eq!(waiting(&harness).await, [2, 0, 0, 0]);
+    let put_back = async |id, cause| {
+        let job = harness.claim(id).await;
+        let fence = job.lease.fence;
+        harness.done(id, Command::PutBack { fence, cause, jitter: 1.0, explanation: None }).await
+    };
+    put_back(first.id, PutBack::Engine { retry_after: None }).await;
+    put_back(second.id, PutBack::Budget { until: harness.now() + Duration::from_secs(60) }).await;
+    assert_eq!(waiting(&harness).await, [1, 1, 1, 0]);
+    put_back(second.id, PutBack::Storage { retry_after: None }).await;
+    assert_eq!(waiting(&harness).await, [1, 1, 0, 1]);
+    harness.claim(first.id).await;
+    assert_eq!(waiting(&harness).await, [1, 0, 0, 1], "it is at work");
+    harness.done(second.id, Command::Cancel).await;
+    assert_eq!(waiting(&harness).await[3], 0);
+}
+
+pub async fn oldest_unfinished_job_is_reported_until_it_ends(store: Arc<dyn Store>) {
+    let harness = Harness::new(store);
+    assert_eq!(job_stats(&harness).await.oldest_unfinished, None);
+    let first = harness.accept(&ann(), &[phone(0)]).await;
+    harness.pass(Duration::from_secs(7));
+    let second = harness.accept(&bob(), &[phone(0)]).await;
+    assert_eq!(job_stats(&harness).await.oldest_unfinished, Some(first.created_at));
+    harness.claim(first.id).await;
+    assert_eq!(job_stats(&harness).await.oldest_unfinished, Some(first.created_at), "it has not ended");
+    harness.done(first.id, Command::Cancel).await;
+    assert_eq!(job_stats(&harness).await.oldest_unfinished, Some(second.created_at));
+    harness.done(second.id, Command::Cancel).await;
+    assert_eq!(job_stats(&harness).await.oldest_unfinished, None);
 }

@@ -9,6 +9,8 @@ macro_rules! store_contract {
                 jobs_are_counted_by_status_from_acceptance_to_deletion,
                 due_jobs_are_reported_from_their_moment_on,
                 finished_jobs_with_pending_effects_are_counted,
+                queued_jobs_are_counted_by_what_they_wait_for,
+                oldest_unfinished_job_is_reported_until_it_ends,
             ],
             create: [
                 new_job_is_queued_with_a_slot_and_a_due_time,
@@ -91,6 +93,10 @@ macro_rules! store_contract {
                 job_waits_for_a_used_up_budget,
                 job_ends_after_the_longest_wait_and_not_before,
                 progress_restarts_the_wait,
+                reason_is_stored_until_the_job_progresses_or_ends_well,
+                reason_of_a_failed_job_is_kept_until_its_retry,
+                job_in_line_for_a_slot_has_that_reason_until_it_gets_one,
+                recovered_job_has_the_reason_that_its_worker_was_lost,
             ],
             checkpoints: [
                 last_checkpoint_of_each_file_is_kept,

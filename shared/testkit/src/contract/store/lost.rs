@@ -113,7 +113,8 @@ pub async fn faults_and_waiting(store: Arc<dyn Store>) {
         let (harness, id) = (&run.harness, run.id(1));
         harness.create(&run.batch(1, &[phone(0)])).await;
         harness.step(id, &Command::TaskGone { number: 1 }).await;
-        let postpone = Command::Postpone { until: harness.now() + MINUTE, waiting_for: WaitingFor::Engine };
+        let postpone =
+            Command::Postpone { until: harness.now() + MINUTE, waiting_for: WaitingFor::Engine, explanation: None };
         harness.done(id, postpone).await;
         let causes = [
             PutBack::Fault { code: Code::Internal, retry_after: None },
@@ -126,7 +127,7 @@ pub async fn faults_and_waiting(store: Arc<dyn Store>) {
         ];
         for cause in causes {
             let fence = harness.claim(id).await.lease.fence;
-            harness.done(id, Command::PutBack { fence, cause, jitter: 0.5 }).await;
+            harness.done(id, Command::PutBack { fence, cause, jitter: 0.5, explanation: None }).await;
             harness.pass(MINUTE);
         }
         let job = harness.claim(id).await;
@@ -145,7 +146,8 @@ pub async fn first_pass_in_several_deliveries(store: Arc<dyn Store>) {
         for (place, bytes) in [(3, "three"), (5, "five")] {
             let job = harness.claim(id).await;
             harness.checkpoint(&job, 1, place, bytes.as_bytes()).await;
-            let put_back = Command::PutBack { fence: job.lease.fence, cause: PutBack::Deadline, jitter: 0.5 };
+            let put_back =
+                Command::PutBack { fence: job.lease.fence, cause: PutBack::Deadline, jitter: 0.5, explanation: None };
             harness.done(id, put_back).await;
             assert_eq!(harness.checkpointed(&job, 1).await.as_deref(), Some(bytes.as_bytes()));
         }

@@ -25,7 +25,7 @@ async fn six_jobs(store: Arc<dyn Store>) -> Harness {
 
 async fn put_back(harness: &Harness, n: u64, cause: PutBack) -> (Job, Vec<JobId>) {
     let job = harness.claim(job_id(n)).await;
-    let command = Command::PutBack { fence: job.lease.fence, cause, jitter: 1.0 };
+    let command = Command::PutBack { fence: job.lease.fence, cause, jitter: 1.0, explanation: None };
     match harness.step(job.id, &command).await {
         Stepped::Done { job, promoted, .. } => (job, promoted.iter().map(|job| job.id).collect()),
         other => panic!("{other:?}"),
@@ -99,7 +99,8 @@ pub async fn job_queues_by_age_of_its_recording_when_its_wait_is_over(store: Arc
 pub async fn postponed_job_holds_no_slot(store: Arc<dyn Store>) {
     let harness = six_jobs(store).await;
     let until = harness.now() + 5 * MINUTE;
-    let job = harness.done(job_id(1), Command::Postpone { until, waiting_for: WaitingFor::Engine }).await;
+    let job =
+        harness.done(job_id(1), Command::Postpone { until, waiting_for: WaitingFor::Engine, explanation: None }).await;
     assert!(job.is_parked() && job.due_at == Some(until), "{job:?}");
     assert_eq!(promoted(&harness).await, [job_id(5)]);
 }

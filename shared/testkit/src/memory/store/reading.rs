@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use domain::job::WaitingFor;
 use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, Uid};
 use flow::ports::{
     ChangeCursor, ChangeQuery, ConversationPage, ConversationQuery, DueCursor, JobCursor, JobQuery, JobStats,
@@ -46,10 +47,14 @@ impl Tables {
 
     pub fn job_stats(&self, now: Timestamp) -> JobStats {
         let count = |status: Status| self.jobs.values().filter(|job| job.status == status).count() as u64;
+        let waits = |job: &&Job, what| job.status == Status::Queued && job.waiting_for == Some(what);
+        let waiting = |what: WaitingFor| self.jobs.values().filter(|job| waits(job, what)).count() as u64;
         let due = self.due_jobs(now, Page::first(MAX_EFFECTS_COUNTED));
         JobStats {
             by_status: Status::ALL.into_iter().map(|status| (status, count(status))).collect(),
             oldest_due: due.first().and_then(|job| job.due_at),
+            waiting: WaitingFor::ALL.into_iter().map(|what| (what, waiting(what))).collect(),
+            oldest_unfinished: self.jobs.values().filter(|job| job.status.is_live()).map(|job| job.created_at).min(),
             effects_due: due.iter().filter(|job| job.status.is_terminal()).count() as u64,
         }
     }
