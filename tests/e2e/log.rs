@@ -82,7 +82,8 @@ async fn server_works_while_the_disk_of_its_log_is_full() {
 /// Runs a command whose output nobody reads; returns its exit code and what it said of it.
 fn without_reader(setup: &Setup, args: &[&str], stdout: impl Into<Stdio>) -> (Option<i32>, String) {
     let mut command = Command::new(program::path());
-    command.args(args).arg("--data-dir").arg(setup.data_dir()).stdout(stdout);
+    let (command_name, rest) = args.split_first().unwrap();
+    command.arg(command_name).arg("--data-dir").arg(setup.data_dir()).args(rest).stdout(stdout);
     let output = command.stdin(Stdio::null()).stderr(Stdio::piped()).output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
@@ -248,11 +249,11 @@ async fn small_limit_of_open_files_is_told_and_bounds_the_connections() {
     for (name, value) in [("open_files", 300), ("connections", 150), ("configured", 2048)] {
         assert_eq!(line.fields[name], value, "{}", line.text);
     }
-    // More connections than the server has files: those that are not accepted yet wait, and the others are served.
-    let url = started.client.get("/healthz").await;
-    assert_eq!(url.status, 200);
-    let idle: Vec<_> = (0..400).map(|_| std::net::TcpStream::connect(&started.address).unwrap()).collect();
     started.client.done(&[Recording::speech(T0)]).await;
+    // There are more connections than the server has files: those that are not accepted yet wait, and all are served.
+    let idle: Vec<_> = (0..400).map(|_| std::net::TcpStream::connect(&started.address).unwrap()).collect();
+    let url = format!("http://{}", started.address);
+    assert_eq!(Client::new(&url, "").get("/healthz").await.status, 200);
     drop(idle);
     assert_eq!(log.count(|line| line.text.contains("cannot accept connections")), 0, "{}", log.text());
 }

@@ -112,7 +112,8 @@ fn value_out_of_range_is_refused_with_the_names_of_key_and_variable() {
         for text in wrong_values(key) {
             let error = set(Layers::default(), key, &text).and_then(|layers| config(&layers));
             let error = error.err().unwrap_or_else(|| panic!("{} may be `{text}`", key.name));
-            let named = format!("configuration: {}: {} must ", key.variable(), key.name);
+            let says = if matches!(key.kind, Kind::LogFilter(..)) { ": " } else { " must " };
+            let named = format!("configuration: {}: {}{says}", key.variable(), key.name);
             assert!(error.starts_with(&named) && error.lines().count() == 1, "{error}");
             refused += 1;
         }

@@ -16,7 +16,6 @@ use tracing::Span;
 
 use crate::limits::{METRICS_FOLD_EVERY, METRICS_REFRESH};
 use crate::process_metrics;
-use crate::request::UPLOAD_PARTS;
 use crate::request_context::RequestContext;
 
 /// Histogram buckets in seconds: from a look-up in memory to a large upload.
@@ -168,7 +167,7 @@ impl Access {
 
     /// Whether a request only reads, or is one of the many small steps of a job: a part of an upload, or a delivery.
     fn is_frequent(&self) -> bool {
-        const STEPS: [&str; 3] = [UPLOAD_PARTS, "/v2/sync/process", "/v2/sync/sweep"];
+        const STEPS: [&str; 3] = ["/v2/sync/uploads/parts/", "/v2/sync/process", "/v2/sync/sweep"];
         matches!(self.method, "GET" | "HEAD" | "OPTIONS") || STEPS.iter().any(|step| self.route.starts_with(step))
     }
 }

@@ -61,10 +61,10 @@ impl Services {
     /// Applies one command, and repeats it if its answer was lost.
     pub async fn step(&self, id: domain::JobId, command: &Command) -> Result<Stepped> {
         let stepped = with_retries(&*self.clock, || self.store.step(id, command, self.at())).await?;
-        if let Stepped::Done { job, .. } = &stepped {
-            if metrics::has_ended(command, job) {
-                job_end::record(job);
-            }
+        if let Stepped::Done { job, .. } = &stepped
+            && metrics::has_ended(command, job)
+        {
+            job_end::record(job);
         }
         Ok(stepped)
     }
