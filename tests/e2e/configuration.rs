@@ -94,6 +94,19 @@ async fn the_effective_configuration_is_shown_with_secrets_masked() {
 }
 
 #[tokio::test]
+async fn credentials_in_addresses_are_masked() {
+    let with_credentials = "https://ann:hidden@speech.example/v1?api_key=hidden";
+    let setup = || Setup::new().with("engine.http.url", with_credentials).with("engine.name", "http");
+    let shown = setup().run(&["config", "show"]).await.ok();
+    assert!(shown.contains("url = \"https://********@speech.example/v1?api_key=********\""), "{shown}");
+    let line = Setup::new().with("server.public_url", with_credentials).refused().await;
+    assert!(line.contains("https://********@speech.example"), "{line}");
+    for text in [shown, line, setup().refused().await] {
+        assert!(!text.contains("hidden"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn address_in_use_is_reported() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

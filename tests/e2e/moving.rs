@@ -95,10 +95,15 @@ async fn damaged_file_or_folder_in_use_imports_nothing() {
         std::fs::write(&file, damaged).unwrap();
         let output = new.on_folder(&["import", &path]).await;
         assert!(output.refused().contains(why) && output.refused().contains(&path), "{output:?}");
+        assert!(!new.data_dir().exists(), "a failed import leaves no folder that was not there");
     }
+    let deep = Setup::on(&place.path().join("a/b/c"));
+    assert!(deep.on_folder(&["import", "no-such-file"]).await.refused().contains("no-such-file"));
+    assert!(place.path().exists() && !place.path().join("a").exists());
     let server = new.start().await;
     server.client_of("ben").await.assert_empty().await;
     std::fs::write(&file, whole).unwrap();
     let output = new.on_folder(&["import", &path]).await;
     assert!(output.refused().contains("another process uses the data folder"), "{output:?}");
+    assert!(new.data_dir().exists(), "a folder that was there stays");
 }

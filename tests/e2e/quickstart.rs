@@ -27,7 +27,9 @@ async fn the_printed_curl_becomes_a_finished_job() {
     let address = label_value(&greeting, "address").split_whitespace().next().unwrap();
     assert_eq!(label_value(&greeting, "data folder"), setup.data_dir().display().to_string());
     assert!(greeting.iter().any(|line| line.contains("MAKES UP TEXT")), "the null engine has to be said loudly");
-    let client = Client::new(address, label_value(&greeting, "token"));
+    assert!(label_value(&greeting, "token").starts_with("printed by: afterword token"), "{greeting:#?}");
+    let token = setup.token("local").await;
+    let client = Client::new(address, &token);
     client.put_device("my-phone", "a-token-of-my-phone").await;
 
     let curl = greeting.iter().find(|line| line.trim_start().starts_with("curl") && line.contains("/v2/sync/upload"));
@@ -57,6 +59,41 @@ async fn the_printed_curl_becomes_a_finished_job() {
     println!("it ended {took:?} after SIGTERM");
     assert_eq!(ended.code(), Some(0));
     assert!(took < END);
+}
+
+/// Starts a command on a terminal of its own, prints what it printed up to the last line of the greeting, and ends it.
+const ON_TERMINAL: &str = r#"
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+out = b""
+while b"Stop with Ctrl-C" not in out:
+    out += os.read(terminal, 65536)
+os.kill(pid, 15)
+print(out.decode())
+"#;
+
+#[tokio::test]
+async fn token_is_printed_on_a_terminal_and_nowhere_else() {
+    let setup = Setup::new();
+    let (mut running, mut printed) = setup.start_for_people(LAST).await;
+    tests::program::shell(&format!("kill -TERM {}", running.pid().as_raw_nonzero())).await;
+    printed.extend(running.rest_of_output().await);
+    let bearers: Vec<_> = printed.iter().filter_map(|line| line.split_once("Bearer ")).collect();
+    assert_eq!(bearers.len(), 3, "{printed:#?}");
+    assert!(bearers.iter().all(|(_, token)| token.starts_with("$(afterword token --data-dir ")), "{printed:#?}");
+    assert!(!running.log.text().contains("Bearer"), "nor is it in the log");
+
+    let serve = setup.command(&[]);
+    let mut command = tokio::process::Command::new("python3");
+    command.args(["-c", ON_TERMINAL]).arg(serve.get_program()).args(serve.get_args()).env_clear();
+    command.envs(serve.get_envs().filter_map(|(name, value)| Some((name, value?)))).kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let token =
+        text.split_once("token        ").unwrap_or_else(|| panic!("{text}")).1.split_whitespace().next().unwrap();
+    assert_eq!(text.matches(&format!("Bearer {token}'")).count(), 3, "{text}");
 }
 
 #[tokio::test]

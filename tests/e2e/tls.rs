@@ -131,3 +131,52 @@ async fn renewed_certificate_is_loaded_without_a_restart_and_a_broken_one_is_not
     })
     .await;
 }
+
+#[tokio::test]
+async fn expiry_of_the_certificate_is_a_metric() {
+    let server = with_named("server").start().await;
+    let metrics = curl(&server, "/metrics", "").await;
+    // 2120-01-01T00:00:00Z
+    assert!(metrics.contains("afterword_tls_certificate_expires_timestamp_seconds 4733510400\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn sighup_loads_certificate_and_log_level_and_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, key, config] = ["cert.pem", "key.pem", "afterword.toml"].map(|name| folder.path().join(name));
+    let put = |name: &str| {
+        std::fs::copy(file(&format!("{name}-key.pem")), &key).unwrap();
+        std::fs::copy(file(&format!("{name}.pem")), &certificate).unwrap();
+    };
+    put("server");
+    std::fs::write(&config, "[log]\nlevel = \"info\"\n").unwrap();
+    let setup = with(&certificate, &key).with("server.tls_renewal_seconds", 3600).without("log.level");
+    let server = setup.arg("--config").arg(shown(&config)).start().await;
+    let hangup = async || program::shell(&format!("kill -HUP {}", server.pid().as_raw_nonzero())).await;
+    let subject = async || curl(&server, "/healthz", "-v 2>&1").await;
+    assert!(subject().await.contains("Afterword test server"));
+    let polls = || server.log.count(|line| line.field("message") == "request");
+    assert_eq!(polls(), 0, "a poll is not told at info");
+
+    put("renewed");
+    std::fs::write(&config, "[log]\nlevel = \"info,edge=debug\"\n").unwrap();
+    hangup().await;
+    eventually_or("the renewed certificate is shown", PATIENCE, async || {
+        let found = subject().await;
+        if found.contains("Afterword test renewed") { Ok(()) } else { Err(found) }
+    })
+    .await;
+    eventually_or("polls are logged", PATIENCE, async || {
+        subject().await;
+        if polls() > 0 { Ok(()) } else { Err(server.log.text()) }
+    })
+    .await;
+
+    put("expired");
+    std::fs::write(&config, "[log]\nlevel = \"inof\"\n").unwrap();
+    hangup().await;
+    for wanted in ["has expired already; the old certificate is kept", "the configuration cannot be loaded"] {
+        server.log.wait(wanted, PATIENCE, |line| line.field("message").contains(wanted)).await;
+    }
+    assert!(subject().await.contains("Afterword test renewed"), "a valid certificate stays");
+}

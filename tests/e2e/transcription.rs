@@ -159,7 +159,7 @@ async fn sample_of_a_new_server_is_transcribed_without_a_mistake() {
     };
     let upload = greeting.iter().find(|line| line.trim_start().starts_with("curl") && line.contains("sync/upload"));
     program::shell(upload.unwrap().trim()).await;
-    let client = Client::new(&after("address"), &after("token"));
+    let client = Client::new(&after("address"), &running.setup().token("local").await);
     let jobs = client.get("/v2/sync/jobs").await.ok();
     let job = client.terminal(jobs["jobs"][0]["job_id"].as_str().unwrap()).await;
     assert_eq!(job["status"], "completed", "{job}");

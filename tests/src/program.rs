@@ -79,6 +79,9 @@ pub async fn run(program: &str, args: &[&str], env: &[(String, String)]) -> Comm
 /// Runs a line as a user would paste it into a shell.
 pub async fn shell(line: &str) -> String {
     let mut command = Command::new("sh");
+    // The printed commands call the program by its name.
+    let own = path().parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+    command.env("PATH", format!("{own}:{}", std::env::var("PATH").unwrap_or_default()));
     command.args(["-c", line]).stdin(Stdio::null()).kill_on_drop(true);
     let done = tokio::time::timeout(PATIENCE, command.output()).await;
     let output = done.unwrap_or_else(|_| panic!("`{line}` does not end")).unwrap();

@@ -53,6 +53,14 @@ impl Setup {
         self
     }
 
+    /// Leaves a key to the configuration file.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        let name = format!("AFTERWORD_{}", key.replace('.', "_").to_uppercase());
+        self.env.retain(|(known, _)| *known != name);
+        self
+    }
+
     /// Sets a variable that is not a configuration key.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {

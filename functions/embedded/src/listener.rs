@@ -1,11 +1,11 @@
 //! Opens the two listeners as they are configured: their addresses, and TLS of the public one.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use config::Config;
-use domain::Timestamp;
 use edge::Tls;
 use tokio::net::TcpListener;
 
@@ -26,15 +26,9 @@ pub fn tls(config: &Config) -> Result<Option<Tls>> {
     Tls::open(certificate, key).map(Some).context("configuration: server.tls_cert, server.tls_key")
 }
 
-/// Describes the certificate for clients of this address, and warns if it has expired.
-pub fn certificate_info(
-    config: &Config,
-    tls: Option<&Tls>,
-    address: SocketAddr,
-    now: Timestamp,
-) -> Option<CertificateInfo> {
+/// Describes the certificate for clients of this address.
+pub fn certificate_info(config: &Config, tls: Option<&Tls>, address: SocketAddr) -> Option<CertificateInfo> {
     let certificate = tls?.certificate();
-    edge::tls::warn_if_expired(&certificate, now);
     let path = config.server.tls_cert.as_ref()?;
     Some(CertificateInfo {
         certificate: std::path::absolute(path).unwrap_or_else(|_| path.clone()),
@@ -45,13 +39,39 @@ pub fn certificate_info(
 
 /// Opens the public listener, and the internal one that only the queue uses.
 pub async fn listen(config: &Config) -> Result<(TcpListener, TcpListener)> {
-    let open = |at: SocketAddr| async move {
-        TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at}: is another server running there?"))
-    };
+    let open = |at: SocketAddr| async move { TcpListener::bind(at).await.map_err(|error| cannot_listen(at, error)) };
     Ok((open(config.server.listen).await?, open(config.server.internal_listen).await?))
 }
 
 /// An address that a client can use: an unspecified address is replaced by loopback.
 pub fn client_address(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
+}
+
+/// Says what to do about the reason, as far as the system tells it.
+fn cannot_listen(at: SocketAddr, error: io::Error) -> anyhow::Error {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => ": is another server running there?",
+        io::ErrorKind::PermissionDenied => ": ports below 1024 are for privileged accounts, choose another one",
+        io::ErrorKind::AddrNotAvailable => ": this machine does not have the address",
+        _ => "",
+    };
+    anyhow::Error::new(error).context(format!("cannot listen on {at}{advice}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_why_an_address_cannot_be_used_is_told_apart() {
+        let at = SocketAddr::from(([127, 0, 0, 1], 80));
+        let told = |kind: io::ErrorKind| format!("{:#}", cannot_listen(at, kind.into()));
+        assert!(told(io::ErrorKind::AddrInUse).contains("127.0.0.1:80: is another server running there?"));
+        for (kind, wanted) in
+            [(io::ErrorKind::PermissionDenied, "privileged"), (io::ErrorKind::AddrNotAvailable, "does not have")]
+        {
+            assert!(told(kind).contains(wanted) && !told(kind).contains("another server"), "{}", told(kind));
+        }
+    }
 }

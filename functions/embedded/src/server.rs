@@ -8,10 +8,12 @@ use anyhow::{Context, Result};
 use axum::Router;
 use config::Config;
 use domain::{Code, Timestamp, Uid};
+use edge::tls::ExpiryWarning;
 use edge::{Listener, ServeLimits, serve};
 use flow::Services;
 use local::LocalQueue;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -48,10 +50,25 @@ pub struct Started {
     pub tls: Option<CertificateInfo>,
     /// The code with which every upload is refused, for developers of apps.
     pub refusal: Option<Code>,
+    version: &'static str,
     local_only: bool,
 }
 
 impl Started {
+    /// Says in the log that the server runs, and how.
+    pub fn log(&self) {
+        let tls = self.tls.as_ref().map(|tls| tls.certificate.display());
+        tracing::info!(
+            version = self.version,
+            address = self.url,
+            data_dir = %self.data_dir.display(),
+            engine = self.engine,
+            tls = self.tls.is_some(),
+            certificate = tls.map(tracing::field::display),
+            "ready for requests"
+        );
+    }
+
     /// Says from where the address can be reached.
     pub fn reach(&self) -> &'static str {
         match (&self.tls, self.local_only) {
@@ -102,8 +119,9 @@ impl Server {
             engine: wired.worker.engine().name().to_owned(),
             sample: crate::sample::write(&wired.data_dir, now).context("cannot write the sample recording")?,
             data_dir: wired.data_dir.clone(),
-            tls: listener::certificate_info(&config, tls.as_ref(), address, now),
+            tls: listener::certificate_info(&config, tls.as_ref(), address),
             refusal: config.simulate.refuse,
+            version,
             local_only: public.local_addr()?.ip().is_loopback(),
             uid,
         };
@@ -115,7 +133,9 @@ impl Server {
 
     /// Serves until `shutdown`. Then no new work is taken, running work goes back to the queue without counting as an
     /// attempt, and answers under way are completed.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<()> {
+    ///
+    /// The certificate is read again whenever `reload` changes.
+    pub async fn run(self, shutdown: CancellationToken, reload: watch::Receiver<u64>) -> Result<()> {
         let Self { public, internal, wired, limits, .. } = self;
         let tasks = TaskTracker::new();
         let background = Background::new(wired.services.clone(), &wired.config.sweep);
@@ -130,7 +150,9 @@ impl Server {
         if let Some(tls) = public.0.tls.clone() {
             let every = wired.config.server.tls_renewal;
             let (clock, until) = (Arc::clone(&wired.services.clock), shutdown.clone());
-            tasks.spawn(async move { until.run_until_cancelled(tls.renew(every, &*clock)).await });
+            let mut warning = ExpiryWarning::default();
+            warning.check(&tls.certificate(), clock.now());
+            tasks.spawn(async move { until.run_until_cancelled(tls.renew(every, &*clock, reload, warning)).await });
         }
         let public = serve(public.0, public.1, limits, shutdown.clone());
         // Both wait for the signal. The public listener may end at once, when it has no connections.

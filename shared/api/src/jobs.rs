@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use domain::listing::cut;
 use domain::{Code, Job, JobId, Status, Timestamp, Uid};
-use edge::{Caller, Json, Path, Problem, Query};
+use edge::{Caller, Json, Path, Problem, Query, RequestContext};
 use flow::Services;
 use flow::cancel_retry::JobCommandResult;
 use flow::ports::{Clock, JobCursor, JobQuery, JobStore, Page};
@@ -89,9 +89,11 @@ pub async fn view(store: &dyn JobStore, job: &Job) -> flow::Result<JobView> {
 pub async fn cancel(
     State(services): State<Services>,
     Caller(uid): Caller,
+    context: RequestContext,
     Path(job_id): Path<String>,
 ) -> Result<(StatusCode, Json<JobView>), Problem> {
     let job = owned(&*services.store, services.now(), &uid, &job_id).await?;
+    context.set_job(job.id);
     controlled(flow::cancel_retry::cancel(&services, job.id).await?, Code::JobFinished)
 }
 
@@ -106,9 +108,11 @@ pub async fn cancel(
 pub async fn retry(
     State(services): State<Services>,
     Caller(uid): Caller,
+    context: RequestContext,
     Path(job_id): Path<String>,
 ) -> Result<(StatusCode, Json<JobView>), Problem> {
     let job = owned(&*services.store, services.now(), &uid, &job_id).await?;
+    context.set_job(job.id);
     controlled(flow::cancel_retry::retry(&services, job.id).await?, Code::NotRetryable)
 }
 

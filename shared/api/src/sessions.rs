@@ -108,7 +108,10 @@ pub async fn open(
     }
     let files = offers(files)?;
     let asked = OpenSession { uid, files, terms, traceparent: Some(context.traceparent.to_string()) };
-    Ok(match flow::session::open(&services, asked).await.map_err(problem)? {
+    let opening = flow::session::open(&services, asked).await.map_err(problem)?;
+    let (Opening::Session { job, .. } | Opening::Known(job)) = &opening;
+    context.set_job(job.id);
+    Ok(match opening {
         Opening::Session { job, progress } => {
             (StatusCode::CREATED, Json(SessionView::of(&job, &progress, &addresses))).into_response()
         }
@@ -147,11 +150,15 @@ fn offers(files: Vec<OfferedFile>) -> Result<Vec<Offer>, Problem> {
 pub async fn complete(
     State(services): State<Services>,
     Caller(uid): Caller,
+    context: RequestContext,
     Path(job_id): Path<String>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let session = owned(&*services.store, services.now(), &uid, &job_id).await?;
     match flow::session::complete(&services, &session).await? {
-        Completed::Accepted { job, deduplicated } => Ok((StatusCode::ACCEPTED, Json(Accepted::of(&job, deduplicated)))),
+        Completed::Accepted { job, deduplicated } => {
+            context.set_job(job.id);
+            Ok((StatusCode::ACCEPTED, Json(Accepted::of(&job, deduplicated))))
+        }
         Completed::Incomplete(missing) => Err(incomplete(missing)),
         Completed::Ended(job) if job.error.as_ref().is_some_and(|error| error.code == Code::UploadExpired) => {
             Err(Problem::new(Code::UploadExpired, "The upload was not completed in time; open it again."))

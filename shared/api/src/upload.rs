@@ -69,6 +69,7 @@ pub async fn upload(
     let intake = receive_batch(&services, uid, &params, request).await?;
     let accepted = intake.commit(Some(context.traceparent.to_string())).await.map_err(problem)?;
     let Accepted { job, deduplicated } = &accepted;
+    context.set_job(job.id);
     Ok((StatusCode::ACCEPTED, Json(job::Accepted::of(job, *deduplicated))))
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use domain::masking::without_credentials;
 use toml::{Table, Value};
 
 use crate::ConfigError;
@@ -150,10 +151,14 @@ impl Layers {
         self.values.get(key).map_or(Origin::Default, |(_, origin)| origin.clone())
     }
 
-    /// The effective value as it stands in a file. A secret is masked; `None` if there is no value.
+    /// The effective value as it stands in a file. Secrets and credentials in addresses are masked; `None` if there is no value.
     pub fn shown(&self, key: &Key) -> Option<String> {
         let value = self.values.get(key.name).map(|(value, _)| value.clone()).or_else(|| key.default())?;
-        Some(if key.is_secret() { "\"********\"".to_owned() } else { value.to_string() })
+        Some(if key.is_secret() {
+            "\"********\"".to_owned()
+        } else {
+            without_credentials(&value.to_string()).into_owned()
+        })
     }
 }
 

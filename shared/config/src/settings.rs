@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::{Code, Rules};
 use edge::telemetry::Telemetry;
-use edge::{Cors, Requests, ServeLimits};
+use edge::{Cors, LogUsers, Requests, ServeLimits};
 use secrecy::SecretString;
 use speech::CloudSettings;
 
@@ -39,6 +39,8 @@ pub struct Server {
     pub tls_key: Option<PathBuf>,
     pub tls_renewal: Duration,
     pub cors: Option<Cors>,
+    /// How the log names users.
+    pub log_users: LogUsers,
     pub limits: ServeLimits,
     /// Whether every time that the clock shows counts as right.
     pub trust_clock: bool,
@@ -46,7 +48,7 @@ pub struct Server {
 
 impl Server {
     pub fn requests(&self) -> Requests {
-        Requests { limits: self.limits.requests, cors: self.cors.clone() }
+        Requests { limits: self.limits.requests, cors: self.cors.clone(), users: self.log_users }
     }
 }
 
@@ -141,6 +143,7 @@ impl Config {
                 tls_key: None,
                 tls_renewal: Duration::ZERO,
                 cors: None,
+                log_users: LogUsers::default(),
                 limits: ServeLimits::default(),
                 trust_clock: false,
             },

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use domain::masking::without_credentials;
 use edge::telemetry::InvalidLogFilter;
 use secrecy::SecretString;
 use toml::Value;
@@ -49,7 +50,7 @@ impl Key {
                 let texts: Option<Vec<_>> = list.iter().map(|one| one.as_str().map(str::to_owned)).collect();
                 let texts = texts.ok_or_else(|| self.refused(&self.shown(value)))?;
                 let odd = texts.iter().find(|one| !is_origin(one) && (*one != "*" || texts.len() > 1));
-                odd.map_or(Ok(()), |odd| Err(self.refused(&format!("`{odd}`"))))?;
+                odd.map_or(Ok(()), |odd| Err(self.refused(&format!("`{}`", without_credentials(odd)))))?;
                 set(config, &texts);
             }
             (Kind::Secret(set), Value::String(text)) => set(config, SecretString::from(text.as_str())),
@@ -116,7 +117,9 @@ impl Key {
         match value {
             _ if self.is_secret() => format!("of type {}", value.type_str()),
             Value::String(text) if text.is_empty() => "empty".to_owned(),
-            Value::String(text) if self.default().is_none_or(|default| default.is_str()) => format!("`{text}`"),
+            Value::String(text) if self.default().is_none_or(|default| default.is_str()) => {
+                format!("`{}`", without_credentials(text))
+            }
             Value::String(_) => format!("the text {value}"),
             Value::Table(_) => "a section".to_owned(),
             other => format!("{other}, which is of type {}", other.type_str()),

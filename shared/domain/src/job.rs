@@ -225,6 +225,11 @@ impl Job {
         })
     }
 
+    /// The id of the trace in which the job was accepted, as `traceparent` has it.
+    pub fn trace_id(&self) -> Option<&str> {
+        self.traceparent.as_deref()?.split('-').nth(1)
+    }
+
     /// A number that grows with every segment that is done, every file that is settled, and every checkpoint of listening
     /// that got further than the ones before it.
     pub fn work_done(&self) -> u32 {

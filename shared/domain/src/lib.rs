@@ -22,6 +22,7 @@ pub mod levels;
 pub mod line;
 pub mod listened;
 pub mod listing;
+pub mod masking;
 pub mod name;
 pub mod peaks;
 pub mod placement;

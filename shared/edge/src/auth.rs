@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::limits;
 use crate::problem::Problem;
+use crate::request_context::RequestContext;
 
 /// The user that the request's token names. It exists only on routes behind [`authenticated`].
 #[derive(Clone, Debug)]
@@ -36,6 +37,9 @@ async fn check(
 ) -> Result<Response, Problem> {
     let token = bearer(request.headers()).map_err(refused)?;
     let uid = verify(identity.as_ref(), token).await?;
+    if let Some(context) = request.extensions().get::<RequestContext>() {
+        context.set_user(&uid);
+    }
     request.extensions_mut().insert(Caller(uid));
     Ok(next.run(request).await)
 }

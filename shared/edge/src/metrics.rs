@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
@@ -12,8 +12,10 @@ use domain::Timestamp;
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing::Span;
 
 use crate::limits::{METRICS_FOLD_EVERY, METRICS_REFRESH};
+use crate::process_metrics;
 use crate::request_context::RequestContext;
 
 /// Histogram buckets in seconds: from a look-up in memory to a large upload.
@@ -88,7 +90,7 @@ where
             Ok(Err(error)) => tracing::warn!(%error, "some metrics could not be updated"),
             Err(_) => tracing::warn!("some metrics could not be updated: the store does not answer in time"),
         }
-        ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render())
+        ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render() + &process_metrics::render())
     };
     Router::new().route("/metrics", get(show))
 }
@@ -98,7 +100,8 @@ pub(crate) struct Access {
     method: &'static str,
     /// The route template, never the path: paths contain ids, and upload URLs are credentials.
     route: Cow<'static, str>,
-    request_id: String,
+    context: RequestContext,
+    span: Span,
     started: Instant,
     ended: bool,
 }
@@ -110,7 +113,8 @@ impl Access {
         Self {
             method: known_method(request.method()),
             route: matched.map_or(Cow::Borrowed("unmatched"), |path| Cow::Owned(path.as_str().to_owned())),
-            request_id: context.request_id.clone(),
+            context: context.clone(),
+            span: Span::none(),
             started: Instant::now(),
             ended: false,
         }
@@ -120,6 +124,12 @@ impl Access {
         &self.route
     }
 
+    /// The line of the log is one of this span's.
+    pub(crate) fn within(mut self, span: &Span) -> Self {
+        self.span = span.clone();
+        self
+    }
+
     pub(crate) fn end(mut self, status: StatusCode) {
         self.ended = true;
         self.record(status.as_u16());
@@ -127,14 +137,7 @@ impl Access {
 
     fn record(&self, status: u16) {
         let took = self.started.elapsed();
-        tracing::info!(
-            method = self.method,
-            route = &*self.route,
-            status,
-            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            request_id = self.request_id,
-            "request"
-        );
+        self.span.in_scope(|| self.log(status, took));
         let labels = [("method", Cow::Borrowed(self.method)), ("route", self.route.clone())];
         metrics::histogram!("http_request_duration_seconds", &labels).record(took);
         metrics::counter!(
@@ -143,6 +146,29 @@ impl Access {
         )
         .increment(1);
         fold();
+    }
+}
+
+impl Access {
+    /// Polls that succeed are told at `debug`: there are many, and none changes anything.
+    fn log(&self, status: u16, took: Duration) {
+        let Self { method, route, context, .. } = self;
+        let (route, request_id) = (&**route, context.request_id.as_str());
+        let trace_id = context.traceparent.trace_id();
+        let user = context.subject.user.get();
+        let job_id = context.subject.job.get().map(tracing::field::display);
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if status < 400 && self.is_frequent() {
+            tracing::debug!(method, route, status, duration_ms, request_id, trace_id, user, job_id, "request");
+        } else {
+            tracing::info!(method, route, status, duration_ms, request_id, trace_id, user, job_id, "request");
+        }
+    }
+
+    /// Whether a request only reads, or is one of the many small steps of a job: a part of an upload, or a delivery.
+    fn is_frequent(&self) -> bool {
+        const STEPS: [&str; 3] = ["/v2/sync/uploads/parts/", "/v2/sync/process", "/v2/sync/sweep"];
+        matches!(self.method, "GET" | "HEAD" | "OPTIONS") || STEPS.iter().any(|step| self.route.starts_with(step))
     }
 }
 

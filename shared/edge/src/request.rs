@@ -16,6 +16,7 @@ use tracing::Instrument;
 
 use crate::cors::Cors;
 use crate::limits;
+use crate::log_users::LogUsers;
 use crate::metrics::Access;
 use crate::problem::{OUR_FAULT, Problem};
 use crate::render::RequestInfo;
@@ -29,6 +30,8 @@ pub struct Requests {
     pub limits: RequestLimits,
     /// `None`: only web pages of the server itself may use the API.
     pub cors: Option<Cors>,
+    /// How the log names users.
+    pub users: LogUsers,
 }
 
 /// The path prefix under which the bytes of upload sessions are sent. What follows it is a credential, so it is never
@@ -55,13 +58,15 @@ struct Edge {
 }
 
 async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
-    let context = RequestContext::of(request.headers(), edge.random.as_ref());
+    let context = RequestContext::of(request.headers(), edge.random.as_ref(), edge.requests.users);
     let access = Access::begin(&request, &context);
     let span = tracing::info_span!(
         "request",
         request_id = context.request_id,
         trace_id = context.traceparent.trace_id(),
-        route = access.route()
+        route = access.route(),
+        user = tracing::field::Empty,
+        job_id = tracing::field::Empty
     );
     let origin = request.headers().get(ORIGIN).cloned();
     request.extensions_mut().insert(context.clone());
@@ -72,7 +77,9 @@ async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
         context,
         body: request.extensions().get::<BodyState>().cloned(),
     };
-    let mut answer = info.finish(answer(&edge.requests, request, next).instrument(span).await);
+    let access = access.within(&span);
+    let answer = answer(&edge.requests, request, next).instrument(span.clone()).await;
+    let mut answer = span.in_scope(|| info.finish(answer));
     if let Some(cors) = &edge.requests.cors {
         cors.add_headers(origin.as_ref(), answer.headers_mut());
     }

@@ -26,7 +26,7 @@ mod signal;
 mod socket;
 
 pub(crate) use body::BodyState;
-pub use signal::shutdown_signal;
+pub use signal::{reload_signal, shutdown_signal};
 
 /// A listening socket, and the TLS that is spoken on it.
 pub struct Listener {

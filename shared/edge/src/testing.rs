@@ -169,3 +169,10 @@ impl MakeWriter<'_> for Lines {
         self.clone()
     }
 }
+
+/// What is logged meanwhile, as lines of JSON.
+pub(crate) fn logged(act: impl FnOnce()) -> String {
+    let lines = Lines::default();
+    crate::telemetry::with_lines(&lines, act);
+    lines.text()
+}

@@ -2,12 +2,11 @@
 //! runs.
 //!
 //! The submodules: `files` reads and checks the two files, `certificate` reads what an operator is shown about them,
-//! `renewal` loads renewed files. The handshake itself is part of `serve::connection`.
+//! `expiry` warns before clients refuse the certificate, `renewal` loads renewed files. The handshake itself is part of `serve::connection`.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use domain::Timestamp;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -15,6 +14,7 @@ use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 
 mod certificate;
+mod expiry;
 mod files;
 mod renewal;
 #[cfg(test)]
@@ -23,6 +23,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use certificate::Certificate;
+pub use expiry::ExpiryWarning;
 pub use files::TlsFileError;
 
 /// The protocols that are offered by ALPN, the preferred one first.
@@ -83,16 +84,5 @@ impl CurrentCertificate {
 impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.now())
-    }
-}
-
-/// Warns that clients will refuse this certificate. It is served all the same: the clock may be wrong, and a later
-/// renewal then needs no restart.
-pub fn warn_if_expired(certificate: &Certificate, now: Timestamp) {
-    match certificate.expires {
-        Some(expires) if now.has_reached(expires) => {
-            tracing::warn!(%expires, "the TLS certificate has expired: clients will refuse it");
-        }
-        _ => {}
     }
 }

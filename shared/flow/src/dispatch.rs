@@ -1,8 +1,10 @@
 //! Creating the task of a pending job, and marking the job as enqueued.
 
 use domain::{Action, Command, Job};
+use tracing::Instrument;
 
 use crate::error::{Kind, Result};
+use crate::job_end;
 use crate::metrics;
 use crate::ports::{At, NewTask, Stepped, TaskBody};
 use crate::retry::with_retries;
@@ -26,7 +28,7 @@ pub async fn enqueue_accepted(services: &Services, job: &Job) {
         return enqueue(services, job).await;
     }
     let (services, job) = (services.clone(), job.clone());
-    tokio::spawn(async move { enqueue(&services, &job).await });
+    tokio::spawn(async move { enqueue(&services, &job).await }.in_current_span());
 }
 
 pub async fn try_enqueue(services: &Services, job: &Job) -> Result<()> {
@@ -59,8 +61,10 @@ impl Services {
     /// Applies one command, and repeats it if its answer was lost.
     pub async fn step(&self, id: domain::JobId, command: &Command) -> Result<Stepped> {
         let stepped = with_retries(&*self.clock, || self.store.step(id, command, self.at())).await?;
-        if let Stepped::Done { job, .. } = &stepped {
-            metrics::stepped(command, job);
+        if let Stepped::Done { job, .. } = &stepped
+            && metrics::has_ended(command, job)
+        {
+            job_end::record(job);
         }
         Ok(stepped)
     }

@@ -17,6 +17,7 @@ pub mod error;
 mod first_pass;
 pub mod instance;
 pub mod job_changes;
+mod job_end;
 pub mod job_stats;
 pub mod metrics;
 pub mod ports;

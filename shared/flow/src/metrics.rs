@@ -73,8 +73,8 @@ pub(crate) fn attempt() {
     metrics::counter!(ATTEMPTS).increment(1);
 }
 
-/// Counts a job if this command ended it. Some commands, such as `PushDone`, also return an ended job.
-pub(crate) fn stepped(command: &Command, job: &Job) {
+/// Whether this command ended the job. Some commands, such as `PushDone`, also return an ended job.
+pub(crate) fn has_ended(command: &Command, job: &Job) -> bool {
     let may_end = matches!(
         command,
         Command::Finish { .. }
@@ -85,9 +85,7 @@ pub(crate) fn stepped(command: &Command, job: &Job) {
             | Command::GiveUpWaiting
             | Command::Cancel
     );
-    if may_end && job.status.is_terminal() {
-        ended(job);
-    }
+    may_end && job.status.is_terminal()
 }
 
 pub(crate) fn ended(job: &Job) {

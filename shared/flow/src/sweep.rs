@@ -10,12 +10,14 @@ use std::time::Duration;
 use domain::job::{DispatchState, WaitingFor};
 use domain::repair::{Repair, needed_repair};
 use domain::{Command, Job, JobId, Status, Timestamp};
+use tracing::Instrument;
 
 use crate::circuit::CircuitState;
 use crate::conversation;
 use crate::dispatch::{enqueue, follow_up, try_enqueue};
 use crate::effects;
 use crate::error::Result;
+use crate::job_end;
 use crate::metrics;
 use crate::ports::{BlobName, DueCursor, Page, Stepped, TaskName};
 use crate::services::Services;
@@ -46,7 +48,7 @@ pub async fn sweep(services: &Services, limit: usize) -> Result<Swept> {
                 break 'due;
             }
             // An error with one job does not stop the others; it stays due.
-            if let Err(error) = repair(services, job, &mut swept).await {
+            if let Err(error) = repair(services, job, &mut swept).instrument(job_end::span(job)).await {
                 tracing::warn!(job_id = %job.id, %error, "a due job could not be repaired");
             }
         }
@@ -89,7 +91,7 @@ pub async fn resume(services: &Services, started: Timestamp, limit: usize) -> Re
     let (mut due, mut resumed) = (Due::until(horizon, limit), 0);
     while let Some(page) = due.page(services).await? {
         for job in page.iter().filter(|job| job.updated_at < started) {
-            match resume_one(services, job).await {
+            match resume_one(services, job).instrument(job_end::span(job)).await {
                 Ok(done) => resumed += u64::from(done),
                 Err(error) => {
                     tracing::warn!(job_id = %job.id, %error, "a job from before the start could not be resumed");

@@ -86,7 +86,7 @@ impl Push for PushLog {
         let entry = Entry { at: self.clock.now(), uid, device_id, data: &message.data };
         let mut line = serde_json::to_string(&entry)
             .map_err(|error| Error::new(Kind::Invalid, "push.send", device_id).because(error))?;
-        tracing::info!(%uid, %device_id, data = ?message.data, "push");
+        tracing::debug!(%device_id, data = ?message.data, "push");
         line.push('\n');
         let log = Arc::clone(&self.log);
         let written =

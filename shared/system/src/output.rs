@@ -6,6 +6,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use domain::masking::without_credentials;
+
 /// Why a command could not print.
 #[derive(Debug)]
 pub enum OutputError {
@@ -46,7 +48,7 @@ pub fn print(text: impl fmt::Display) -> Result<(), OutputError> {
 /// Tells the user about something on standard error, in a line that begins with the name of the program.
 pub fn tell(program: &str, text: impl fmt::Display) {
     // Where even standard error cannot be written, nobody can be told.
-    let _ = writeln!(io::stderr(), "{program}: {text}");
+    let _ = writeln!(io::stderr(), "{program}: {}", without_credentials(&text.to_string()));
 }
 
 /// Ends a command: 0 if it is done, 1 with a line that says why it failed. A command whose reader went away is done.

@@ -58,5 +58,7 @@ pub async fn accepted(
     let mut intake = receive_batch(services, uid, params, request).await.map_err(for_shipped_clients)?;
     intake.search(&compat.search).await;
     let accepted = intake.commit(Some(context.traceparent.to_string())).await;
-    accepted.map_err(|refused| for_shipped_clients(problem(refused)))
+    let accepted = accepted.map_err(|refused| for_shipped_clients(problem(refused)))?;
+    context.set_job(accepted.job.id);
+    Ok(accepted)
 }

@@ -1,8 +1,8 @@
 //! The keys of the HTTP server, its log, its tokens, and simulated refusals.
 
 use domain::Code;
-use edge::Cors;
 use edge::telemetry::Format;
+use edge::{Cors, LogUsers};
 
 use super::{DAY, KIB, MIB, YEAR, file};
 use crate::key::Key;
@@ -72,6 +72,9 @@ pub const LOG: &[Key] = &[
         .comment("A level (`error`, `warn`, `info`, `debug`, `trace` or `off`), or levels of parts of the program such as `info,flow=debug`."),
     Key::choice("log.format", "auto", &["auto", "text", "json"], |c, name| c.log.format = format(name))
         .comment("With `auto`, the log is text on a terminal and JSON lines elsewhere."),
+    Key::choice("log.users", "hashed", &["hashed", "plain"], |c, name| c.server.log_users = users(name)).comment(
+        "With `hashed`, the log names a user by the first 16 hex digits of the SHA-256 of the id; with `plain`, by the id.",
+    ),
 ];
 
 fn format(name: &str) -> Format {
@@ -80,6 +83,10 @@ fn format(name: &str) -> Format {
         "json" => Format::Json,
         _ => Format::Auto,
     }
+}
+
+fn users(name: &str) -> LogUsers {
+    if name == "plain" { LogUsers::Plain } else { LogUsers::Hashed }
 }
 
 pub const IDENTITY: &[Key] =

@@ -1,7 +1,9 @@
-//! The signals that end the server: SIGTERM from the platform, SIGINT from the terminal.
+//! The signals that end the server: SIGTERM from the platform, SIGINT from the terminal. And the one that makes it load
+//! certificates and settings again: SIGHUP.
 
 use std::io;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// A token that is cancelled by the first SIGTERM or SIGINT. Once this has been called, these signals no longer kill
@@ -16,6 +18,27 @@ pub fn shutdown_signal() -> io::Result<CancellationToken> {
         stop.cancel();
     });
     Ok(token)
+}
+
+/// Counts the signals SIGHUP, each of which asks to load certificates and settings again. Once this has been called, this
+/// signal no longer kills the process.
+#[cfg(unix)]
+pub fn reload_signal() -> io::Result<watch::Receiver<u64>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (count, counted) = watch::channel(0);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            count.send_modify(|count| *count += 1);
+        }
+    });
+    Ok(counted)
+}
+
+/// Other systems have no such signal.
+#[cfg(not(unix))]
+pub fn reload_signal() -> io::Result<watch::Receiver<u64>> {
+    Ok(watch::channel(0).1)
 }
 
 #[cfg(unix)]

@@ -2,8 +2,13 @@
 
 use std::path::Path;
 
+use domain::Timestamp;
+
 use super::testing::{file, tls};
 use super::*;
+use crate::testing::logged;
+
+const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);
 
 fn refused(certificate: &Path, key: &Path) -> String {
     match Tls::open(certificate, key) {
@@ -52,17 +57,27 @@ fn renewed_files_are_loaded_and_broken_ones_leave_the_old_certificate() {
     put("server");
     let mut open = Tls::open(&certificate, &key).unwrap();
     let clone = open.clone();
-    open.reload_if_changed();
+    open.reload(false, NOW);
     assert_eq!(current(&open), current(&tls("server")));
 
     std::fs::write(&certificate, "half a certif").unwrap();
-    open.reload_if_changed();
+    open.reload(false, NOW);
     assert_eq!(current(&open), current(&tls("server")), "the old one stays");
     std::fs::remove_file(&certificate).unwrap();
-    open.reload_if_changed();
+    open.reload(false, NOW);
     assert_eq!(current(&open), current(&tls("server")));
 
     put("renewed");
-    open.reload_if_changed();
+    open.reload(false, NOW);
     assert_eq!(current(&clone), current(&tls("renewed")), "clones use the new one");
+
+    put("expired");
+    let text = logged(|| open.reload(false, NOW));
+    assert_eq!(current(&open), current(&tls("renewed")), "a valid certificate is not replaced by an expired one");
+    assert!(text.contains("has expired already; the old certificate is kept"), "{text}");
+    assert_eq!(logged(|| open.reload(false, NOW)), "", "the files have not changed");
+    assert!(logged(|| open.reload(true, NOW)).contains("has expired already"), "they are read when somebody asks");
+    put("selfsigned");
+    open.reload(true, NOW);
+    assert_eq!(current(&open), current(&tls("selfsigned")));
 }

@@ -8,6 +8,7 @@ use super::refusal::Refused;
 use crate::dispatch::enqueue_accepted;
 use crate::effects;
 use crate::error::Kind;
+use crate::job_end;
 use crate::metrics;
 use crate::ports::Created;
 use crate::retry::with_retries;
@@ -53,7 +54,7 @@ impl Intake {
                 tracing::debug!(step = "accept", job_id = %job.id, files = job.files.len(), deduplicated);
                 metrics::uploaded(job.files.iter().map(|file| file.size).sum());
                 if job.status.is_terminal() {
-                    metrics::ended(&job);
+                    job_end::record(&job);
                     effects::run(&services, &job).await;
                 } else if job.holds_slot() {
                     enqueue_accepted(&services, &job).await;

@@ -49,7 +49,7 @@ impl<'w> FencedWriter<'w> {
 
     /// Fails a file that cannot be processed.
     pub async fn fail_file(&self, index: usize, failure: Failure) -> Result<Job, FileError> {
-        tracing::info!(job_id = %self.job_id, file = index, code = %failure.code, "a file failed");
+        tracing::debug!(job_id = %self.job_id, file = index, code = %failure.code, "a file failed");
         self.command(&Command::FailFile { fence: self.fence, index, failure }).await
     }
 

@@ -19,21 +19,25 @@ pub fn json(started: &Started) -> String {
     .to_string()
 }
 
-pub fn text(started: &Started) -> String {
-    let Started { url, data_dir, token, uid, engine, .. } = started;
+/// The greeting. The token is printed only on a terminal: elsewhere the output is kept in a file or a journal, and the
+/// printed commands ask for a token when they run.
+pub fn text(started: &Started, on_terminal: bool) -> String {
+    let Started { url, data_dir, uid, engine, .. } = started;
     let mut out = String::new();
     let _ = writeln!(out, "Afterword {} is running.\n", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(out, "  address      {url}  ({})", started.reach());
     let _ = writeln!(out, "  data folder  {}", data_dir.display());
     let _ = writeln!(out, "  user         {uid}");
     let _ = writeln!(out, "  engine       {engine}");
-    let _ = writeln!(out, "  token        {token}");
-    let data = quoted(data_dir);
-    let _ = writeln!(
-        out,
-        "               (until {}; another: afterword token --data-dir {data} --uid {uid})\n",
-        started.token_until
-    );
+    let token_command = format!("afterword token --data-dir {} --uid {uid}", quoted(data_dir));
+    let bearer = if on_terminal {
+        let _ = writeln!(out, "  token        {}", started.token);
+        let _ = writeln!(out, "               (until {}; another: {token_command})\n", started.token_until);
+        format!("-H 'Authorization: Bearer {}'", started.token)
+    } else {
+        let _ = writeln!(out, "  token        printed by: {token_command}\n");
+        format!("-H \"Authorization: Bearer $({token_command})\"")
+    };
     if engine == "null" {
         let _ = writeln!(
             out,
@@ -46,14 +50,10 @@ pub fn text(started: &Started) -> String {
     }
     let trust = trust(started);
     let _ = writeln!(out, "Send the sample recording (11 seconds of real speech, stamped now):\n");
-    let _ = writeln!(
-        out,
-        "  curl -sS {trust}-H 'Authorization: Bearer {token}' -F {} {url}/v2/sync/upload\n",
-        form_file(&started.sample)
-    );
+    let _ = writeln!(out, "  curl -sS {trust}{bearer} -F {} {url}/v2/sync/upload\n", form_file(&started.sample));
     let _ = writeln!(out, "Then look at your jobs, and at what was said:\n");
-    let _ = writeln!(out, "  curl -sS {trust}-H 'Authorization: Bearer {token}' {url}/v2/sync/jobs");
-    let _ = writeln!(out, "  curl -sS {trust}-H 'Authorization: Bearer {token}' {url}/v2/conversations\n");
+    let _ = writeln!(out, "  curl -sS {trust}{bearer} {url}/v2/sync/jobs");
+    let _ = writeln!(out, "  curl -sS {trust}{bearer} {url}/v2/conversations\n");
     let _ = writeln!(out, "Logs go to standard error. Stop with Ctrl-C.");
     out
 }

@@ -6,6 +6,7 @@ mod backup;
 mod banner;
 mod config_show;
 mod moving;
+mod open_files;
 mod serve;
 mod token;
 
@@ -21,7 +22,7 @@ const PROGRAM: &str = "afterword";
 /// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap).
 fn main() -> ExitCode {
     let done = match Args::parse().command {
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Config(args) => config_show::run(&args),
         Command::Backup(args) => backup::run(&args),
