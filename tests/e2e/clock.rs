@@ -10,7 +10,7 @@ use tests::wait::{PATIENCE, now_secs};
 use tests::{Recording, Setup, eventually};
 
 use crate::sessions::{complete, open, put, url};
-use crate::task_rows::Tasks;
+use crate::task_answers::Tasks;
 
 /// How far the newest change lies ahead. The server waits until it is a minute: long enough to look at it meanwhile.
 const AHEAD_SECS: i64 = 85;
