@@ -10,7 +10,7 @@ use reqwest::Method;
 use testkit::build::T0;
 use tests::Recording;
 
-use crate::stage::Stage;
+use crate::harness::Stage;
 use crate::upload_server::UploadServer;
 
 const DAY: Duration = Duration::from_secs(86_400);
