@@ -193,7 +193,7 @@ pub async fn job_in_line_for_a_slot_has_that_reason_until_it_gets_one(store: Arc
 
 pub async fn recovered_job_has_the_reason_that_its_worker_was_lost(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
-    harness.pass(harness.rules.lease);
+    harness.pass(harness.rules.takeover_after());
     let job = harness.done(job.id, Command::Recover).await;
     let wait = job.wait().unwrap();
     assert_eq!((wait.waiting_for, wait.code, wait.since), (None, WaitCode::WorkerLost, Some(harness.now())));
