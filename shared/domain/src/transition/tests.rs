@@ -204,7 +204,7 @@ fn job_waits_for_an_engine_or_its_storage_for_at_most_a_week() {
 #[test]
 fn writes_of_a_fenced_worker_are_refused() {
     let mut case = Case::claimed();
-    case.now = START + 60 * SECOND;
+    case.now = START + 120 * SECOND;
     case.claim(2).unwrap();
     let before = case.job.clone();
     let failure = Failure::of(Code::InvalidAudio);

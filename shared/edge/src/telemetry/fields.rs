@@ -74,15 +74,16 @@ impl Fields {
         Some(self.list.remove(at).1)
     }
 
-    /// Adds a field if there is room for it.
+    /// Adds a field if there is room for it. A number or a truth value is short, so that it always has room.
     fn put(&mut self, name: &'static str, value: Value) {
         if let Some(at) = self.list.iter().position(|(known, _)| *known == name) {
             let (_, old) = self.list.remove(at);
             self.left += name.len() + AROUND + old.cost();
         }
         let price = name.len() + AROUND + value.cost();
-        if let Some(left) = self.left.checked_sub(price) {
-            self.left = left;
+        let has_room = price <= self.left;
+        if has_room || matches!(value, Value::Plain(_)) {
+            self.left = self.left.saturating_sub(price);
             self.list.push((name, value));
         }
     }

@@ -11,10 +11,10 @@ async fn shutdown_answers_requests_in_flight_and_accepts_no_new_ones() {
         wait.notified().await;
         "done"
     };
-    let site = Site::start(Router::new().route("/slow", get(handler)).merge(pages())).await;
+    let site = Site::start(Router::new().route("/busy", get(handler)).merge(pages())).await;
     let mut idle = site.dial(GET).await;
     assert!(idle.read_until("ok").await);
-    let mut busy = site.dial(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut busy = site.dial(b"GET /busy HTTP/1.1\r\nhost: x\r\n\r\n").await;
     began.notified().await;
 
     site.stop.cancel();
