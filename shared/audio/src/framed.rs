@@ -6,7 +6,6 @@ use crate::channels::Tracks;
 use crate::error::AudioError;
 use crate::frames::{Damage, Frames};
 use crate::packed::{Packer, Unpacker};
-use crate::restart_points::RestartPoint;
 use crate::restartable_decoder::{Lead, Rolling};
 use crate::sample_source::{SourcePosition, Step, Steps};
 use crate::sound;
@@ -54,12 +53,12 @@ impl Steps for Framed<'_> {
         }))
     }
 
-    fn resume_at(&mut self, point: &RestartPoint, out: &mut Tracks) -> Result<bool, AudioError> {
+    fn resume_at(&mut self, to: &SourcePosition, out: &mut Tracks) -> Result<bool, AudioError> {
         self.decoder.forget();
-        while self.decoder.given() < point.steps {
+        while self.decoder.given() < to.steps {
             let place = self.frames.place();
             let Some(frame) = self.frames.next_frame()? else { return Ok(false) };
-            if self.decoder.given() < point.first {
+            if self.decoder.given() < to.first {
                 self.decoder.pass(1);
             } else {
                 self.decoder.lead(frame, place);

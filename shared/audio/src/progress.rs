@@ -78,7 +78,7 @@ impl Progress {
     pub fn byte(&self) -> u64 {
         match self.stage {
             Stage::Listened => 0,
-            _ => self.restart_point().map_or(0, |point| point.byte),
+            _ => self.restart_point().map_or(0, |point| point.source.byte),
         }
     }
 

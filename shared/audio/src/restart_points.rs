@@ -4,24 +4,14 @@
 use crate::grid::Grid;
 use crate::packed::{Packer, Unpacker};
 use crate::resample::RATE;
+use crate::sample_source::SourcePosition;
 
-/// A restart point. A step of a source is a packet, or whatever the source returns at a time.
+/// A restart point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RestartPoint {
     /// The number in the [`Grid`](crate::grid::Grid).
     pub number: u32,
-    /// The first step that has to be decoded to reach the restart point.
-    pub first: u64,
-    /// The number of steps up to the restart point, including those that lead to it.
-    pub steps: u64,
-    /// The position in the file at which the first step begins; 0 if the file has to be read from its start.
-    pub byte: u64,
-    /// Samples per channel that the source has decoded and not returned yet.
-    pub held: u64,
-    /// Samples per channel that the source has returned since its stream began, if that matters.
-    pub given: u64,
-    /// The number of channels so far, if the source learns it only from its packets.
-    pub wide: u32,
+    pub source: SourcePosition,
     /// Samples at 16 kHz before the recording had its present rate, samples since then at that rate, and the rate.
     pub base: u64,
     pub native: u64,
@@ -66,7 +56,7 @@ impl RestartPoints {
     /// Returns the position from which a file has to be read to cut what begins at this millisecond; 0 for its start.
     pub fn byte_for(&self, start_ms: u32) -> u64 {
         let sample = u64::from(start_ms) * u64::from(RATE / 1000);
-        self.last_until_sample(sample, Grid::default()).map_or(0, |point| point.byte)
+        self.last_until_sample(sample, Grid::default()).map_or(0, |point| point.source.byte)
     }
 
     /// Returns the last known restart point at or before this sample.
@@ -84,22 +74,23 @@ impl RestartPoints {
         to.put(self.points.len() as u64);
         let mut before = RestartPoint::default();
         for point in &self.points {
+            let (source, source_before) = (&point.source, &before.source);
             let changed = (point.base, point.rate) != (before.base, before.rate);
             let number = u64::from(point.number - before.number);
-            let holds = (point.held, point.wide, point.given) != (0, 0, before.given);
+            let holds = (source.held, source.wide, source.given) != (0, 0, source_before.given);
             to.put(number << 3 | u64::from(holds) << 2 | u64::from(point.stereo) << 1 | u64::from(changed));
             if changed {
                 to.put(point.base);
                 to.put(point.rate);
             }
             to.put_signed(point.native.wrapping_sub(if changed { 0 } else { before.native }).cast_signed());
-            to.put(point.steps - before.steps);
-            to.put(point.steps - point.first);
-            to.put_signed(point.byte.wrapping_sub(before.byte).cast_signed());
+            to.put(source.steps - source_before.steps);
+            to.put(source.steps - source.first);
+            to.put_signed(source.byte.wrapping_sub(source_before.byte).cast_signed());
             if holds {
-                to.put(point.held);
-                to.put(point.wide);
-                to.put_signed(point.given.wrapping_sub(before.given).cast_signed());
+                to.put(source.held);
+                to.put(source.wide);
+                to.put_signed(source.given.wrapping_sub(source_before.given).cast_signed());
             }
             before = *point;
         }
@@ -115,25 +106,22 @@ impl RestartPoints {
             let changed = head & 1 == 1;
             let (base, rate) = if changed { (from.take()?, from.take_as()?) } else { (before.base, before.rate) };
             let native = if changed { 0 } else { before.native }.wrapping_add_signed(from.take_signed()?);
-            let steps = before.steps.checked_add(from.take()?)?;
-            let mut point = RestartPoint {
-                number: before.number.checked_add(number).filter(|_| index == 0 || number > 0)?,
+            let steps = before.source.steps.checked_add(from.take()?)?;
+            let mut source = SourcePosition {
                 first: steps.checked_sub(from.take()?)?,
                 steps,
-                byte: before.byte.wrapping_add_signed(from.take_signed()?),
+                byte: before.source.byte.wrapping_add_signed(from.take_signed()?),
                 held: 0,
-                given: before.given,
+                given: before.source.given,
                 wide: 0,
-                base,
-                native,
-                rate,
-                stereo: head & 2 == 2,
             };
             if head & 4 == 4 {
-                point.held = from.take()?;
-                point.wide = from.take_as()?;
-                point.given = before.given.wrapping_add_signed(from.take_signed()?);
+                source.held = from.take()?;
+                source.wide = from.take_as()?;
+                source.given = before.source.given.wrapping_add_signed(from.take_signed()?);
             }
+            let number = before.number.checked_add(number).filter(|_| index == 0 || number > 0)?;
+            let point = RestartPoint { number, source, base, native, rate, stereo: head & 2 == 2 };
             points.push(point);
             before = point;
         }
@@ -152,19 +140,8 @@ mod tests {
             let steps = 30_000 + 3_000 * u64::from(number);
             let native = if number < 2 { 28_800_100 } else { 50_000 } + 960_000 * u64::from(number);
             let first = steps - 100;
-            points.remember(RestartPoint {
-                number,
-                first,
-                steps,
-                byte: first * 43,
-                held: 7,
-                wide: 2,
-                given: native,
-                base,
-                native,
-                rate,
-                stereo: number > 1,
-            });
+            let source = SourcePosition { first, steps, byte: first * 43, held: 7, wide: 2, given: native };
+            points.remember(RestartPoint { number, source, base, native, rate, stereo: number > 1 });
         }
         points
     }
@@ -187,15 +164,8 @@ mod tests {
         for number in 0..1_440 {
             let steps = 30_000 + 3_000 * u64::from(number);
             let (first, native) = (steps - 50, steps * 320);
-            points.remember(RestartPoint {
-                number,
-                first,
-                steps,
-                byte: first * 43,
-                native,
-                rate: 16_000,
-                ..RestartPoint::default()
-            });
+            let source = SourcePosition { first, steps, byte: first * 43, ..SourcePosition::default() };
+            points.remember(RestartPoint { number, source, native, rate: 16_000, ..RestartPoint::default() });
         }
         points.pack(&mut packer);
         assert!(packer.bytes.len() < 18_000, "{} bytes", packer.bytes.len());

@@ -7,7 +7,6 @@ use crate::error::AudioError;
 use crate::frame_decoder::{Decoded, FrameDecoder};
 use crate::frames::Damage;
 use crate::packed::{Packer, Unpacker};
-use crate::restart_points::RestartPoint;
 
 /// The result of a step through a recording, besides its samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,9 +41,9 @@ pub(crate) trait Steps {
         Ok(None)
     }
 
-    /// Goes to such a restart point without decoding what lies before its lead. Returns false if the file has no such
+    /// Goes to such a position without decoding what lies before its lead. Returns false if the file has no such
     /// position.
-    fn resume_at(&mut self, _point: &RestartPoint, _out: &mut Tracks) -> Result<bool, AudioError> {
+    fn resume_at(&mut self, _to: &SourcePosition, _out: &mut Tracks) -> Result<bool, AudioError> {
         Ok(false)
     }
 
@@ -57,14 +56,20 @@ pub(crate) trait Steps {
     }
 }
 
-/// What a source knows about a restart; the fields are those of [`RestartPoint`].
+/// A position of a source at which decoding can restart. A step is a packet, or whatever the source returns at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SourcePosition {
+    /// The first step that has to be decoded to reach the position.
     pub first: u64,
+    /// The number of steps up to the position, including those that lead to it.
     pub steps: u64,
+    /// The position in the file at which the first step begins; 0 if the file has to be read from its start.
     pub byte: u64,
+    /// Samples per channel that the source has decoded and not returned yet.
     pub held: u64,
+    /// Samples per channel that the source has returned since its stream began, if that matters.
     pub given: u64,
+    /// The number of channels so far, if the source learns it only from its packets.
     pub wide: u32,
 }
 

@@ -22,7 +22,7 @@ use crate::packed::{Packer, Unpacker};
 use crate::resample::{RATE, Resampler, first_from};
 use crate::restart_points::{RestartPoint, RestartPoints};
 use crate::restartable_decoder::Rolling;
-use crate::sample_source::{SourcePosition, Step, Steps};
+use crate::sample_source::{Step, Steps};
 use crate::sound;
 use crate::stats::ReadStats;
 
@@ -135,8 +135,8 @@ impl<'r> Samples<'r> {
     fn framed(point: Option<&RestartPoint>, mut decoder: Rolling, read: impl Read + 'r) -> Self {
         let mut frames = Frames::new(read);
         if let Some(point) = point {
-            frames.resume_at(point.byte, point.first);
-            decoder.pass(point.first);
+            frames.resume_at(point.source.byte, point.source.first);
+            decoder.pass(point.source.first);
         }
         Self::of(Box::new(Framed::new(frames, decoder)))
     }
@@ -259,13 +259,9 @@ impl<'r> Samples<'r> {
         // A run that restarts here knows nothing of what came before.
         self.channel_loss = ChannelLoss::default();
         let mut lead_samples = self.empty();
-        let Some(SourcePosition { first, steps, byte, held, given, wide }) =
-            self.steps.restart(self.grid.lead(number), &mut lead_samples)?
-        else {
-            return Ok(());
-        };
+        let Some(source) = self.steps.restart(self.grid.lead(number), &mut lead_samples)? else { return Ok(()) };
         let (base, native, rate, stereo) = (self.base, self.native, self.rate, self.right.is_some());
-        let point = RestartPoint { number, first, steps, byte, held, given, wide, base, native, rate, stereo };
+        let point = RestartPoint { number, source, base, native, rate, stereo };
         if self.lead_to(&point, lead_samples) {
             self.points.remember(point);
             let left = (self.grid.at(number) - self.stats.samples) as usize;
@@ -282,7 +278,7 @@ impl<'r> Samples<'r> {
             (self.decoded.right, self.out.right) = (Some(Vec::new()), Some(Vec::new()));
         }
         let mut lead_samples = self.empty();
-        if !self.steps.resume_at(point, &mut lead_samples)? || self.steps.rate() != point.rate {
+        if !self.steps.resume_at(&point.source, &mut lead_samples)? || self.steps.rate() != point.rate {
             return Err(AudioError::NoSuchRestartPoint);
         }
         (self.base, self.native, self.rate, self.next) = (point.base, point.native, point.rate, point.number + 1);

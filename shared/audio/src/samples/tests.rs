@@ -59,7 +59,7 @@ fn assert_resumes_identically(format: &Format, bytes: &[u8]) {
     let whole = read_through(format, bytes);
     assert!(whole.begun.len() > 2, "{format:?}: {} points", whole.begun.len());
     for (index, point) in whole.points.all().iter().enumerate() {
-        let mut rest = Cursor::new(&bytes[usize::try_from(point.byte).unwrap()..]);
+        let mut rest = Cursor::new(&bytes[usize::try_from(point.source.byte).unwrap()..]);
         let input = Input::ranges(&mut rest);
         let mut samples = Samples::opened_at(Some(point), format, input).unwrap().on(grid()).conditioned();
         samples.resume_at(point, whole.stats[index]).unwrap();

@@ -10,7 +10,6 @@ use crate::error::AudioError;
 use crate::frames::Damage;
 use crate::grid::Grid;
 use crate::packed::{Packer, Unpacker};
-use crate::restart_points::RestartPoint;
 use crate::restartable_decoder::{Lead, Rolling};
 use crate::sample_source::{SourcePosition, Step, Steps};
 
@@ -242,10 +241,10 @@ impl Steps for Packets<'_> {
     }
 
     /// A container is read from its start; only decoding begins at the restart point.
-    fn resume_at(&mut self, point: &RestartPoint, out: &mut Tracks) -> Result<bool, AudioError> {
+    fn resume_at(&mut self, to: &SourcePosition, out: &mut Tracks) -> Result<bool, AudioError> {
         self.decoder.forget();
         self.held.clear();
-        while self.decoder.given() < point.steps {
+        while self.decoder.given() < to.steps {
             if let Some(stream) = self.next.take() {
                 self.begin(stream)?;
             }
@@ -255,7 +254,7 @@ impl Steps for Packets<'_> {
                 Some(Part::Packet { until, .. }) => {
                     self.until = until;
                     self.bytes += self.data.len() as u64;
-                    if self.decoder.given() < point.first {
+                    if self.decoder.given() < to.first {
                         self.decoder.pass(1);
                     } else {
                         self.decoder.lead(&self.data, 0);
@@ -263,9 +262,9 @@ impl Steps for Packets<'_> {
                 }
             }
         }
-        (self.skip, self.given) = (0, point.given);
-        self.channels = point.wide.max(1) as usize;
-        let Ok(held) = usize::try_from(point.held) else { return Ok(false) };
+        (self.skip, self.given) = (0, to.given);
+        self.channels = to.wide.max(1) as usize;
+        let Ok(held) = usize::try_from(to.held) else { return Ok(false) };
         Ok(self.restart_decoder(None, held, out).is_some())
     }
 

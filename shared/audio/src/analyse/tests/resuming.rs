@@ -26,7 +26,7 @@ fn rules() -> SegmentRules {
 
 fn samples<'r>(format: &Format, bytes: &'r mut &[u8], from: Option<&Progress>) -> Samples<'r> {
     let point = from.and_then(Progress::restart_point);
-    *bytes = &bytes[point.map_or(0, |point| point.byte as usize)..];
+    *bytes = &bytes[point.map_or(0, |point| point.source.byte as usize)..];
     Samples::opened_at(point, format, bytes).unwrap().on(grid())
 }
 
