@@ -1,7 +1,7 @@
 # Every target that has a `##` comment is listed by `make help`.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check fuzz disturbed openapi defaults bench eval lines dist functions fmt clean
+.PHONY: help setup build run test check fuzz disturbed openapi defaults bench long-run eval lines dist functions fmt clean
 
 CARGO ?= cargo
 # Where `make setup` puts tools that the machine does not have. The machine's own come first.
@@ -47,6 +47,10 @@ defaults: setup ## Write docs/default.toml and the tables of docs/CONFIGURATION.
 bench: setup ## Run the benchmarks and print their figures
 	$(CARGO) build --release --package embedded
 	$(CARGO) run --release --package bench
+
+long-run: setup ## Send 100,000 jobs through one server beside endless backups (LONG_RUN_JOBS: how many)
+	$(CARGO) build --release --package embedded
+	$(CARGO) run --release --package bench -- long-run
 
 eval: setup ## Transcribe real speech and count the words that are wrong (EVAL_ENGINE=moonshine-base: by another engine)
 	$(CARGO) build --release --package embedded

@@ -35,6 +35,21 @@ impl Client {
         self.send(Request::get(format!("{}{path}", self.url)), Bytes::new()).await
     }
 
+    /// Waits until no job of this user is queued or processing; none may have failed.
+    pub async fn all_ended(&self) -> Result<()> {
+        while self.has_jobs("status=queued&status=processing").await? {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        anyhow::ensure!(!self.has_jobs("status=failed&status=partial_failure&status=cancelled").await?, "a job failed");
+        Ok(())
+    }
+
+    async fn has_jobs(&self, filter: &str) -> Result<bool> {
+        let (status, body) = self.get(&format!("/v2/sync/jobs?limit=1&{filter}")).await?;
+        anyhow::ensure!(status.is_success(), "{status}: {body}");
+        Ok(body["jobs"].as_array().is_some_and(|jobs| !jobs.is_empty()))
+    }
+
     /// Uploads one recording; returns the id of its job.
     pub async fn upload(&self, name: &str, recording: &[u8]) -> Result<String> {
         let answer = self.send_form(form(name, recording)).await?;
@@ -73,9 +88,18 @@ pub fn form(name: &str, recording: &[u8]) -> Bytes {
 
 /// A second of real speech as a device recording, made different by `n`.
 pub fn recording(n: u64) -> (String, Vec<u8>) {
+    speech(100, n)
+}
+
+/// Two seconds of the same.
+pub fn two_seconds(n: u64) -> (String, Vec<u8>) {
+    speech(200, n)
+}
+
+fn speech(frames: usize, n: u64) -> (String, Vec<u8>) {
     const FRAME: usize = 324;
     let start = 60 * FRAME;
-    let mut bytes = audio::SAMPLE[start..start + 100 * FRAME].to_vec();
+    let mut bytes = audio::SAMPLE[start..start + frames * FRAME].to_vec();
     // Changes the low bits of the first samples: it is another recording to the byte, but sounds the same.
     for (i, byte) in n.to_le_bytes().into_iter().enumerate() {
         bytes[4 + 2 * i] = byte;

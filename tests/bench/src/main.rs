@@ -8,6 +8,7 @@ mod client;
 mod disk;
 mod eval;
 mod latency;
+mod long_run;
 mod program;
 mod report;
 mod speech_engine;
@@ -20,7 +21,8 @@ mod uploads;
 use anyhow::Result;
 use report::Report;
 
-/// `bench [name…]` runs all benchmarks, or those whose names begin so. `bench eval` measures the word error rate.
+/// `bench [name…]` runs all benchmarks, or those whose names begin so. `bench eval` measures the word error rate,
+/// `bench long-run` sends 100,000 jobs through one server.
 fn main() -> Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|prefix| name.starts_with(prefix.as_str()));
@@ -40,6 +42,11 @@ fn main() -> Result<()> {
         let evaluated = runtime.block_on(eval::run(&mut report));
         report.end();
         return evaluated;
+    }
+    if wanted == ["long-run"] {
+        let finished = runtime.block_on(long_run::run(&mut report));
+        report.end();
+        return finished;
     }
     runtime.block_on(async {
         let commits = disk::commits_a_second()?;

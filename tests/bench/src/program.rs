@@ -16,7 +16,7 @@ pub struct Program {
 }
 
 /// The program that was built beside this one.
-fn executable() -> Result<PathBuf> {
+pub fn executable() -> Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name("afterword");
     anyhow::ensure!(path.exists(), "{} is missing: run `make bench`", path.display());
     Ok(path)
@@ -59,6 +59,17 @@ impl Program {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let kib: u64 = line.and_then(|line| line.split_whitespace().next()).context("status")?.parse()?;
         Ok(kib * 1024)
+    }
+
+    /// Files and connections that are open.
+    pub fn open_files(&self) -> Result<usize> {
+        Ok(std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    }
+
+    pub fn threads(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("Threads:"));
+        Ok(line.context("status")?.trim().parse()?)
     }
 
     /// Resets `VmHWM`, so that it covers only what comes afterwards.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::client::{Client, recording};
 use crate::program::Program;
@@ -25,7 +25,7 @@ pub async fn run(report: &mut Report, commits: f64) -> Result<()> {
     let begin = Instant::now();
     upload_all(&users).await?;
     let uploaded = begin.elapsed();
-    wait_for_all(&users, begin).await?;
+    tokio::time::timeout(LIMIT, wait_for_all(&users)).await.context("the jobs are not completed in time")??;
     let took = begin.elapsed();
     let rate = JOBS as f64 / took.as_secs_f64();
     report.line(
@@ -66,20 +66,10 @@ async fn upload_all(users: &Arc<Vec<Client>>) -> Result<()> {
     Ok(())
 }
 
-/// Polls each user until none of its jobs is queued or processing; then no job may have failed.
-async fn wait_for_all(users: &[Client], begin: Instant) -> Result<()> {
+/// Waits for each user's jobs, of which none may fail.
+async fn wait_for_all(users: &[Client]) -> Result<()> {
     for user in users {
-        while open(user, "status=queued&status=processing").await? {
-            anyhow::ensure!(begin.elapsed() < LIMIT, "the jobs are not completed after {LIMIT:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        anyhow::ensure!(!open(user, "status=failed&status=partial_failure&status=cancelled").await?, "a job failed");
+        user.all_ended().await?;
     }
     Ok(())
-}
-
-async fn open(user: &Client, filter: &str) -> Result<bool> {
-    let (status, body) = user.get(&format!("/v2/sync/jobs?limit=1&{filter}")).await?;
-    anyhow::ensure!(status.is_success(), "{status}: {body}");
-    Ok(body["jobs"].as_array().is_some_and(|jobs| !jobs.is_empty()))
 }
