@@ -4,7 +4,10 @@
 mod connection;
 mod create;
 mod error;
+mod log;
+mod log_readers;
 mod migrate;
+mod read_limit;
 mod readers;
 mod step;
 mod worker;
