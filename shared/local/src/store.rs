@@ -34,6 +34,7 @@ use rusqlite::Connection;
 
 use crate::sqlite::{OpenError, Readers, Writer, open_to_read};
 use schema::MIGRATIONS;
+pub(crate) use schema::refuse_newer;
 
 pub struct SqliteStore {
     /// Dropped first: the connection that is closed last writes the log into the database, and a reader

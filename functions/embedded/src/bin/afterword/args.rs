@@ -25,6 +25,9 @@ pub enum Command {
     ///
     /// FILE is a tar archive. To restore it, unpack it into an empty folder and serve that:
     /// `mkdir restored && tar -xf FILE -C restored && afterword serve --data-dir restored`
+    ///
+    /// A signal ends the backup, and nothing of it is left. `-` and named pipes get the archive as a stream:
+    /// `afterword backup - | ssh host 'cat > FILE'`
     Backup(Backup),
     /// Write what users have into one file: conversations, usage and known recordings; no server may run on the folder
     ///
@@ -104,8 +107,11 @@ pub enum ConfigCommand {
 pub struct Backup {
     #[command(flatten)]
     pub data: DataDir,
-    /// The archive to write; it must not exist
+    /// The archive to write; it must not exist, unless it is a named pipe. `-`: standard output
     pub file: PathBuf,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(clap::Args)]

@@ -5,6 +5,7 @@ mod args;
 mod backup;
 mod banner;
 mod config_show;
+mod interrupt;
 mod moving;
 mod open_files;
 mod serve;
@@ -19,7 +20,7 @@ use system::output::exit_code;
 /// The name at the beginning of what the program says of itself.
 const PROGRAM: &str = "afterword";
 
-/// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap).
+/// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap), 128 and the signal's number if a signal ended a backup.
 fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Serve(args) => serve::run(&args),
