@@ -5,8 +5,7 @@
 //! The queue is not copied: the sweep creates the tasks again from the store.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,16 +14,23 @@ use std::sync::atomic::AtomicBool;
 use crate::folder::{DataFolder, durable};
 
 mod archive;
+mod contents;
 mod error;
+mod layers;
+mod manifest;
 mod partial;
+mod restore;
 mod source;
 mod stream;
 mod target;
+mod update;
 
 pub use error::BackupError;
 use partial::Partial;
+pub use restore::{RestoreError, Restored, restore};
 use source::Source;
 use target::Target;
+pub use update::{Updated, update};
 
 /// What was copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +74,7 @@ fn to_file(folder: &DataFolder, file: PathBuf, stop: &Arc<AtomicBool>) -> Result
     let partial = Partial::beside(&file)?;
     source.check_structure()?;
     // No blob is deleted while this lock is held, so every file that the snapshot refers to still exists when it is copied.
-    let held = hold(&folder.blobs_dir())?;
+    let held = hold(&folder.blobs_dir(), &source)?;
     let recordings = archive::pack_into_file(folder, &source, &partial, &file)?;
     drop(held);
     let bytes = partial.publish(&file)?;
@@ -78,22 +84,26 @@ fn to_file(folder: &DataFolder, file: PathBuf, stop: &Arc<AtomicBool>) -> Result
 fn to_stream(folder: &DataFolder, to: target::Stream, stop: &Arc<AtomicBool>) -> Result<Summary, BackupError> {
     let mut source = Source::open(&folder.store_file(), stop)?;
     source.check_structure()?;
-    let _held = hold(&folder.blobs_dir())?;
+    let _held = hold(&folder.blobs_dir(), &source)?;
     let (recordings, bytes) = archive::pack_into_stream(folder, &source, to)?;
     Ok(Summary { file: None, bytes, recordings, stale: Vec::new() })
 }
 
 /// Takes the shared side of the lock that each deletion of a blob takes. Waits for a deletion that is
 /// under way.
-fn hold(blobs: &Path) -> Result<File, BackupError> {
+fn hold(blobs: &Path, source: &Source) -> Result<File, BackupError> {
     let path = blobs.join("hold");
-    let taken = durable::make_folder(blobs).and_then(|()| {
-        let mut options = OpenOptions::new();
-        let hold = options.read(true).append(true).create(true).mode(0o600).open(&path)?;
-        hold.lock_shared()?;
-        Ok::<_, io::Error>(hold)
-    });
-    taken.map_err(|why| BackupError::unread(&path, why))
+    let unread = |why| BackupError::unread(&path, why);
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(0o600);
+    let hold = durable::make_folder(blobs).and_then(|()| options.open(&path)).map_err(unread)?;
+    loop {
+        match hold.try_lock_shared() {
+            Ok(()) => return Ok(hold),
+            Err(TryLockError::WouldBlock) => source.pause()?,
+            Err(TryLockError::Error(why)) => return Err(unread(why)),
+        }
+    }
 }
 
 #[cfg(test)]

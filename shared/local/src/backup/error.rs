@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::manifest::ManifestError;
 use crate::sqlite::{OpenError, kind_of};
 
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,12 @@ pub enum BackupError {
         path.display()
     )]
     Outpaced { path: PathBuf },
+    #[error("{}: this folder is neither empty nor a backup; name another one", .0.display())]
+    NoBackupFolder(PathBuf),
+    #[error("{}: another backup or a restore uses this folder right now", .0.display())]
+    Busy(PathBuf),
+    #[error("{}: {why}; make a backup into another folder", path.display())]
+    Manifest { path: PathBuf, why: ManifestError },
     #[error("{}: the disk of the data folder is full; the backup needs a little room there", .0.display())]
     DataFolderFull(PathBuf),
     #[error("{}: the disk of the backup is full ({free} bytes are free there); nothing of the backup is left", path.display())]
@@ -44,6 +51,11 @@ pub enum BackupError {
 }
 
 impl BackupError {
+    /// An error of the list of a backup folder.
+    pub fn manifest(path: &Path, why: ManifestError) -> Self {
+        Self::Manifest { path: path.to_owned(), why }
+    }
+
     /// An error of the data folder.
     pub fn unread(path: &Path, why: io::Error) -> Self {
         if is_full(&why) {

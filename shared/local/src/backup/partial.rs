@@ -33,11 +33,16 @@ impl Partial {
         name.push(format!(".{}{SUFFIX}", SystemRandom.uuid()));
         let path = target.with_file_name(name);
         let make = || {
-            // The archive contains the secrets, so only its owner may read it.
-            let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-            // On a disk that knows no locks, what a killed backup leaves is told and not removed.
-            let _ = file.try_lock();
-            Ok(file)
+            loop {
+                // The archive contains the secrets, so only its owner may read it.
+                let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+                // On a disk that knows no locks, what a killed backup leaves is told and not removed.
+                let _ = file.try_lock();
+                // Another backup that looks for stale files may have seen this one before it was locked.
+                if file.metadata()?.nlink() > 0 {
+                    return Ok(file);
+                }
+            }
         };
         let file = make().map_err(|why| BackupError::of_target(target, why))?;
         Ok(Self { file, path: Some(path) })
@@ -101,10 +106,6 @@ fn remove_unlocked(path: &Path) -> io::Result<bool> {
         Ok(()) => {}
         Err(fs::TryLockError::WouldBlock) => return Ok(false),
         Err(fs::TryLockError::Error(error)) => return Err(error),
-    }
-    // A backup locks its file right after it has created it. A file without content may be in that gap.
-    if file.metadata()?.size() == 0 {
-        return Ok(false);
     }
     fs::remove_file(path)?;
     Ok(true)

@@ -5,8 +5,6 @@
 //! one snapshot makes the copy complete.
 
 use std::cell::Cell;
-use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension};
 use sha2::{Digest, Sha256};
 
 use super::BackupError;
-use crate::sqlite::open_to_read;
+use crate::sqlite::{log_bytes, open_to_read};
 use crate::store;
 
 /// The size of the log above which a snapshot ends. The server starts its log anew at half of it.
@@ -29,8 +27,8 @@ const ROUNDS: usize = 50;
 pub const PAGES_A_LOOK: u32 = 64;
 /// The number of SQLite's own steps after which a long statement looks at the log.
 const OPERATIONS_A_LOOK: i32 = 10_000;
-/// How long the next round waits for the server to start its log anew. The server does so at one of its next commits.
-const LOG_WAIT: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(50);
+/// How many pauses the next round waits for the server to start its log anew. The server does so at one of its next commits.
 const LOG_WAITS: usize = 40;
 
 /// What a page is recognised by: the beginning of its SHA-256.
@@ -45,7 +43,6 @@ pub fn sum(page: &[u8]) -> PageSum {
 pub struct Source {
     db: Connection,
     path: PathBuf,
-    log: PathBuf,
     pub page_bytes: usize,
     /// The size of the log at which the open snapshot ends.
     allowed: Cell<u64>,
@@ -58,10 +55,8 @@ impl Source {
         store::refuse_newer(&db, path)?;
         let bytes = db.pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0));
         let page_bytes = bytes.map_err(|why| BackupError::of_store(path, why))? as usize;
-        let mut log = OsString::from(path);
-        log.push("-wal");
         let (allowed, stop) = (Cell::new(0), Arc::clone(stop));
-        Ok(Self { db, path: path.to_owned(), log: log.into(), page_bytes, allowed, stop })
+        Ok(Self { db, path: path.to_owned(), page_bytes, allowed, stop })
     }
 
     /// Checks the structure of each table, so that damage is noticed when the backup is made and not when it is needed.
@@ -89,9 +84,9 @@ impl Source {
         &mut self,
         look: impl FnOnce(&Connection) -> rusqlite::Result<Option<T>>,
     ) -> rusqlite::Result<Option<T>> {
-        let (log, stop) = (self.log.clone(), Arc::clone(&self.stop));
+        let (path, stop) = (self.path.clone(), Arc::clone(&self.stop));
         let allowed = self.allowance();
-        let is_over = move || stop.load(Ordering::Relaxed) || log_bytes(&log) > allowed;
+        let is_over = move || stop.load(Ordering::Relaxed) || log_bytes(&path) > allowed;
         self.db.progress_handler(OPERATIONS_A_LOOK, Some(is_over))?;
         let looked = look(&self.db);
         self.db.progress_handler(0, None::<fn() -> bool>)?;
@@ -170,7 +165,7 @@ impl Source {
         if self.stop.load(Ordering::Relaxed) {
             return Err(BackupError::Stopped);
         }
-        if self.is_open() && log_bytes(&self.log) > self.allowed.get() {
+        if self.is_open() && log_bytes(&self.path) > self.allowed.get() {
             self.end()?;
         }
         Ok(())
@@ -180,29 +175,27 @@ impl Source {
     /// either.
     pub fn wait_for_log(&self) -> Result<(), BackupError> {
         for _ in 0..LOG_WAITS {
-            self.tick()?;
-            if log_bytes(&self.log) < LOG_LIMIT {
-                return Ok(());
+            self.pause()?;
+            if log_bytes(&self.path) < LOG_LIMIT {
+                break;
             }
-            pause();
         }
         Ok(())
     }
 
+    /// Waits a moment for another process, but not against a signal.
+    #[expect(clippy::disallowed_methods, reason = "a command waits for another process; there is no port for it")]
+    pub fn pause(&self) -> Result<(), BackupError> {
+        self.tick()?;
+        std::thread::sleep(PAUSE);
+        Ok(())
+    }
+
     fn allowance(&self) -> u64 {
-        LOG_LIMIT.max(log_bytes(&self.log) + LOG_GROWTH)
+        LOG_LIMIT.max(log_bytes(&self.path) + LOG_GROWTH)
     }
 
     fn error(&self, why: rusqlite::Error) -> BackupError {
         BackupError::of_store(&self.path, why)
     }
-}
-
-fn log_bytes(log: &Path) -> u64 {
-    fs::metadata(log).map_or(0, |about| about.len())
-}
-
-#[expect(clippy::disallowed_methods, reason = "a command waits for another process; there is no port for it")]
-fn pause() {
-    std::thread::sleep(LOG_WAIT);
 }

@@ -131,7 +131,8 @@ fn failed_backup_leaves_nothing() {
 #[test]
 fn nothing_can_be_deleted_while_backup_copies() {
     let fixture = fixture();
-    let held = hold(&fixture.folder.blobs_dir()).unwrap();
+    let source = Source::open(&fixture.folder.store_file(), &Arc::default()).unwrap();
+    let held = hold(&fixture.folder.blobs_dir(), &source).unwrap();
     let deletion = File::open(fixture.folder.blobs_dir().join("hold")).unwrap();
     assert!(matches!(deletion.try_lock(), Err(TryLockError::WouldBlock)));
     drop(held);

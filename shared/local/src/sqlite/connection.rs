@@ -78,6 +78,11 @@ pub fn open_alongside(path: &Path, migrations: &[&str], deleted: Deleted) -> Res
     Ok(db)
 }
 
+/// Opens a database that is rewritten in place.
+pub fn open_to_vacuum(path: &Path, migrations: &[&str]) -> Result<Connection, OpenError> {
+    open_alongside(path, migrations, Deleted::Left)
+}
+
 /// Opens a connection that sees every commit that was answered before its transaction began.
 pub fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER, |_| Ok(()))

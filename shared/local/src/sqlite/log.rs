@@ -97,6 +97,13 @@ impl Log {
     }
 }
 
+/// The size of the write-ahead log of a database.
+pub fn log_bytes(database: &Path) -> u64 {
+    let mut log = OsString::from(database);
+    log.push("-wal");
+    std::fs::metadata(log).map_or(0, |about| about.len())
+}
+
 fn checkpoint(db: &Connection, mode: &str) -> Result<()> {
     let busy = db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, bool>(0))?;
     let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);

@@ -10,6 +10,7 @@ mod moving;
 mod open_files;
 mod serve;
 mod token;
+mod vacuum;
 
 use std::process::ExitCode;
 
@@ -27,9 +28,11 @@ fn main() -> ExitCode {
         Command::Token(args) => token::run(&args),
         Command::Config(args) => config_show::run(&args),
         Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => backup::restore(&args),
         Command::Export(args) => moving::export(&args),
         Command::Import(args) => moving::import(&args),
         Command::Admin(args) => admin::run(args),
+        Command::Vacuum(args) => vacuum::run(&args),
     };
     exit_code(PROGRAM, done)
 }

@@ -9,12 +9,6 @@ use crate::sqlite::{Writer, open_to_read};
 
 const MIB: u64 = 1024 * 1024;
 
-fn log_bytes(database: &Database) -> u64 {
-    let mut log = OsString::from(&database.path);
-    log.push("-wal");
-    std::fs::metadata(log).map_or(0, |about| about.len())
-}
-
 /// Writes this many mebibytes, one in each commit.
 async fn write(writer: &Writer, first: u64, mebibytes: u64) {
     for number in first..first + mebibytes {
@@ -46,7 +40,7 @@ async fn log_is_begun_anew_although_readers_are_there_all_the_time() {
     let mut most = 0;
     for number in 0..100 {
         write(&writer, number, 1).await;
-        most = most.max(log_bytes(&database));
+        most = most.max(log_bytes(&database.path));
     }
     stop.store(true, Ordering::Relaxed);
     reader.join().unwrap();
@@ -61,11 +55,11 @@ async fn log_shrinks_when_a_reader_of_an_old_state_has_ended() {
     let reader = open_to_read(&database.path).unwrap();
     begin(&reader);
     write(&writer, 1, 40).await;
-    let grown = log_bytes(&database);
+    let grown = log_bytes(&database.path);
     assert!(grown > 40 * MIB, "{grown}: nothing can prevent that");
     reader.execute_batch("ROLLBACK").unwrap();
     // The next try comes after a few mebibytes, and the commit after it cuts the log.
     write(&writer, 100, 8).await;
-    let left = log_bytes(&database);
+    let left = log_bytes(&database.path);
     assert!(left <= 17 * MIB, "{left}");
 }
