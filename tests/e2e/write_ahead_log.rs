@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::future::join_all;
+use rusqlite::Connection;
 use tests::program;
 use tests::recordings::T0;
 use tests::wait::{PATIENCE, Stopwatch};
@@ -32,6 +33,11 @@ async fn load(client: &Client, done: &AtomicBool) -> i64 {
 async fn log_stays_below_its_bound_with_backups_and_readers_all_the_time() {
     let _alone = crate::alone().await;
     let setup = Setup::new().with("log.level", "warn").with("limits.enqueued_per_user", 100);
+    setup.start().await.sigterm().await;
+    // A store that does not fit into a pipe and its buffers.
+    let db = Connection::open(setup.folder().store_file()).unwrap();
+    db.execute_batch("CREATE TABLE filler (bytes BLOB); INSERT INTO filler VALUES (randomblob(8000000))").unwrap();
+    drop(db);
     let server = setup.start().await;
     let client = server.client();
     client.done(&[Recording::short(T0 - 10_000)]).await;

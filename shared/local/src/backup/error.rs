@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use super::manifest::ManifestError;
 use crate::sqlite::{OpenError, kind_of};
 
+/// A disk with less room than this counts as full: the index of a log takes 32 KiB.
+const LITTLE: u64 = 64 * 1024;
+
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error("{}: there is a file already; a backup never replaces one", .0.display())]
@@ -54,6 +57,14 @@ impl BackupError {
     /// An error of the list of a backup folder.
     pub fn manifest(path: &Path, why: ManifestError) -> Self {
         Self::Manifest { path: path.to_owned(), why }
+    }
+
+    /// An error of opening the store. SQLite does not tell that the disk is full.
+    pub fn opening(path: &Path, error: OpenError) -> Self {
+        match error {
+            OpenError::Failed { .. } if free_bytes(path) < LITTLE => Self::DataFolderFull(path.to_owned()),
+            error => Self::Open(error),
+        }
     }
 
     /// An error of the data folder.

@@ -51,8 +51,9 @@ pub struct Source {
 
 impl Source {
     pub fn open(path: &Path, stop: &Arc<AtomicBool>) -> Result<Self, BackupError> {
-        let db = open_to_read(path)?;
-        store::refuse_newer(&db, path)?;
+        // A store that no server has open needs a new index for its log.
+        let opened = open_to_read(path).and_then(|db| store::refuse_newer(&db, path).map(|()| db));
+        let db = opened.map_err(|error| BackupError::opening(path, error))?;
         let bytes = db.pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0));
         let page_bytes = bytes.map_err(|why| BackupError::of_store(path, why))? as usize;
         let (allowed, stop) = (Cell::new(0), Arc::clone(stop));

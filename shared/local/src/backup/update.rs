@@ -1,7 +1,7 @@
 //! Brings a backup folder up to date: copies what is new, replaces the list, and removes what the list no longer names. A run
 //! that is cut off anywhere leaves the last complete state as it was.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -75,7 +75,7 @@ pub fn update(folder: &DataFolder, root: &Path, stop: &Arc<AtomicBool>) -> Resul
     let removed = contents.retain(next.contents()).map_err(failed)?;
     Ok(Updated {
         copied_bytes: contents.written,
-        bytes: next.contents().map(|content| content.bytes).sum(),
+        bytes: next.contents().collect::<BTreeSet<_>>().iter().map(|content| content.bytes).sum(),
         recordings: next.entries.iter().filter(|entry| entry.path.starts_with(TREES[0])).count() as u64,
         folder: root,
         removed,
