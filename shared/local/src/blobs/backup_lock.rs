@@ -44,7 +44,10 @@ impl Hold {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.0.unlock() {
-            tracing::error!(%error, "the lock against backups cannot be released: no backup can run");
+            tracing::error!(
+                %error, remedy = "start the server again, and test the disk of the data folder",
+                "the lock against backups cannot be released: no backup can run"
+            );
         }
     }
 }
