@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use audio::Detection;
 use axum::Router;
 use config::Config;
+use edge::health::Readiness;
 use edge::{Check, TaskSecret};
 use flow::clock_guard::ClockGuard;
 use flow::instance::Instance;
@@ -177,9 +178,10 @@ impl Wired {
             receives: Some(Arc::clone(&self.uploads) as Arc<dyn ReceivesUploads>),
             public_url: self.config.server.public_url.clone(),
         };
+        let readiness = Readiness::from(self.checks());
         let public = api::routes(deps)
-            .merge(edge::health::routes(version, self.checks()))
-            .merge(self.metrics())
+            .merge(edge::health::routes(version, readiness.clone()))
+            .merge(self.metrics(readiness))
             .merge(edge::error_pages::routes());
         // The embedded queue signs nothing: the secret never leaves the machine.
         let deps = api::process::Deps { services, worker: Arc::clone(&self.worker), secret, identity: None };
@@ -189,13 +191,13 @@ impl Wired {
         (public, edge::wrap(internal, Arc::clone(random)))
     }
 
-    fn metrics(&self) -> Router {
+    fn metrics(&self, readiness: Readiness) -> Router {
         let (services, gauges) = (self.services.clone(), Arc::new(JobGauges::default()));
         let worker = Arc::clone(&self.worker);
         edge::metrics::routes(move || {
             worker.update_call_metrics();
-            let (services, gauges) = (services.clone(), Arc::clone(&gauges));
-            async move { gauges.refresh(&services).await }
+            let (services, gauges, readiness) = (services.clone(), Arc::clone(&gauges), readiness.clone());
+            async move { tokio::join!(readiness.update_metrics(), gauges.refresh(&services)).1 }
         })
     }
 
