@@ -64,8 +64,9 @@ impl From<InvalidWrite> for Kind {
     }
 }
 
-/// What to do about an error of the kind [`Kind::Misconfigured`]. Its text ends with the details, as far as they are known.
-pub const REMEDY: &str = "change what the error ends with: a role, a setting, or the owner of a file; on Google Cloud, `doctor` tries everything";
+/// What to do about an error of the kind [`Kind::Misconfigured`], whose text ends with the details that are known.
+pub const REMEDY: &str = "change what the error ends with: a role, a setting, or the owner of a file; on Google Cloud, \
+                          `doctor` tries everything";
 
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 

@@ -39,11 +39,8 @@ async fn refused_commit(client: &Client, deadline: Instant) -> fault::Result<()>
     let document = Document { name: name.clone(), ..Document::default() };
     let operations = [write::Operation::Update(document), write::Operation::Delete(name)];
     let if_it_exists = Precondition { condition_type: Some(ConditionType::Exists(true)) };
-    let write = |operation| Write {
-        operation: Some(operation),
-        current_document: Some(if_it_exists.clone()),
-        ..Write::default()
-    };
+    let write =
+        |operation| Write { operation: Some(operation), current_document: Some(if_it_exists), ..Write::default() };
     match client.commit(operations.into_iter().map(write).collect(), Vec::new(), deadline).await {
         Ok(_) => {
             Err(Fault::Unconfigured("the database has written in spite of a condition that was not met".to_owned()))
