@@ -10,6 +10,8 @@ use tests::program::{CommandOutput, run};
 
 use crate::journey::cloud;
 
+mod trials;
+
 /// An address where nothing listens.
 const NOWHERE: &str = "http://127.0.0.1:9";
 const PROGRAMS: [&str; 2] = ["afterword-upload", "afterword-process"];
@@ -33,7 +35,9 @@ fn is_readable(output: &CommandOutput) {
     let mut more = 0;
     for line in output.out.lines() {
         match line {
-            line if line.starts_with("FAILED  ") => assert_eq!(std::mem::replace(&mut more, 2), 0, "{}", output.out),
+            line if line.starts_with("FAILED  ") || line.starts_with("note    ") => {
+                assert_eq!(std::mem::replace(&mut more, 2), 0, "{}", output.out)
+            }
             line if line.starts_with("        ") => more -= 1,
             line => {
                 assert!(more == 0 && (line.starts_with("ok      ") || line.ends_with("needs to.")), "{}", output.out)
@@ -49,15 +53,36 @@ fn is_readable(output: &CommandOutput) {
 #[tokio::test]
 async fn doctor_reports_success_when_everything_is_in_order() {
     let cloud = cloud!();
+    let process = cloud.process().await;
+    cloud.deliver_to(&[&process]);
     for program in PROGRAMS {
         let output = run(program, &["doctor"], &cloud.env()).await;
         is_readable(&output);
         let out = output.ok();
-        assert!(out.contains("ok      Firestore: its indexes") && out.contains("can do all that it needs to"), "{out}");
-        assert!(!out.contains("FAILED"), "{out}");
+        for check in [
+            "Firestore: a commit, refused by its condition",
+            "Firestore: its indexes",
+            "Cloud Storage: soft delete of bucket afterword-audio",
+            "Cloud Storage: lifecycle of bucket afterword-audio",
+            "Cloud Tasks: a task, created and deleted",
+            "process function: http://127.0.0.1:",
+        ] {
+            assert!(out.contains(&format!("ok      {check}")), "no {check}: {out}");
+        }
+        assert!(out.contains("can do all that it needs to"), "{out}");
+        assert!(!out.contains("FAILED") && !out.contains("note "), "{out}");
     }
     // The checks leave nothing behind.
     assert!(cloud.storage.names().is_empty() && cloud.storage.sessions().is_empty());
+    assert_eq!(cloud.tasks.names().await, [] as [String; 0]);
+    assert_eq!(
+        process
+            .log
+            .count(|line| ["WARN", "ERROR"].contains(&line.field("level")) && line.field("target") != "cloud::program"),
+        0,
+        "{}",
+        process.log.text()
+    );
 }
 
 #[tokio::test]
@@ -118,7 +143,7 @@ async fn refusing_service_is_reported_with_the_role_to_grant() {
         assert!(!output.out.contains("emulator at"), "{}", output.out);
     }
     assert!(output.out.contains("ok      Cloud Storage: storage.objects.get"), "{}", output.out);
-    assert!(output.err.ends_with("4 of 8 checks failed\n"), "{}", output.err);
+    assert!(output.err.ends_with("5 of 13 checks failed\n"), "{}", output.err);
 }
 
 #[tokio::test]

@@ -84,6 +84,7 @@ fn assert_line(line: &Line, level: &str, words: &[&str]) {
 #[track_caller]
 fn assert_remedy(line: &Line, remedy: &str) {
     assert_line(line, "ERROR", &["; to mend it, ", remedy]);
+    assert!(line.field("remedy").starts_with("change what the error ends with"), "{}", line.text);
 }
 
 /// Waits until the job is done, while the scheduled repair goes on.

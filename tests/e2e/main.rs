@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
+mod alerts;
 mod api_page;
 mod attacks;
 mod backup_folder;

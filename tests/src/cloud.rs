@@ -144,6 +144,11 @@ impl Cloud {
         self.firestore_line.cut();
     }
 
+    /// Closes the present connections to Firestore, so that [`metered`](Self::metered) sees the next requests.
+    pub fn cut_firestore_connections(&self) {
+        self.firestore_line.cut();
+    }
+
     /// A client of a user of the project who signed in an hour ago.
     pub fn client(&self, upload: &Function, uid: &str) -> Client {
         self.client_at(&upload.url, uid)

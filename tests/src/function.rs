@@ -59,5 +59,8 @@ impl Drop for Function {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Whatever faults a test has planted: an alert on ERROR is enough, and always says what to do.
+        let faults = self.log.faults();
+        assert!(faults.is_empty() || std::thread::panicking(), "the log must not have:\n{}", faults.join("\n"));
     }
 }

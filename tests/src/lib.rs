@@ -16,6 +16,7 @@ pub mod lambda;
 pub mod log;
 pub mod older_client;
 pub mod program;
+pub mod prometheus;
 pub mod proxy;
 pub mod recordings;
 pub mod resumable;

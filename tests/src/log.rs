@@ -126,6 +126,15 @@ impl Log {
         found
     }
 
+    /// What no log may have: an ERROR that does not say what to do, and the lines of a library about each slow call.
+    pub fn faults(&self) -> Vec<String> {
+        let is_fault = |line: &&Line| {
+            let says_nothing = line.field("level") == "ERROR" && line.field("remedy").is_empty();
+            says_nothing || line.field("target").starts_with("gcloud_sdk")
+        };
+        self.shared.state.lock().unwrap().lines.iter().filter(is_fault).map(|line| line.text.clone()).collect()
+    }
+
     /// All lines up to now.
     pub fn lines(&self) -> Vec<Line> {
         self.shared.state.lock().unwrap().lines.clone()

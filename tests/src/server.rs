@@ -122,7 +122,10 @@ impl Drop for Running {
         }
         if std::thread::panicking() {
             eprintln!("the end of the server's log:\n{}", self.log.tail());
+            return;
         }
+        let faults = self.log.faults();
+        assert!(faults.is_empty(), "each ERROR has to say what to do:\n{}", faults.join("\n"));
     }
 }
 

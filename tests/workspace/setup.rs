@@ -127,6 +127,33 @@ fn missing_cmake_is_installed_from_pypi_once() {
 }
 
 #[test]
+fn missing_prometheus_is_unpacked_from_debians_package_once_and_not_installed() {
+    let apt = "[ \"$1\" = download ] && echo fetched >>\"$XDG_CACHE_HOME/fetched\" && echo deb >prometheus_2.deb";
+    let dpkg = "mkdir -p \"$3/usr/bin\"; for program in prometheus promtool; do
+            printf '#!/bin/sh\\necho it runs\\n' >\"$3/usr/bin/$program\"; chmod +x \"$3/usr/bin/$program\"; done";
+    let machine = Machine::new().with("apt-get", apt).with("dpkg-deb", dpkg);
+    for _ in 0..2 {
+        let output = machine.script("setup-prometheus", &[]);
+        assert!(output.status.success(), "{output:?}");
+    }
+    let ran = Command::new(machine.path("cache/afterword/tools/bin/promtool")).output().unwrap();
+    assert_eq!(String::from_utf8(ran.stdout).unwrap(), "it runs\n");
+    assert_eq!(std::fs::read_to_string(machine.path("cache/fetched")).unwrap(), "fetched\n");
+}
+
+#[test]
+fn setup_says_how_to_get_prometheus_where_it_cannot_fetch_it() {
+    let without = Machine::new().script("setup-prometheus", &[]);
+    let broken =
+        Machine::new().with("apt-get", "echo no network >&2; exit 1").with("dpkg-deb", "").with("id", "echo 0");
+    for (output, what) in [(without, "brew install prometheus"), (broken.script("setup-prometheus", &[]), "no network")]
+    {
+        let output_text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && output_text.contains(what), "{output_text}");
+    }
+}
+
+#[test]
 fn installed_cmake_is_used() {
     let machine = Machine::new().with("cmake", "").with("python3", "exit 1");
     assert!(machine.script("setup-tools", &[]).status.success());

@@ -28,6 +28,7 @@ pub struct Adapters {
     pub identity: Arc<dyn Identity>,
     pub task_identity: Option<Arc<dyn TaskIdentity>>,
     pub storage: Arc<Storage>,
+    pub queue: Arc<CloudTasks>,
     pub firestore: Arc<FirestoreStore>,
 }
 
@@ -71,7 +72,7 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
     let store = Arc::new(store(&options.project, &options.config, &options.environment));
     let storage = Arc::new(Storage::new(storage_settings(options), Arc::clone(&clock), Arc::clone(&random)));
     let queue = CloudTasks::new(queue_settings(options), Arc::clone(&clock), Arc::clone(&random));
-    let queue = queue.map_err(name_keys(QUEUE_FIELDS))?;
+    let queue = Arc::new(queue.map_err(name_keys(QUEUE_FIELDS))?);
     let push =
         Fcm::new(push_settings(options), push_token(options), Arc::clone(&clock)).map_err(name_keys(PUSH_FIELDS))?;
     let services = Services {
@@ -79,7 +80,7 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
         store: Arc::clone(&store) as Arc<dyn Store>,
         blobs: Arc::new(GcsBlobs::new(Arc::clone(&storage))) as Arc<dyn Blobs>,
         uploads: Arc::new(GcsUploads::new(Arc::clone(&storage))) as Arc<dyn Uploads>,
-        queue: Arc::new(queue) as Arc<dyn Queue>,
+        queue: Arc::clone(&queue) as Arc<dyn Queue>,
         push: Arc::new(push) as Arc<dyn Push>,
         admission: Arc::new(AlwaysAdmit),
         clock: Arc::clone(&clock),
@@ -101,6 +102,7 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
         identity: Arc::new(identity),
         task_identity: task_identity(options, clock)?,
         storage,
+        queue,
         firestore: store,
     })
 }

@@ -1,4 +1,4 @@
-//! `doctor` tries every permission that a function needs by a call that leaves no lasting change, and says what to do.
+//! `doctor` tries everything that a function needs by a call that leaves no lasting change, and says what to do.
 
 use std::time::Duration;
 
@@ -6,14 +6,15 @@ use anyhow::{Result, bail};
 use domain::{DeviceId, Uid};
 use flow::ports::{Device, Platform, PushMessage, PushOutcome};
 use flow::{Error, Kind};
-use gcp::{Cause, Diagnosis};
 use system::output::print_line;
 
 use crate::adapters::{Adapters, adapters};
 use crate::function::Function;
 use crate::options::Options;
 
+mod bucket;
 mod finding;
+mod queue;
 
 use finding::Finding;
 
@@ -24,18 +25,17 @@ const LOADING_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// A push token that no device has: FCM says so only to callers that may send.
 const UNKNOWN_DEVICE: &str = "doctor";
-/// A well-formed token without a valid signature: `{"alg":"RS256","kid":"doctor","typ":"JWT"}.{}`.
-const UNSIGNED_TOKEN: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImRvY3RvciIsInR5cCI6IkpXVCJ9.e30.AA";
 
 /// Prints a line for each check; returns an error if one of them failed.
 pub async fn run(function: Function, options: &Options) -> Result<()> {
     let adapters = adapters(options)?;
     let mut findings = store(options, &adapters).await;
-    findings.extend(storage(options, &adapters).await);
-    findings.push(queue(options, &adapters).await);
+    findings.extend(bucket::check(options, &adapters).await);
+    findings.extend(queue::check(options, &adapters).await);
     match function {
         Function::Upload => findings.push(identity(options, &adapters).await),
         Function::Process => {
+            findings.extend(task_identity(options, &adapters).await);
             findings.push(push(options, &adapters).await);
             findings.push(engine(options).await);
         }
@@ -43,7 +43,7 @@ pub async fn run(function: Function, options: &Options) -> Result<()> {
     for finding in &findings {
         print_line(finding)?;
     }
-    let failed = findings.iter().filter(|finding| finding.diagnosis.is_some()).count();
+    let failed = findings.iter().filter(|finding| finding.has_failed()).count();
     if failed > 0 {
         bail!("{failed} of {} checks failed", findings.len());
     }
@@ -59,35 +59,18 @@ async fn timed<T>(work: impl Future<Output = flow::Result<T>>) -> flow::Result<T
     tokio::time::timeout(CHECK_TIMEOUT, work).await.unwrap_or_else(|_| late())
 }
 
-/// The indexes are checked only where the database answers.
+/// Commits and indexes are checked only where the database answers.
 async fn store(options: &Options, adapters: &Adapters) -> Vec<Finding> {
     let database = format!("Firestore: database {} of project {}", options.config.cloud.database, options.project);
-    let ready = timed(adapters.services.store.ready()).await;
-    let mut findings = vec![Finding::of(database, &ready)];
-    if ready.is_ok() {
-        findings.push(Finding::of("Firestore: its indexes", &timed(adapters.firestore.indexes()).await));
+    let firestore = &adapters.firestore;
+    let read = timed(firestore.can_read()).await;
+    let mut findings = vec![Finding::of(database, &read)];
+    if read.is_ok() {
+        findings
+            .push(Finding::of("Firestore: a commit, refused by its condition", &timed(firestore.can_commit()).await));
+        findings.push(Finding::of("Firestore: its indexes", &timed(firestore.indexes()).await));
     }
     findings
-}
-
-/// An error that concerns all permissions alike is reported once.
-async fn storage(options: &Options, adapters: &Adapters) -> Vec<Finding> {
-    let bucket = &options.config.cloud.bucket;
-    let whole = format!("Cloud Storage: bucket {bucket}");
-    let tried = match timed(async { Ok(gcp::cloud_storage::permissions(&adapters.storage).await) }).await {
-        Ok(tried) => tried,
-        Err(error) => return vec![Finding::of::<()>(whole, &Err(error))],
-    };
-    let is_of_all = |error: &Error| Diagnosis::of(error).is_some_and(|diagnosis| diagnosis.why != Cause::Refused);
-    if let Some(of_all) = tried.iter().find(|one| one.outcome.as_ref().is_err_and(is_of_all)) {
-        return vec![Finding::of(whole, &of_all.outcome)];
-    }
-    let named = |name: &str| format!("Cloud Storage: {name} in bucket {bucket}");
-    tried.iter().map(|one| Finding::of(named(one.name), &one.outcome)).collect()
-}
-
-async fn queue(options: &Options, adapters: &Adapters) -> Finding {
-    Finding::of(format!("Cloud Tasks: {}", options.queue()), &timed(adapters.services.queue.ready()).await)
 }
 
 async fn push(options: &Options, adapters: &Adapters) -> Finding {
@@ -118,19 +101,27 @@ fn ids() -> Result<(Uid, DeviceId)> {
     Ok((Uid::new(UNKNOWN_DEVICE)?, DeviceId::new(UNKNOWN_DEVICE)?))
 }
 
-/// Refusing the token is the expected result: it shows that the keys could be loaded.
 async fn identity(options: &Options, adapters: &Adapters) -> Finding {
     let what = format!("Firebase identity: the keys for tokens of project {}", options.project);
-    match timed(adapters.identity.verify(UNSIGNED_TOKEN)).await {
-        Ok(_) => Finding::fine(what),
-        Err(error) => {
-            let why = error.source.as_ref().map_or_else(|| error.to_string(), ToString::to_string);
-            let fact = format!("{}: {why}", options.config.cloud.firebase_keys_url);
-            let remedy = "this address has to be reachable from here; it is cloud.firebase_keys_url (environment: \
-                          AFTERWORD_CLOUD_FIREBASE_KEYS_URL)";
-            Finding::bad(what, fact, remedy)
-        }
-    }
+    let url = ("cloud.firebase_keys_url", options.config.cloud.firebase_keys_url.as_str());
+    keys(what, url, timed(adapters.identity.ready()).await)
+}
+
+/// Without these keys, every delivery of a task and every call of the scheduler is answered 503.
+async fn task_identity(options: &Options, adapters: &Adapters) -> Option<Finding> {
+    let account = &options.config.cloud.task_service_account;
+    let what = format!("task identity: the keys for tokens of {account}");
+    let url = ("cloud.google_keys_url", options.config.cloud.google_keys_url.as_str());
+    let identity = adapters.task_identity.as_ref()?;
+    Some(keys(what, url, timed(identity.ready()).await))
+}
+
+fn keys(what: String, (key, url): (&str, &str), ready: flow::Result<()>) -> Finding {
+    let Err(error) = ready else { return Finding::fine(what) };
+    let why = error.source.as_ref().map_or_else(|| error.to_string(), ToString::to_string);
+    let variable = config::key(key).map(config::Key::variable).unwrap_or_default();
+    let remedy = format!("this address has to be reachable from here; it is {key} (environment: {variable})");
+    Finding::bad(what, format!("{url}: {why}"), remedy)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a person waits for this, not a use case")]

@@ -9,6 +9,7 @@ use crate::hosting::Platform;
 use anyhow::{Context, Result};
 use axum::Router;
 use config::Layers;
+use edge::health::Readiness;
 use edge::{Check, ServeLimits};
 use flow::Services;
 use flow::job_stats::JobGauges;
@@ -110,7 +111,9 @@ fn greet(function: Function, options: &Options, at: Option<SocketAddr>) {
 
 fn upload(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Router {
     let Adapters { services, identity, .. } = adapters;
-    let checks = checks(&services);
+    let mut checks = checks(&services);
+    checks.push(Check::identity(&identity));
+    let readiness = Readiness::from(checks);
     let (random, metrics_services) = (Arc::clone(&services.random), services.clone());
     let deps = api::Deps {
         services,
@@ -121,8 +124,8 @@ fn upload(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Route
         public_url: None,
     };
     let router = api::routes(deps)
-        .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), checks))
-        .merge(metrics(metrics_services, None))
+        .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), readiness.clone()))
+        .merge(metrics(metrics_services, None, readiness))
         .merge(edge::error_pages::routes());
     edge::wrap_with(router, random, options.config.server.requests())
 }
@@ -135,21 +138,23 @@ fn process(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Resu
     let shown = Arc::clone(&worker);
     let mut checks = checks(&services);
     checks.push(api::process::engine_check(&worker));
+    checks.extend(task_identity.as_ref().map(api::process::task_identity_check));
+    let readiness = Readiness::from(checks);
     let deps = api::process::Deps { services, worker, secret: Arc::clone(&options.secret), identity: task_identity };
     let router = api::process::routes(deps)
-        .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), checks))
-        .merge(metrics(metrics_services, Some(shown)));
+        .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), readiness.clone()))
+        .merge(metrics(metrics_services, Some(shown), readiness));
     Ok(edge::wrap_with(router, random, options.config.server.requests()))
 }
 
-fn metrics(services: Services, worker: Option<Arc<Worker>>) -> Router {
+fn metrics(services: Services, worker: Option<Arc<Worker>>, readiness: Readiness) -> Router {
     let gauges = Arc::new(JobGauges::default());
     edge::metrics::routes(move || {
         if let Some(worker) = &worker {
             worker.update_call_metrics();
         }
-        let (services, gauges) = (services.clone(), Arc::clone(&gauges));
-        async move { gauges.refresh(&services).await }
+        let (services, gauges, readiness) = (services.clone(), Arc::clone(&gauges), readiness.clone());
+        async move { tokio::join!(readiness.update_metrics(), gauges.refresh(&services)).1 }
     })
 }
 

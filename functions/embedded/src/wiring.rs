@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use audio::Detection;
 use axum::Router;
 use config::Config;
+use edge::health::Readiness;
 use edge::{Check, TaskSecret};
 use flow::clock_guard::ClockGuard;
 use flow::instance::Instance;
@@ -183,9 +184,10 @@ impl Wired {
             receives: Some(Arc::clone(&self.uploads) as Arc<dyn ReceivesUploads>),
             public_url: self.config.server.public_url.clone(),
         };
+        let readiness = Readiness::from(self.checks());
         let public = api::routes(deps)
-            .merge(edge::health::routes(version, self.checks()))
-            .merge(self.metrics())
+            .merge(edge::health::routes(version, readiness.clone()))
+            .merge(self.metrics(readiness))
             .merge(edge::error_pages::routes());
         // The embedded queue signs nothing: the secret never leaves the machine.
         let deps = api::process::Deps { services, worker: Arc::clone(&self.worker), secret, identity: None };
@@ -195,15 +197,17 @@ impl Wired {
         (public, edge::wrap(internal, Arc::clone(random)))
     }
 
-    fn metrics(&self) -> Router {
+    fn metrics(&self, readiness: Readiness) -> Router {
         let (services, gauges) = (self.services.clone(), Arc::new(JobGauges::default()));
         let (worker, sizes) = (Arc::clone(&self.worker), self.sizes.clone());
         edge::metrics::routes(move || {
             worker.update_call_metrics();
-            let (services, gauges, sizes) = (services.clone(), Arc::clone(&gauges), sizes.clone());
+            let (services, gauges, readiness) = (services.clone(), Arc::clone(&gauges), readiness.clone());
+            let sizes = sizes.clone();
             async move {
-                sizes.show().await?;
-                gauges.refresh(&services).await
+                let (_, shown, refreshed) =
+                    tokio::join!(readiness.update_metrics(), sizes.show(), gauges.refresh(&services));
+                shown.and(refreshed)
             }
         })
     }

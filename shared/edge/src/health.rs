@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use domain::Code;
 use flow::Services;
-use flow::ports::{Blobs, Queue, Store};
+use flow::ports::{Blobs, Identity, Queue, Store};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, join_all};
 use serde::Serialize;
@@ -19,6 +19,9 @@ use utoipa::{OpenApi as _, ToSchema};
 use crate::extract::Json;
 use crate::limits;
 use crate::problem::Problem;
+
+const READY: &str = "afterword_ready";
+const DEGRADED: &str = "afterword_degraded";
 
 type Probe = Arc<dyn Fn() -> BoxFuture<'static, flow::Result<()>> + Send + Sync>;
 
@@ -72,6 +75,16 @@ impl Check {
         ]
     }
 
+    /// The check of what tokens of users are verified with.
+    pub fn identity(identity: &Arc<dyn Identity>) -> Self {
+        let identity = Arc::clone(identity);
+        let detail = "The keys that tokens of users are verified with cannot be fetched.";
+        Self::new("identity", detail, move || {
+            let identity = Arc::clone(&identity);
+            async move { identity.ready().await }
+        })
+    }
+
     /// The check of the clock, without which nothing is accepted or worked on.
     pub fn clock(services: &Services) -> Self {
         let services = services.clone();
@@ -86,6 +99,15 @@ impl Check {
     }
 
     async fn run(&self) -> Outcome {
+        let outcome = self.outcome().await;
+        metrics::gauge!(READY, "check" => self.name).set(f64::from(u8::from(outcome.ready)));
+        if self.degraded.is_some() {
+            metrics::gauge!(DEGRADED, "check" => self.name).set(f64::from(u8::from(outcome.degraded)));
+        }
+        outcome
+    }
+
+    async fn outcome(&self) -> Outcome {
         if let Some(cause) = failure_of(&self.probe).await {
             tracing::warn!(check = self.name, cause, "not ready");
             return Outcome { name: self.name, ready: false, degraded: false, detail: Some(self.detail) };
@@ -160,6 +182,27 @@ impl Checks {
     }
 }
 
+/// The readiness of one instance, for its routes and its metrics.
+#[derive(Clone)]
+pub struct Readiness(Arc<Checks>);
+
+impl From<Vec<Check>> for Readiness {
+    fn from(checks: Vec<Check>) -> Self {
+        metrics::describe_gauge!(READY, "Whether a readiness check passes: 1 or 0");
+        metrics::describe_gauge!(DEGRADED, "Whether a check passes only in part: 1 or 0");
+        Self(Arc::new(Checks { all: checks.into(), last: Mutex::default() }))
+    }
+}
+
+impl Readiness {
+    /// Updates the metrics of all checks. A caller that gives up does not stop them: a check that hangs has to be seen.
+    pub async fn update_metrics(&self) {
+        let checks = Arc::clone(&self.0);
+        // A panic in a check is logged where it happens.
+        let _ = tokio::spawn(async move { checks.outcomes().await }).await;
+    }
+}
+
 #[derive(Clone, Serialize, ToSchema)]
 #[schema(as = ReadinessCheck)]
 struct Outcome {
@@ -181,7 +224,8 @@ struct Health {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Readiness {
+#[schema(as = Readiness)]
+struct ReadinessAnswer {
     /// `ready`, or `degraded` if a check is degraded.
     status: &'static str,
     checks: Vec<Outcome>,
@@ -200,7 +244,7 @@ fn healthz() {}
 /// Everything that it needs is there
 #[utoipa::path(
     get, path = "/readyz", operation_id = "get_readiness", tag = "operations", security(()),
-    responses((status = 200, description = "It can take work. Otherwise 503 lists what is missing.", body = Readiness),
+    responses((status = 200, description = "It can take work. Otherwise 503 lists what is missing.", body = ReadinessAnswer),
         OpenProblems)
 )]
 #[expect(dead_code, reason = "stands for a closure in the document")]
@@ -215,9 +259,9 @@ pub fn document() -> OpenApi {
     Document::openapi()
 }
 
-pub fn routes(version: &'static str, checks: Vec<Check>) -> Router {
+pub fn routes(version: &'static str, checks: impl Into<Readiness>) -> Router {
     let alive = move || async move { Json(Health { status: "ok", version }) };
-    let checks = Arc::new(Checks { all: checks.into(), last: Mutex::default() });
+    let Readiness(checks) = checks.into();
     let ready = move || {
         let checks = Arc::clone(&checks);
         async move { readiness(checks.outcomes().await) }
@@ -229,7 +273,7 @@ fn readiness(outcomes: Vec<Outcome>) -> Response {
     let missing: Vec<_> = outcomes.iter().filter(|outcome| !outcome.ready).map(|outcome| outcome.name).collect();
     if missing.is_empty() {
         let status = if outcomes.iter().any(|outcome| outcome.degraded) { "degraded" } else { "ready" };
-        return Json(Readiness { status, checks: outcomes }).into_response();
+        return Json(ReadinessAnswer { status, checks: outcomes }).into_response();
     }
     Problem::new(Code::StorageUnavailable, format!("Not ready: {}.", missing.join(", ")))
         .after(limits::RETRY_UNAVAILABLE)

@@ -64,6 +64,8 @@ struct Rest {
     cause: Option<String>,
     /// The failure lasts until an operator repairs something.
     needs_operator: bool,
+    /// What is to be repaired is a permission or a setting.
+    is_misconfigured: bool,
 }
 
 impl Problem {
@@ -74,6 +76,11 @@ impl Problem {
     /// An error of the server; `cause` goes to the log, never to the client.
     pub fn internal(cause: impl Display) -> Self {
         Self::new(Code::InternalError, OUR_FAULT).because(cause)
+    }
+
+    /// An error of a port under another code than [`From`] gives it, and without its wait.
+    pub fn of_error(error: flow::Error, code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), retry_after: None, ..Self::from(error) }
     }
 
     #[must_use]
@@ -123,7 +130,15 @@ impl Problem {
 
     /// Whether the failure is logged as an error, because an operator has to look at it.
     pub(crate) fn needs_operator(&self) -> bool {
-        self.rest.needs_operator || self.status() == StatusCode::INTERNAL_SERVER_ERROR
+        // A store that does not answer now is 500 for shipped clients, and passes.
+        self.rest.needs_operator
+            || self.status() == StatusCode::INTERNAL_SERVER_ERROR && self.code != Code::StoreUnavailable
+    }
+
+    /// What an operator has to do, if one has to.
+    pub(crate) fn remedy(&self) -> &'static str {
+        const OUR_MISTAKE: &str = "this is a mistake of the program, or damage on its disk: report it with this line";
+        if self.rest.is_misconfigured { flow::error::REMEDY } else { OUR_MISTAKE }
     }
 
     pub fn cause(&self) -> Option<&str> {
@@ -212,10 +227,15 @@ impl From<flow::Error> for Problem {
                 let detail = "The service cannot do this at the moment. Please try again later.";
                 let mut problem = Self::new(Code::StorageUnavailable, detail).after(wait).because(error);
                 problem.rest.needs_operator = needs_operator;
+                problem.rest.is_misconfigured = needs_operator;
                 problem
             }
             Kind::NotFound => Self::new(Code::NotFound, "There is no such thing, or no longer.").because(error),
-            Kind::Conflict | Kind::Corrupt | Kind::Invalid => Self::internal(error),
+            Kind::Conflict | Kind::Corrupt | Kind::Invalid => {
+                let mut problem = Self::internal(error);
+                problem.rest.needs_operator = true;
+                problem
+            }
         }
     }
 }

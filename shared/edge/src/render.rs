@@ -66,7 +66,8 @@ impl RequestInfo {
         match (problem.cause(), problem.status()) {
             (None, _) => {}
             (Some(cause), status) if status.is_server_error() && problem.needs_operator() => {
-                tracing::error!(request_id = id, trace_id, code, cause, "request failed");
+                let remedy = problem.remedy();
+                tracing::error!(request_id = id, trace_id, code, cause, remedy, "request failed");
             }
             (Some(cause), status) if status.is_server_error() => {
                 tracing::warn!(request_id = id, trace_id, code, cause, "request failed");

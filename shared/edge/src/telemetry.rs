@@ -88,7 +88,8 @@ pub(crate) fn with_lines(lines: &crate::testing::Lines, act: impl FnOnce()) {
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("no message");
     let place = panic.location().map(ToString::to_string);
-    tracing::error!(place, cause = message, "panic");
+    let remedy = "this is a mistake of the program: report it with this line; the request or the job is tried again";
+    tracing::error!(place, cause = message, remedy, "panic");
 }
 
 #[cfg(test)]

@@ -42,7 +42,12 @@ impl ClockGuard {
         match too_early {
             Some(earliest) => {
                 if !was_reported {
-                    tracing::error!(%now, %earliest, "the clock is not set: it is earlier than the build of this program or the newest stored change. Uploads are refused and nothing is worked on until the clock of this machine is set; the server then goes on by itself. If the clock is right and an earlier one ran ahead, start with server.trust_clock = true until that time has passed");
+                    tracing::error!(
+                        %now, %earliest,
+                        remedy = "set the clock of this machine, and the server goes on by itself; if it is right, and an \
+                                  earlier one ran ahead, start with server.trust_clock = true until that time has passed",
+                        "the clock is not set: uploads are refused and nothing is worked on"
+                    );
                 }
                 None
             }

@@ -3,7 +3,7 @@
 use domain::{Action, Command, Job};
 use tracing::Instrument;
 
-use crate::error::{Kind, Result};
+use crate::error::{Kind, REMEDY, Result};
 use crate::job_end;
 use crate::ports::{At, NewTask, Stepped, TaskBody};
 use crate::retry::with_retries;
@@ -15,7 +15,10 @@ pub async fn enqueue(services: &Services, job: &Job) {
     match try_enqueue(services, job).await {
         Ok(()) => {}
         Err(error) if error.kind == Kind::Misconfigured => {
-            tracing::error!(job_id = %job.id, %error, "no task can be made until a person mends it; then the sweep will make it");
+            tracing::error!(
+                job_id = %job.id, %error, remedy = REMEDY,
+                "no task can be made until a person mends it; then the sweep will make it"
+            );
         }
         Err(error) => tracing::warn!(job_id = %job.id, %error, "no task was made; the sweep will make it"),
     }

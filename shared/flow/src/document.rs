@@ -51,6 +51,7 @@ pub fn report_unreadable(of: &'static str, id: &dyn Display, why: &dyn Display) 
         metrics::damaged(of);
         tracing::error!(
             document = name, cause = %why,
+            remedy = "list them with `afterword admin damaged`; remove them with `admin remove`, or restore a backup",
             "a stored document cannot be read; it is left out, and stays until a person removes it"
         );
     }
@@ -62,7 +63,11 @@ fn is_first_report(reported: &mut HashSet<String>, name: &str) -> bool {
     }
     reported.insert(name.to_owned());
     if reported.len() == REMEMBERED {
-        tracing::error!(documents = REMEMBERED, "further unreadable documents are not reported one by one");
+        tracing::error!(
+            documents = REMEMBERED,
+            remedy = "list all of them with `afterword admin damaged`; a backup may be better than removing so many",
+            "further unreadable documents are not reported one by one"
+        );
     }
     true
 }

@@ -7,7 +7,7 @@ use domain::job::Audio;
 use domain::{Command, Job, JobId, Status, Timestamp};
 use tokio::sync::Mutex;
 
-use crate::error::{Kind, Result};
+use crate::error::{Kind, REMEDY, Result};
 use crate::metrics;
 use crate::ports::{BlobName, Device, PushMessage, PushOutcome, Stepped};
 use crate::retry::with_retries;
@@ -96,11 +96,18 @@ async fn send(services: &Services, job: JobId, device: &Device, message: &PushMe
             Ok(None)
         }
         Ok(PushOutcome::Rejected(why)) => {
-            tracing::error!(job_id = %job, device_id = %device.id, why, "a push was refused; a person has to look");
+            tracing::error!(
+                job_id = %job, device_id = %device.id, why,
+                remedy = "see that the app and cloud.project are of one Firebase project, which has the APNs key",
+                "a push was refused; a person has to look"
+            );
             Ok(None)
         }
         Err(error) if error.kind == Kind::Misconfigured => {
-            tracing::error!(job_id = %job, device_id = %device.id, %error, "no push gets through until a person mends it");
+            tracing::error!(
+                job_id = %job, device_id = %device.id, %error, remedy = REMEDY,
+                "no push gets through until a person mends it"
+            );
             Ok(Some(PUSH_PAUSE_MISCONFIGURED))
         }
         Err(error) => {

@@ -64,6 +64,10 @@ impl From<InvalidWrite> for Kind {
     }
 }
 
+/// What to do about an error of the kind [`Kind::Misconfigured`], whose text ends with the details that are known.
+pub const REMEDY: &str = "change what the error ends with: a role, a setting, or the owner of a file; on Google Cloud, \
+                          `doctor` tries everything";
+
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug)]

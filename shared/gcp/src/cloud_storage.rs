@@ -5,6 +5,7 @@
 //! are our own JSON REST requests: see `writer` for the reason.
 
 mod blobs;
+mod bucket_settings;
 mod fault;
 mod insert;
 mod object;
@@ -28,6 +29,7 @@ use reqwest::redirect;
 use tokio::time::Instant;
 
 pub use blobs::GcsBlobs;
+pub use bucket_settings::{BucketSettings, bucket_settings};
 pub use permissions::{Permission, permissions};
 pub use uploads::GcsUploads;
 

@@ -15,6 +15,7 @@ mod path;
 mod placement_context;
 mod port;
 mod query;
+mod readiness;
 mod reading;
 mod redirects;
 mod schema;

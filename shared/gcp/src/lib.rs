@@ -16,4 +16,4 @@ pub use fcm::{AccessToken, Fcm, FcmSettings, GivenToken, GoogleToken};
 pub use firestore::FirestoreStore;
 pub use identity::{FirebaseIdentity, FirebaseSettings, GoogleTaskIdentity, TaskIdentitySettings};
 pub use invalid_setting::InvalidSetting;
-pub use tasks::{CloudTasks, CloudTasksSettings, TaskOidc};
+pub use tasks::{CloudTasks, CloudTasksSettings, Target, TaskOidc, Trial};

@@ -6,7 +6,10 @@
 
 mod create;
 mod error;
+mod last_refusal;
 mod settings;
+mod target;
+mod trial;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +24,10 @@ use google_cloud_tasks_v2::model::task::View;
 
 use create::Creating;
 use error::Failure;
+use last_refusal::LastRefusal;
 pub use settings::{CloudTasksSettings, TaskOidc};
+pub use target::Target;
+pub use trial::Trial;
 
 use crate::diagnosis::Service;
 use crate::invalid_setting::InvalidSetting;
@@ -43,6 +49,7 @@ pub struct CloudTasks {
     random: Arc<dyn Random>,
     /// Created with the first call, so that a function starts without Google.
     client: Reconnect<Client>,
+    last_refusal: LastRefusal,
 }
 
 impl CloudTasks {
@@ -68,6 +75,7 @@ impl CloudTasks {
             clock,
             random,
             client: Reconnect::default(),
+            last_refusal: LastRefusal::default(),
         })
     }
 
@@ -89,6 +97,19 @@ impl CloudTasks {
 
     fn task(&self, name: &TaskName) -> String {
         format!("{}/tasks/{name}", self.settings.queue)
+    }
+
+    async fn create(&self, call: &Call<'_>, task: &NewTask) -> Result<()> {
+        let request = self.creating.request(task, self.clock.now());
+        let make = || async {
+            let client = call.client().await?;
+            match client.create_task().with_request(request.clone()).send().await {
+                Ok(_) => Ok(()),
+                Err(error) if error::is_already_there(&error) => Ok(()),
+                Err(error) => Err(call.refused(&client, &error)),
+            }
+        };
+        self.tries().run(call, make).await
     }
 
     fn tries(&self) -> Retrying<'_> {
@@ -167,17 +188,9 @@ fn service(settings: &CloudTasksSettings) -> Service {
 #[async_trait]
 impl Queue for CloudTasks {
     async fn enqueue(&self, task: NewTask) -> Result<()> {
-        let name = task.name();
-        let (call, request) = (self.call("queue.enqueue", Some(&name)), self.creating.request(&task, self.clock.now()));
-        let make = || async {
-            let client = call.client().await?;
-            match client.create_task().with_request(request.clone()).send().await {
-                Ok(_) => Ok(()),
-                Err(error) if error::is_already_there(&error) => Ok(()),
-                Err(error) => Err(call.refused(&client, &error)),
-            }
-        };
-        self.tries().run(&call, make).await
+        let made = self.create(&self.call("queue.enqueue", Some(&task.name())), &task).await;
+        self.last_refusal.note(&made, self.clock.now());
+        made
     }
 
     async fn exists(&self, name: &TaskName) -> Result<bool> {
@@ -194,7 +207,8 @@ impl Queue for CloudTasks {
         self.tries().run(&call, find).await
     }
 
-    /// Needs `cloudtasks.queues.get`. A paused queue is ready, because it accepts tasks.
+    /// Needs `cloudtasks.queues.get`. A paused queue is ready, because it accepts tasks. A queue that has lately refused to
+    /// create a task is not.
     async fn ready(&self) -> Result<()> {
         let call = self.call("queue.ready", None);
         let look = || async {
@@ -202,7 +216,11 @@ impl Queue for CloudTasks {
             let looked = client.get_queue().set_name(&self.settings.queue).send().await;
             looked.map(drop).map_err(|error| call.refused(&client, &error))
         };
-        self.tries().run(&call, look).await
+        self.tries().run(&call, look).await?;
+        match self.last_refusal.since(self.clock.now()) {
+            Some(why) => Err(Error::new(Kind::Misconfigured, "queue.enqueue", &self.settings.queue).because(why)),
+            None => Ok(()),
+        }
     }
 }
 

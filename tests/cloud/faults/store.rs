@@ -88,8 +88,8 @@ async fn job_completes_when_its_database_stops_refusing() {
     let (_upload, process, client) = running(&cloud).await;
     for (n, (refusal, level)) in [
         (Refusal::new(Code::PermissionDenied, "Missing or insufficient permissions."), "ERROR"),
-        (Refusal::new(Code::ResourceExhausted, "Quota exceeded.").retry_after(40), "ERROR"),
-        (Refusal::new(Code::Unavailable, "The service is currently unavailable."), "ERROR"),
+        (Refusal::new(Code::ResourceExhausted, "Quota exceeded.").retry_after(40), "WARN"),
+        (Refusal::new(Code::Unavailable, "The service is currently unavailable."), "WARN"),
     ]
     .into_iter()
     .enumerate()

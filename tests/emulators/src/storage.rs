@@ -190,6 +190,11 @@ impl CloudStorage {
         }
     }
 
+    /// Sets soft delete, lifecycle and such, as JSON REST shows them. The stand-in only shows them.
+    pub fn set_bucket_settings(&self, settings: serde_json::Value) {
+        self.state.buckets.set_settings(settings);
+    }
+
     /// Upload sessions that are neither finished nor cancelled.
     pub fn sessions(&self) -> Vec<Session> {
         match &self.state.elsewhere {

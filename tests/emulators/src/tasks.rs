@@ -21,6 +21,7 @@ pub const QUEUE: &str = "projects/demo-afterword/locations/europe-west1/queues/a
 pub struct Tasks {
     endpoint: String,
     client: reqwest::Client,
+    queue: String,
     fault: Shared,
     servers: [JoinHandle<()>; 2],
 }
@@ -59,7 +60,13 @@ impl Tasks {
         let (listener, address) = listen().await;
         let routes = Router::new().fallback(translate).with_state(translator);
         let front = tokio::spawn(async { axum::serve(listener, routes).await.unwrap() });
-        Self { endpoint: format!("http://{address}"), client, fault, servers: [emulator, front] }
+        Self {
+            endpoint: format!("http://{address}"),
+            client,
+            queue: queue.to_owned(),
+            fault,
+            servers: [emulator, front],
+        }
     }
 
     pub fn endpoint(&self) -> &str {
@@ -68,12 +75,17 @@ impl Tasks {
 
     /// From now on no task is created, and requests for the queue get this fault.
     pub fn order(&self, fault: Fault) {
-        *self.fault.lock().unwrap() = Some(fault);
+        *self.fault.lock().unwrap() = vec![(Request::Queue, fault.clone()), (Request::Create, fault)];
     }
 
-    /// Removes the ordered fault.
+    /// From now on requests of this kind get this fault, and others none.
+    pub fn order_of(&self, request: Request, fault: Fault) {
+        *self.fault.lock().unwrap() = vec![(request, fault)];
+    }
+
+    /// Removes the ordered faults.
     pub fn heal(&self) {
-        *self.fault.lock().unwrap() = None;
+        self.fault.lock().unwrap().clear();
     }
 
     /// The URL of the keys of the tokens that deliveries carry.
@@ -107,10 +119,15 @@ impl Tasks {
 
     /// The tasks that wait or are being delivered.
     pub async fn tasks(&self) -> Vec<Listed> {
-        let url = format!("{}/v2/{QUEUE}/tasks?responseView=BASIC&pageSize=1000", self.endpoint);
+        let url = format!("{}/v2/{}/tasks?responseView=BASIC&pageSize=1000", self.endpoint, self.queue);
         let answer: Value = self.client.get(url).send().await.unwrap().json().await.unwrap();
         let tasks = answer.get("tasks").cloned().unwrap_or_else(|| json!([]));
         serde_json::from_value(tasks).unwrap()
+    }
+
+    /// The full names of those tasks.
+    pub async fn names(&self) -> Vec<String> {
+        self.tasks().await.into_iter().map(|task| task.name).collect()
     }
 
     async fn post(&self, path: &str) {
@@ -132,7 +149,28 @@ struct Translator {
     fault: Shared,
 }
 
-type Shared = Arc<Mutex<Option<Fault>>>;
+type Shared = Arc<Mutex<Vec<(Request, Fault)>>>;
+
+/// The kinds of requests that only functions make; all others are the test's own too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// The description of the queue.
+    Queue,
+    Create,
+    Delete,
+}
+
+impl Request {
+    fn of(method: &Method, path: &str) -> Option<Self> {
+        let parts: Vec<_> = path.split('/').collect();
+        match (method.as_str(), parts.as_slice()) {
+            ("POST", [.., "tasks"]) => Some(Self::Create),
+            ("GET", [.., "queues", _]) => Some(Self::Queue),
+            ("DELETE", [.., "tasks", _]) => Some(Self::Delete),
+            _ => None,
+        }
+    }
+}
 
 /// The behaviour of Cloud Tasks instead of the normal one.
 #[derive(Clone, Debug)]
@@ -141,12 +179,6 @@ pub enum Fault {
     Refuse(u16, &'static str, &'static str, Option<u64>),
     /// No answer at all.
     Silence,
-}
-
-/// Requests of the functions only: all others are the test's own.
-fn is_of_a_function(method: &Method, path: &str) -> bool {
-    let last = path.split('?').next().and_then(|path| path.rsplit('/').nth(if method == Method::POST { 0 } else { 1 }));
-    matches!((method.as_str(), last), ("POST", Some("tasks")) | ("GET", Some("queues")))
 }
 
 async fn refused(fault: &Fault) -> Response<Body> {
@@ -167,9 +199,10 @@ async fn translate(
     headers: HeaderMap,
     body: String,
 ) -> Response<Body> {
-    let fault = translator.fault.lock().unwrap().clone();
-    if let Some(fault) = fault.filter(|_| is_of_a_function(&method, uri.path())) {
-        return refused(&fault).await;
+    let request = Request::of(&method, uri.path());
+    let faults = translator.fault.lock().unwrap().clone();
+    if let Some((_, fault)) = faults.iter().find(|(broken, _)| Some(*broken) == request) {
+        return refused(fault).await;
     }
     let path = uri.to_string().replace("responseView=1", "responseView=BASIC");
     let mut request = translator.client.request(method, format!("{}{path}", translator.emulator)).body(body);

@@ -6,17 +6,28 @@ use flow::{Error, Kind};
 use gcp::Diagnosis;
 
 pub struct Finding {
-    pub what: String,
-    pub diagnosis: Option<(String, String)>,
+    what: String,
+    state: State,
+}
+
+enum State {
+    Fine,
+    /// It works, or could not be looked at; a person should know.
+    Note(String, String),
+    Failed(String, String),
 }
 
 impl Finding {
     pub fn fine(what: impl Into<String>) -> Self {
-        Self { what: what.into(), diagnosis: None }
+        Self { what: what.into(), state: State::Fine }
+    }
+
+    pub fn note(what: impl Into<String>, fact: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { what: what.into(), state: State::Note(one_line(&fact.into()), remedy.into()) }
     }
 
     pub fn bad(what: impl Into<String>, fact: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { what: what.into(), diagnosis: Some((one_line(&fact.into()), remedy.into())) }
+        Self { what: what.into(), state: State::Failed(one_line(&fact.into()), remedy.into()) }
     }
 
     /// The remedy is derived from the error of the service.
@@ -28,6 +39,10 @@ impl Finding {
                 Self::bad(what, fact, remedy)
             }
         }
+    }
+
+    pub fn has_failed(&self) -> bool {
+        matches!(self.state, State::Failed(..))
     }
 }
 
@@ -52,9 +67,10 @@ fn one_line(text: &str) -> String {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.diagnosis {
-            None => write!(f, "ok      {}", self.what),
-            Some((fact, remedy)) => write!(f, "FAILED  {}\n        {fact}\n        {remedy}", self.what),
+        match &self.state {
+            State::Fine => write!(f, "ok      {}", self.what),
+            State::Note(fact, remedy) => write!(f, "note    {}\n        {fact}\n        {remedy}", self.what),
+            State::Failed(fact, remedy) => write!(f, "FAILED  {}\n        {fact}\n        {remedy}", self.what),
         }
     }
 }

@@ -33,12 +33,16 @@ pub async fn process(
     let outcome = worker
         .run(&task)
         .await
-        .map_err(|error| Problem::new(Code::StoreUnavailable, "The job store cannot be reached.").because(error))?;
+        .map_err(|error| Problem::of_error(error, Code::StoreUnavailable, "The job store cannot be reached."))?;
     answer(outcome, clock.now())
 }
 
 fn malformed(why: &str) -> Response {
-    tracing::error!(why, "a malformed task was delivered; it is dropped");
+    tracing::error!(
+        why,
+        remedy = "if you did not send it yourself, replace tasks.secret, because somebody else may know it",
+        "a malformed task was delivered; it is dropped"
+    );
     Json(json!({"status": "skipped", "reason": "malformed_task"})).into_response()
 }
 

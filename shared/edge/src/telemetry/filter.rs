@@ -9,6 +9,10 @@ use tracing_subscriber::filter::{Directive, LevelFilter};
 /// The levels in the order of how much they log.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
+/// Parts that are silent unless the filter names them. This library logs an error for each call that takes too long. The
+/// adapters report such calls themselves, after their retries, and with the operation.
+const SILENCED: &str = "gcloud_sdk=off";
+
 /// A level such as `info`, or a list such as `info,flow=debug`. Without a level of its own a part logs errors only.
 ///
 /// A single word has to be a level. `EnvFilter` would take a misspelt one for the name of a part, and log nothing.
@@ -59,8 +63,8 @@ fn check(part: &str) -> Result<(), InvalidLogFilter> {
 impl LogFilter {
     pub(super) fn directives(&self) -> EnvFilter {
         // Parts without a level log their errors. A level for all of them, which may follow, replaces this one.
-        // Every directive was read when this value was made.
-        EnvFilter::builder().parse_lossy(format!("error,{}", self.0))
+        // Every directive was read when this value was made. A later one for the same part wins.
+        EnvFilter::builder().parse_lossy(format!("error,{SILENCED},{}", self.0))
     }
 }
 

@@ -15,6 +15,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::fields::{Fields, Value, on_one_line, quoted};
 
+/// The field of each ERROR that says what to do.
+const REMEDY: &str = "remedy";
+
 /// Writes each event as one line.
 pub(super) struct LineLayer<W> {
     pub(super) writer: W,
@@ -46,14 +49,22 @@ where
         let mut fields = Fields::of_event();
         event.record(&mut fields);
         let spans = spans(event, &context);
+        let level = level_of(event.metadata(), &fields);
         let line = if self.json {
-            json(event.metadata(), fields, spans)
+            json(event.metadata(), level, fields, spans)
         } else {
-            text(event.metadata(), fields, spans, self.colours)
+            text(event.metadata(), shown(level, self.colours), fields, spans)
         };
         // Nobody can be told of a log that cannot be written; `writer` counts such lines.
         let _ = self.writer.make_writer_for(event.metadata()).write_all(line.as_bytes());
     }
+}
+
+/// An alert on ERROR wakes a person, who has to be told what to do. A library cannot know that: what it calls an error, the
+/// program may handle. So its lines are warnings.
+fn level_of(metadata: &Metadata<'_>, fields: &Fields) -> Level {
+    let is_error = *metadata.level() == Level::ERROR;
+    if is_error && !fields.list.iter().any(|(name, _)| *name == REMEDY) { Level::WARN } else { *metadata.level() }
 }
 
 /// The name of the innermost span, and the fields of all spans.
@@ -81,8 +92,8 @@ fn time() -> String {
 }
 
 /// `{"timestamp":…,"level":…,<fields>,"target":…,"span":{<fields>,"name":…}}`
-fn json(metadata: &Metadata<'_>, mut fields: Fields, spans: Spans) -> String {
-    let mut line = format!("{{\"timestamp\":\"{}\",\"level\":\"{}\"", time(), metadata.level());
+fn json(metadata: &Metadata<'_>, level: Level, mut fields: Fields, spans: Spans) -> String {
+    let mut line = format!("{{\"timestamp\":\"{}\",\"level\":\"{level}\"", time());
     if let Some(message) = fields.take_message() {
         put(&mut line, "message", &message);
     }
@@ -121,8 +132,8 @@ fn put(line: &mut String, name: &str, value: &Value) {
 }
 
 /// `<time>  INFO request: target: message name=value <fields of the spans>`
-fn text(metadata: &Metadata<'_>, mut fields: Fields, spans: Spans, colours: bool) -> String {
-    let mut line = format!("{} {}", time(), level(*metadata.level(), colours));
+fn text(metadata: &Metadata<'_>, level: String, mut fields: Fields, spans: Spans) -> String {
+    let mut line = format!("{} {level}", time());
     if let Some((name, _)) = &spans {
         let _ = write!(line, " {name}:");
     }
@@ -142,7 +153,7 @@ fn text(metadata: &Metadata<'_>, mut fields: Fields, spans: Spans, colours: bool
 }
 
 /// The level in five columns; on a terminal it has the colour that other programs give it.
-fn level(level: Level, colours: bool) -> String {
+fn shown(level: Level, colours: bool) -> String {
     let colour = match level {
         Level::ERROR => 31,
         Level::WARN => 33,

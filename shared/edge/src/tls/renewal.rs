@@ -54,6 +54,8 @@ impl Tls {
                 if has_expired(&new, now) && !has_expired(&self.certificate(), now) {
                     tracing::error!(
                         expires,
+                        remedy =
+                            "see why the tool that renews it has written an old one; until then the old one is used",
                         "a renewed TLS certificate has expired already; the old certificate is kept"
                     );
                     return;
@@ -61,7 +63,10 @@ impl Tls {
                 tracing::info!(expires, "the TLS certificate was loaded again");
                 self.current.replace(pair);
             }
-            Err(why) => tracing::error!(%why, "the TLS files cannot be used; the certificate in use is kept"),
+            Err(why) => tracing::error!(
+                %why, remedy = "write both files anew, the key that belongs to the certificate, and send SIGHUP",
+                "the TLS files cannot be used; the certificate in use is kept"
+            ),
         }
     }
 }

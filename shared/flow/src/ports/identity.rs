@@ -17,6 +17,11 @@ pub trait Identity: Send + Sync + 'static {
     /// not be checked, for example because the keys are unreachable. The latter is a fault of the service, not of the
     /// caller.
     async fn verify(&self, token: &str) -> Result<std::result::Result<Uid, Denied>>;
+
+    /// Whether tokens can be checked now.
+    async fn ready(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// The identity of a task's sender: besides the shared secret it presents a token that the queue's service signed for its
@@ -25,4 +30,9 @@ pub trait Identity: Send + Sync + 'static {
 pub trait TaskIdentity: Send + Sync + 'static {
     /// Like [`Identity::verify`]: `Ok(Err(_))` means that the token is bad, `Err(_)` that it could not be checked.
     async fn verify(&self, token: &str) -> Result<std::result::Result<(), Denied>>;
+
+    /// Like [`Identity::ready`].
+    async fn ready(&self) -> Result<()> {
+        Ok(())
+    }
 }

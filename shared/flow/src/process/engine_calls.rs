@@ -116,7 +116,11 @@ impl<'w> EngineCalls<'w> {
         let (job_id, engine) = (self.job_id, self.engine.name());
         // A wrong setting does not pass by itself: an operator has to know.
         if error.retry == RetryClass::Misconfigured && self.is_time_for_an_alarm() {
-            tracing::error!(%job_id, engine, %error, "the speech engine is not set up right; jobs wait until it is");
+            tracing::error!(
+                %job_id, engine, %error,
+                remedy = "correct the settings of [engine] that the error is about, and start again",
+                "the speech engine is not set up right; jobs wait until it is"
+            );
         } else {
             tracing::warn!(%job_id, engine, %error, "a call of the speech engine failed");
         }
@@ -155,11 +159,14 @@ impl<'w> EngineCalls<'w> {
             CallResult::Transcribed(_) => return true,
             CallResult::Empty => {
                 self.note_failure(explain::silent_engine());
-                let message = "the speech engine returns no text even for the built-in sample; jobs wait for it";
                 if self.is_time_for_an_alarm() {
-                    tracing::error!(%job_id, engine, "{message}");
+                    tracing::error!(
+                        %job_id, engine,
+                        remedy = "send the engine a recording yourself: it may have lost its model, or get the wrong format",
+                        "the speech engine returns no text even for the built-in sample; jobs wait for it"
+                    );
                 } else {
-                    tracing::warn!(%job_id, engine, "{message}");
+                    tracing::warn!(%job_id, engine, "the speech engine still returns no text for the built-in sample");
                 }
             }
             refused_or_failed => {
@@ -168,11 +175,14 @@ impl<'w> EngineCalls<'w> {
                 }
                 let explanation = self.explanation();
                 let error = explanation.as_ref().map(Explanation::for_operator).unwrap_or_default();
-                let message = "the call of the speech engine with the built-in sample failed too; jobs wait for it";
                 if self.is_time_for_an_alarm() {
-                    tracing::error!(%job_id, engine, error, "{message}");
+                    tracing::error!(
+                        %job_id, engine, error,
+                        remedy = "start the engine's server, or correct its address and key in [engine]",
+                        "the call of the speech engine with the built-in sample failed too; jobs wait for it"
+                    );
                 } else {
-                    tracing::warn!(%job_id, engine, error, "{message}");
+                    tracing::warn!(%job_id, engine, error, "the speech engine still fails with the built-in sample");
                 }
             }
         }

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use super::delivery::Delivery;
 use super::file;
 use super::outcome::{DeliveryEnd, FileError, FileErrors};
-use crate::error::Kind;
+use crate::error::{Kind, REMEDY};
 
 /// Works until all files are settled or the delivery has to end. Work that is still running is dropped then.
 pub async fn run(delivery: &Delivery<'_>) -> DeliveryEnd {
@@ -71,7 +71,10 @@ fn note(delivery: &Delivery<'_>, index: usize, error: &FileError) {
     let job_id = delivery.job.id;
     match error {
         FileError::File(error) if error.kind == Kind::Misconfigured => {
-            tracing::error!(%job_id, file = index, %error, "a file cannot be read until a person mends it");
+            tracing::error!(
+                %job_id, file = index, %error, remedy = REMEDY,
+                "a file cannot be read until a person mends it"
+            );
         }
         FileError::File(error) => tracing::warn!(%job_id, file = index, %error, "a file cannot be read now"),
         FileError::Engine { .. } => delivery.calls.is_down.cancel(),

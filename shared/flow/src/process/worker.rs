@@ -118,7 +118,11 @@ impl Worker {
             return Ok(Outcome::Skipped(Skip::JobNotFound));
         };
         if job.uid != task.uid {
-            tracing::error!(job_id = %job.id, "a task names a user who does not own its job");
+            tracing::error!(
+                job_id = %job.id,
+                remedy = "nothing was done for it; replace tasks.secret, because somebody else may know it",
+                "a task names a user who does not own its job"
+            );
             return Ok(Outcome::OwnerMismatch);
         }
         if job.status.is_terminal() {
@@ -256,7 +260,11 @@ impl Worker {
     fn remind_of_language(&self, job: &Job, language: &str) {
         if self.reminders.is_time(job.id, self.services.now()) {
             let engine = self.engine.name();
-            tracing::error!(job_id = %job.id, language, engine, "the speech engine does not speak a recording's language; its job waits for one that does");
+            tracing::error!(
+                job_id = %job.id, language, engine,
+                remedy = "set up an engine for this language in [engine] and start again, or cancel the job",
+                "the speech engine does not speak a recording's language; its job waits for one that does"
+            );
         }
     }
 

@@ -24,8 +24,8 @@ use super::table::{checkpoints, conversations, devices as registered, jobs, line
 use super::unit_of_work::Mode;
 use super::{FirestoreStore, accept, archive, deletion, devices, reading, session, step, user_slots, worker_writes};
 
-/// The id of no job, for the read of the health check.
-const NO_JOB: JobId = JobId(uuid::Uuid::nil());
+/// The id of no job, for the health check.
+pub(super) const NO_JOB: JobId = JobId(uuid::Uuid::nil());
 
 /// Repeats the work until it is settled. This is a macro, because a function would need a closure that
 /// lends out the unit.
@@ -224,7 +224,8 @@ impl MaintenanceStore for FirestoreStore {
     }
 
     async fn ready(&self) -> Result<()> {
-        retried!(self, "store.ready", "", Mode::Look, |unit| jobs::load(unit, NO_JOB)).map(drop)
+        self.can_read().await?;
+        self.can_commit().await
     }
 }
 

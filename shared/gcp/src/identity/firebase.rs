@@ -73,7 +73,11 @@ impl FirebaseIdentity {
             Proof::Nothing
         } else {
             if emulator {
-                tracing::error!(project, "FIREBASE_AUTH_EMULATOR_HOST is ignored: the project's id is not `demo-…`");
+                tracing::error!(
+                    project,
+                    remedy = "unset FIREBASE_AUTH_EMULATOR_HOST, or set a project whose id begins with demo-",
+                    "FIREBASE_AUTH_EMULATOR_HOST is ignored: the project is no demo"
+                );
             }
             Proof::Signature(Keys::new(Source::new(keys_url, keys_limit)?, clock.clone()))
         };
@@ -98,5 +102,12 @@ impl Identity for FirebaseIdentity {
         };
         let now = self.clock.now();
         Ok(claims.and_then(|claims| self.user(&claims, now).map_err(denied)))
+    }
+
+    async fn ready(&self) -> Result<()> {
+        match &self.proof {
+            Proof::Signature(keys) => keys.ready().await,
+            Proof::Nothing => Ok(()),
+        }
     }
 }

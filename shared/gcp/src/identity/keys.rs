@@ -100,9 +100,28 @@ impl Keys {
         }
         match failed {
             // The key may be new, so the token is not refused while the keys cannot be fetched.
-            Some(why) => Err(Error::new(Kind::Unavailable, "identity.keys", self.source.url()).because(why)),
+            Some(why) => Err(self.unavailable(why)),
             None => Ok(None),
         }
+    }
+
+    /// Whether tokens can be verified: keys are known, or can be fetched now.
+    pub async fn ready(&self) -> Result<()> {
+        if self.known(self.clock.now()).is_some() {
+            return Ok(());
+        }
+        let last = self.last.lock().await;
+        if self.known(self.clock.now()).is_some() {
+            return Ok(());
+        }
+        match self.renew(last, FETCH_PAUSE_WITHOUT_KEYS).await {
+            Some(why) => Err(self.unavailable(why)),
+            None => Ok(()),
+        }
+    }
+
+    fn unavailable(&self, why: String) -> Error {
+        Error::new(Kind::Unavailable, "identity.keys", self.source.url()).because(why)
     }
 
     /// Fetches the keys, unless that was done recently. Returns why the last fetch failed, if it did.

@@ -85,4 +85,8 @@ impl TaskIdentity for GoogleTaskIdentity {
         let now = self.clock.now();
         Ok(claims.and_then(|claims| self.judge(&claims, now).map_err(denied)))
     }
+
+    async fn ready(&self) -> Result<()> {
+        self.keys.ready().await
+    }
 }

@@ -14,7 +14,7 @@ use super::settings::CloudTasksSettings;
 
 /// The route of the process function; `shared/api/src/process.rs` has a constant of the same name.
 pub const TASK_PATH: &str = "/v2/sync/process";
-const SECRET: &str = "X-Task-Secret";
+pub(super) const SECRET: &str = "X-Task-Secret";
 /// Cloud Tasks accepts no task for more than 720 hours ahead; one hour is left for clocks that differ.
 /// A task that comes too early is harmless: the job knows when it is due, and creates the next task.
 const FARTHEST: Duration = Duration::from_secs(719 * 3600);

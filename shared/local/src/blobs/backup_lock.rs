@@ -79,7 +79,10 @@ impl Lock {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.0.file.unlock() {
-            tracing::error!(%error, "the lock against backups cannot be released: no backup can run");
+            tracing::error!(
+                %error, remedy = "start the server again, and test the disk of the data folder",
+                "the lock against backups cannot be released: no backup can run"
+            );
         }
     }
 }

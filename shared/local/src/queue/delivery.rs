@@ -76,9 +76,12 @@ impl LocalQueue {
         }
         let result = self.write(id, outcome).await;
         result
-            .inspect_err(
-                |error| tracing::error!(%error, "outcome of a delivery not written: the task is delivered again"),
-            )
+            .inspect_err(|error| {
+                tracing::error!(
+                    %error, remedy = "look at the disk of the data folder: it may be full, read-only or broken",
+                    "outcome of a delivery not written: the task is delivered again"
+                )
+            })
             .is_ok()
     }
 

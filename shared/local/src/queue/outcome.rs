@@ -36,7 +36,13 @@ pub fn of(settings: &QueueSettings, task: &Task, answer: &Answer, now: Timestamp
 }
 
 fn log_end(task: &Task, attempts: u32, answer: &Answer) {
-    tracing::error!(task = task.name, attempts, ?answer, "task given up");
+    tracing::error!(
+        task = task.name,
+        attempts,
+        ?answer,
+        remedy = "see in the lines `delivery failed` of this task why; the sweep creates it again",
+        "task given up"
+    );
 }
 
 /// The worker's own logs say why a delivery failed; this one shows how often.

@@ -150,8 +150,8 @@ fn put_aside_damaged(path: &Path, why: &str) -> std::result::Result<(), OpenErro
     let aside = put_aside(path).map_err(|error| OpenError::CannotMoveAside { path: path.to_owned(), why: error })?;
     tracing::error!(
         path = %path.display(), aside = %aside.display(), cause = why,
-        "the queue's database is damaged: it was put aside and a new one is created; no job is lost, because the store \
-         has them all and their tasks are created again"
+        remedy = "test the disk; no job is lost, because the store has them all and their tasks are created again",
+        "the queue's database is damaged: it was put aside and a new one is created"
     );
     Ok(())
 }

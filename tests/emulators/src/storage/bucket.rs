@@ -22,6 +22,8 @@ pub struct Buckets {
 #[derive(Default)]
 struct State {
     buckets: BTreeMap<String, BTreeMap<String, Object>>,
+    /// The settings of every bucket.
+    settings: Option<Value>,
     sessions: HashMap<String, Upload>,
     generations: i64,
     keeps_nothing: bool,
@@ -64,6 +66,14 @@ impl Object {
             "metadata": self.metadata,
         })
     }
+}
+
+/// The settings of a bucket as `docs/CLOUD.md` asks for them.
+pub fn intended_settings() -> Value {
+    json!({
+        "softDeletePolicy": { "retentionDurationSeconds": "0" },
+        "lifecycle": { "rule": [{ "action": { "type": "Delete" }, "condition": { "age": 30 } }] },
+    })
 }
 
 /// The properties requested for an object before it is written.
@@ -149,6 +159,15 @@ impl Buckets {
 
     pub fn has_bucket(&self, bucket: &str) -> Result<(), Refusal> {
         if self.state().buckets.contains_key(bucket) { Ok(()) } else { Err(no_bucket()) }
+    }
+
+    pub fn settings(&self, bucket: &str) -> Result<Value, Refusal> {
+        self.has_bucket(bucket)?;
+        Ok(self.state().settings.clone().unwrap_or_else(intended_settings))
+    }
+
+    pub fn set_settings(&self, settings: Value) {
+        self.state().settings = Some(settings);
     }
 
     pub fn names(&self, bucket: &str) -> Vec<String> {

@@ -47,7 +47,9 @@ impl Elsewhere {
     }
 
     pub fn create_bucket(&self, bucket: &str) {
-        let about = json!({ "name": bucket }).to_string();
+        let mut about = super::bucket::intended_settings();
+        about["name"] = json!(bucket);
+        let about = about.to_string();
         let made = self.ask(Method::POST, "/storage/v1/b?project=test", &[("content-type", "application/json")], about);
         assert!(made.head.status.is_success(), "{REST} makes no bucket: {}", made.head.status);
     }

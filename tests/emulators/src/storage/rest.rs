@@ -33,8 +33,10 @@ pub async fn act(state: &State, call: &Call, headers: &HeaderMap, body: &mut Arr
         }
         Op::List => list(state, call),
         Op::Bucket => {
-            state.buckets.has_bucket(&call.bucket)?;
-            Ok(answer::json(&json!({ "kind": "storage#bucket", "name": call.bucket })))
+            let mut about = state.buckets.settings(&call.bucket)?;
+            about["kind"] = json!("storage#bucket");
+            about["name"] = json!(call.bucket);
+            Ok(answer::json(&about))
         }
         Op::CreateBucket => {
             let about = parse(&body.all().await?)?;

@@ -61,7 +61,10 @@ async fn reload_log_level(args: &Serve, mut reloads: watch::Receiver<u64>) -> st
                 tracing::info!(signal = "SIGHUP", filter = %config.log.filter, "the level of the log was loaded again");
             }
             Err(error) => {
-                tracing::error!(signal = "SIGHUP", %error, "the configuration cannot be loaded; nothing changes")
+                tracing::error!(
+                    signal = "SIGHUP", %error, remedy = "correct what the error names, and send SIGHUP again",
+                    "the configuration cannot be loaded; nothing changes"
+                )
             }
         }
     }

@@ -65,6 +65,33 @@ fn cause_of_100_kilobytes_of_any_characters_is_cut_before_the_line_is_formatted(
 }
 
 #[test]
+fn error_without_a_remedy_is_a_warning() {
+    for json in [true, false] {
+        let library = logged(json, || tracing::error!(target: "hyper::proto", "unexpected frame"));
+        assert!(library.contains("WARN") && !library.contains("ERROR"), "{library}");
+        let long = HOSTILE.repeat(2_000);
+        let ours = logged(json, || tracing::error!(cause = long, why = long, remedy = "start it again", "it broke"));
+        assert!(ours.contains("ERROR") && ours.contains("start it again"), "{ours}");
+    }
+}
+
+#[test]
+fn library_that_reports_each_slow_call_is_silent_unless_the_filter_names_it() {
+    let lines = |filter: &str| {
+        let lines = Lines::default();
+        let (subscriber, _) = subscriber(&filter.parse().unwrap(), true, false, lines.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::error!(target: "gcloud_sdk::request_timeouts", "Err: took 5000ms");
+        });
+        lines.text()
+    };
+    for silent in ["info", "error", "debug,flow=trace"] {
+        assert_eq!(lines(silent), "", "{silent}");
+    }
+    assert!(lines("info,gcloud_sdk=warn").contains("took 5000ms"));
+}
+
+#[test]
 fn field_without_room_is_left_out_and_a_number_always_has_room() {
     let long = "x".repeat(10_000);
     let text = logged(true, || tracing::info!(a = long, b = long, c = long, d = long, e = long, n = 1, "m"));
