@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn cues_end_with_sentences_and_clauses() {
-        let text = "The server answers only after the audio is durable. The job survives crashes, lost answers and full \
-                    disks, and it is never run twice.";
+        let text = "The server answers only after the audio is durable. The job survives crashes, lost answers and \
+                    full disks, and it is never run twice.";
         assert_eq!(
             cut(&pieces(text)),
             [
