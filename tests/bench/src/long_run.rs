@@ -119,9 +119,9 @@ fn one_backup(data_dir: &Path, to: &Path) -> Result<()> {
 
 /// The size of the database after everything that is not kept was taken out.
 fn vacuumed(data_dir: &Path) -> Result<u64> {
-    let vacuum =
-        Command::new(executable()?).args(["vacuum", "--json", "--data-dir"]).arg(data_dir).stderr(Stdio::inherit());
-    let output = { vacuum }.output()?;
+    let mut vacuum = Command::new(executable()?);
+    vacuum.args(["vacuum", "--json", "--data-dir"]).arg(data_dir).stderr(Stdio::inherit());
+    let output = vacuum.output()?;
     anyhow::ensure!(output.status.success(), "the vacuum failed");
     let _: Value = serde_json::from_slice(&output.stdout).context("the vacuum did not print JSON")?;
     size(data_dir, ".db")
