@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::accept::{Batch, StagedFile};
-use domain::{Job, JobId, Rules, Status};
+use domain::{Command, Job, JobId, Rules, Status};
 use flow::ports::JobStore;
 use flow::process::{Outcome, Worker};
 use flow::settings::WorkerLimits;
@@ -45,7 +45,9 @@ impl Crowd {
         let first = stage.accept_all(&recordings(0, 1), None).await;
         let first = stage.job(first.job_id).await;
         for n in 1..JOBS {
-            stage.store.create_job(&like(&first, n), stage.services.at()).await.unwrap();
+            let batch = like(&first, n);
+            stage.store.create_job(&batch, stage.services.at()).await.unwrap();
+            stage.store.step(batch.job_id, &Command::SettleSlot, stage.services.at()).await.unwrap();
         }
         Self { stage, store, queue }
     }
