@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::hosting::Platform;
 use anyhow::{Context, Result};
 use axum::Router;
+use axum::middleware::{self, Next};
 use config::Layers;
 use edge::{Check, ServeLimits};
 use flow::Services;
@@ -20,6 +20,7 @@ use crate::adapters::{Adapters, adapters};
 use crate::args::{self, Args, Command};
 use crate::environment::Environment;
 use crate::function::Function;
+use crate::hosting::{self, Platform};
 use crate::options::Options;
 use crate::{doctor, moving};
 
@@ -125,7 +126,7 @@ fn upload(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Route
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), checks))
         .merge(metrics(metrics_services, None))
         .merge(edge::error_pages::routes());
-    edge::wrap_with(router, random, options.config.server.requests())
+    edge::wrap_with(bounded(router, options), random, options.config.server.requests())
 }
 
 fn process(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Result<Router> {
@@ -140,7 +141,15 @@ fn process(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Resu
     let router = api::process::routes(deps)
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), checks))
         .merge(metrics(metrics_services, Some(shown)));
-    Ok(edge::wrap_with(router, random, options.config.server.requests()))
+    Ok(edge::wrap_with(bounded(router, options), random, options.config.server.requests()))
+}
+
+/// Limits how long a request waits for services that do not answer, and refuses events that cannot be decoded.
+fn bounded(router: Router, options: &Options) -> Router {
+    let limit = options.config.cloud.call_limit;
+    router
+        .layer(middleware::from_fn(move |request, next: Next| flow::patience::with_patience(limit, next.run(request))))
+        .layer(middleware::from_fn(hosting::lambda::refuse_undecodable))
 }
 
 fn metrics(services: Services, worker: Option<Arc<Worker>>) -> Router {
