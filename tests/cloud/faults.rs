@@ -2,6 +2,7 @@
 //! put back and ends once, and the log says what happened, to what, and what a person has to do.
 
 mod credentials;
+mod deadline;
 mod push;
 mod queue;
 mod storage;

@@ -8,6 +8,8 @@ mod doctor;
 mod faults;
 mod journey;
 mod lambda;
+mod lambda_events;
 mod moving;
+mod parallel_uploads;
 mod sessions;
 mod starts;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use emulators::storage::Op;
+use emulators::storage::{Fault, Op};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -103,4 +103,46 @@ async fn cancelled_session_leaves_nothing_in_storage() {
         [404, 410, 499].contains(&asked.status().as_u16()).then_some(())
     })
     .await;
+}
+
+/// Ends a session at storage: its address answers 410 from now on.
+async fn end_at_storage(url: &str) {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    assert_eq!(http.delete(url).header("content-length", "0").send().await.unwrap().status().as_u16(), 499);
+}
+
+#[tokio::test]
+async fn session_that_storage_has_ended_is_replaced_and_all_clients_get_the_same_one() {
+    let cloud = cloud!().with("engine.name", "null");
+    let (upload, process) = (cloud.upload().await, cloud.process().await);
+    cloud.deliver_to(&[&process]);
+    let client = cloud.client(&upload, "ann");
+    let file = Recording::large(T0, &numbered(SIZE));
+    let offer = offer(&file, &digest(&file));
+    let (job, dead) = open(&client, &offer).await;
+    end_at_storage(&dead).await;
+    let asked = (0..4).map(|_| {
+        let (client, offer) = (client.clone(), offer.clone());
+        tokio::spawn(async move { open(&client, &offer).await })
+    });
+    let mut opened = Vec::new();
+    for asked in asked.collect::<Vec<_>>() {
+        opened.push(asked.await.unwrap());
+    }
+    let mut last = opened[0].clone();
+    assert!(opened.iter().all(|one| *one == last), "all get the same: {opened:?}");
+    assert!(last.0 == job && last.1 != dead, "the session stays, and its dead address is given to nobody");
+    for status in [404, 499] {
+        cloud.storage.order(Op::Query, Fault::Status(status), 1);
+        let next = open(&client, &offer).await;
+        assert!(next.0 == job && next.1 != last.1, "{status}: it is replaced");
+        assert_eq!(open(&client, &offer).await, next, "{status}: and then it stays");
+        last = next;
+    }
+    sender(&last.1, &file, &Tally::default()).send().await;
+    assert_eq!(open(&client, &offer).await, last, "a complete file is not replaced");
+    assert_eq!(complete(&client, &job).await.status, 202);
+    assert_eq!(client.terminal(&job).await["status"], "completed");
+    eventually("the blobs are gone", WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
+    assert!(!upload.log.text().contains("upload_id"), "an upload URL is a credential");
 }

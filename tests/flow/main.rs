@@ -8,6 +8,7 @@ mod archive;
 mod clock_ahead;
 mod clock_guard;
 mod digests;
+mod doubtful_creation;
 mod engine_trouble;
 mod events;
 mod forgetting;

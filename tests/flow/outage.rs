@@ -46,7 +46,9 @@ impl Crowd {
         let first = stage.accept_all(&recordings(0, 1), None).await;
         let first = stage.job(first.job_id).await;
         for n in 1..JOBS {
-            stage.store.create_job(&like(&first, n), stage.services.at()).await.unwrap();
+            let batch = like(&first, n);
+            stage.store.create_job(&batch, stage.services.at()).await.unwrap();
+            stage.store.step(batch.job_id, &Command::SettleSlot, stage.services.at()).await.unwrap();
         }
         Self { stage, store, queue }
     }

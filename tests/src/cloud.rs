@@ -17,7 +17,7 @@ use crate::function::Function;
 use crate::wait::{PATIENCE, Stopwatch, eventually, now_secs};
 
 const BUCKET: &str = "afterword-audio";
-const SECRET: &str = "a-secret-that-only-tests-know-0123456789";
+pub const SECRET: &str = "a-secret-that-only-tests-know-0123456789";
 const LOCATION: &str = "europe-west1";
 const ACCOUNT: &str = "tasks@demo-afterword.iam.gserviceaccount.com";
 const AUDIENCE: &str = "https://process.example.com";
@@ -155,20 +155,24 @@ impl Cloud {
     }
 
     pub fn client_at(&self, url: &str, uid: &str) -> Client {
+        Client::new(url, &self.token(uid))
+    }
+
+    /// The token of a user of the project who signed in an hour ago.
+    pub fn token(&self, uid: &str) -> String {
         let now = now_secs();
-        let token = self.key.sign(&json!({
+        self.key.sign(&json!({
             "iss": format!("https://securetoken.google.com/{}", self.project),
             "aud": self.project,
             "sub": uid,
             "auth_time": now - 3600,
             "iat": now - 60,
             "exp": now + 3600,
-        }));
-        Client::new(url, &token)
+        }))
     }
 
     /// A token as Google signs it for the account of the queue and the scheduler.
-    fn account_token(&self) -> String {
+    pub fn account_token(&self) -> String {
         let now = now_secs();
         self.key.sign(&json!({
             "iss": "https://accounts.google.com",

@@ -13,6 +13,7 @@ pub mod figures;
 pub mod folder;
 pub mod function;
 pub mod lambda;
+pub mod lambda_runtime;
 pub mod log;
 pub mod older_client;
 pub mod program;

@@ -113,7 +113,8 @@ fn settings(config: &Config, platform: Platform) -> Result<Settings> {
         upload.max_batch_bytes = upload.max_batch_bytes.min(most);
         upload.max_file_bytes = upload.max_file_bytes.min(most);
     }
-    if let Some(most) = platform.max_handler() {
+    if let Some(time) = platform.ends_requests_after(config.cloud.request_timeout) {
+        let most = flow::process::time_for_work(time);
         settings.worker.handler_deadline = settings.worker.handler_deadline.min(most);
         settings.upload.synchronous_wait = settings.upload.synchronous_wait.min(most);
     }
@@ -177,7 +178,18 @@ mod tests {
         assert!(lambda.upload.max_batch_bytes < 4_500_000 && lambda.upload.max_file_bytes < 4_500_000);
         assert_eq!(here.upload.max_batch_bytes, 268_435_456);
         assert_eq!(lambda.upload.resumable_max_file_bytes, here.upload.resumable_max_file_bytes);
-        assert!(lambda.worker.handler_deadline <= Duration::from_secs(840));
+        assert_eq!(lambda.worker.handler_deadline, Duration::from_secs(880));
+        let run = Platform::CloudRun { port: 1, http2: false };
+        for (timeout, time) in [("300", 280), ("1800", 1500), ("40", 30)] {
+            let run = of(run, &[("AFTERWORD_CLOUD_REQUEST_TIMEOUT_SECONDS", timeout)]).unwrap().settings;
+            assert_eq!(run.worker.handler_deadline, Duration::from_secs(time), "{timeout}");
+            assert!(run.upload.synchronous_wait <= Duration::from_secs(time));
+        }
+        assert_eq!(
+            of(run, &[]).unwrap().settings.worker.handler_deadline,
+            Duration::from_secs(280),
+            "as Cloud Run has it"
+        );
         assert_eq!((lambda.streams.total, here.streams.total), (0, 256));
         assert_eq!(here.worker.place_pace, PLACEMENT_PACE);
     }

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::hosting::Platform;
 use anyhow::{Context, Result};
 use axum::Router;
+use axum::middleware::{self, Next};
 use config::Layers;
 use edge::health::Readiness;
 use edge::{Check, ServeLimits};
@@ -21,6 +21,7 @@ use crate::adapters::{Adapters, adapters};
 use crate::args::{self, Args, Command};
 use crate::environment::Environment;
 use crate::function::Function;
+use crate::hosting::{self, Platform};
 use crate::options::Options;
 use crate::{doctor, moving};
 
@@ -127,7 +128,7 @@ fn upload(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Route
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), readiness.clone()))
         .merge(metrics(metrics_services, None, readiness))
         .merge(edge::error_pages::routes());
-    edge::wrap_with(router, random, options.config.server.requests())
+    edge::wrap_with(bounded(router, options), random, options.config.server.requests())
 }
 
 fn process(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Result<Router> {
@@ -144,7 +145,15 @@ fn process(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Resu
     let router = api::process::routes(deps)
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), readiness.clone()))
         .merge(metrics(metrics_services, Some(shown), readiness));
-    Ok(edge::wrap_with(router, random, options.config.server.requests()))
+    Ok(edge::wrap_with(bounded(router, options), random, options.config.server.requests()))
+}
+
+/// Limits how long a request waits for services that do not answer, and refuses events that cannot be decoded.
+fn bounded(router: Router, options: &Options) -> Router {
+    let limit = options.config.cloud.call_limit;
+    router
+        .layer(middleware::from_fn(move |request, next: Next| flow::patience::with_patience(limit, next.run(request))))
+        .layer(middleware::from_fn(hosting::lambda::refuse_undecodable))
 }
 
 fn metrics(services: Services, worker: Option<Arc<Worker>>, readiness: Readiness) -> Router {

@@ -2,9 +2,11 @@
 
 mod about;
 mod deps;
+mod ends_at;
 mod routes;
 mod sweep;
 mod task;
 
 pub use deps::Deps;
+pub use ends_at::EndsAt;
 pub use routes::{SWEEP_PATH, TASK_PATH, degraded_engine_check, engine_check, routes, task_identity_check};

@@ -125,6 +125,7 @@ pub struct Cloud {
     pub task_audience: String,
     pub http2: bool,
     pub call_limit: Duration,
+    pub request_timeout: Duration,
     pub fcm_url: String,
     pub firebase_keys_url: String,
     pub google_keys_url: String,

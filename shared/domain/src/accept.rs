@@ -1,6 +1,6 @@
 //! The decision on an uploaded batch: it becomes a new job, or the job that already has its recordings is the answer.
 
-use crate::decision::{Created, Decided, Writes};
+use crate::decision::{Created, Decided, Withdrawn, Writes};
 use crate::failure::Failure;
 use crate::id::{ConversationId, JobId, RecordingId, Sha256Hex, Uid};
 use crate::invalid_write::InvalidWrite;
@@ -11,7 +11,7 @@ use crate::name::Stream;
 use crate::plan::Counts;
 use crate::recording::{AudioFacts, Recording, State};
 use crate::time::Timestamp;
-use crate::transition::{Context, create_finished, is_done, take_slot};
+use crate::transition::{Context, create_finished, end_cancelled, is_done, take_slot};
 
 /// An uploaded file whose bytes are staged in the blob store.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,6 +125,25 @@ pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
     Decision::Create { job, recordings, deduplicated: finished }
 }
 
+/// Decides what becomes of a batch whose creation has an unknown outcome. If it has become a job, that is the answer.
+/// Otherwise a cancelled job takes its id: a creation that is still under way is refused then, and the staged audio is
+/// deleted as that of every cancelled job is.
+pub fn withdraw(batch: &Batch, own: Option<Job>, ctx: Context<'_>) -> Decided<Withdrawn> {
+    match own {
+        Some(job) if job.status == Status::Cancelled => Decided::without_writes(Withdrawn::Cancelled(job)),
+        Some(job) => {
+            let deduplicated = was_created_finished(&job);
+            Decided::without_writes(Withdrawn::Job { job, deduplicated })
+        }
+        None => {
+            let mut job = propose(batch, ctx.now);
+            end_cancelled(&mut job, ctx);
+            let writes = Writes { created: Some(job.clone()), ..Writes::default() };
+            Decided { answer: Withdrawn::Cancelled(job), writes }
+        }
+    }
+}
+
 /// Completes the files that the first pass found silent during the upload, unless their recording already has a plan or
 /// is finished.
 fn complete_silent_files(job: &mut Job, recordings: &mut [Recording], batch: &Batch) {
@@ -224,7 +243,7 @@ pub(crate) fn propose(batch: &Batch, now: Timestamp) -> Job {
         language: batch.language.clone(),
         attempt: 0,
         lease: Lease::default(),
-        dispatch: Dispatch { state: DispatchState::Waiting, number: 1, not_before: None },
+        dispatch: Dispatch { state: DispatchState::Waiting, number: 1, not_before: None, slot_is_provisional: false },
         due_at: None,
         waiting_for: None,
         waiting_since: None,

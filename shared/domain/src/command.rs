@@ -6,7 +6,7 @@ use crate::code::Code;
 use crate::failure::Failure;
 use crate::id::Nonce;
 use crate::job::{Status, WaitingFor};
-use crate::session::UploadUrl;
+use crate::session::{ReplacedUpload, UploadUrl};
 use crate::time::Timestamp;
 use crate::wait_reason::Explanation;
 
@@ -45,6 +45,9 @@ pub enum Command {
     },
     /// A slot of the user is free, and this waiting job gets it.
     Promote,
+    /// The job may hold a slot that was not counted yet: it keeps the slot, or gets in line if the other jobs of the user
+    /// hold all of them.
+    SettleSlot,
     /// What the job waited for may be available again: it takes a free slot of its user, or waits in line for one.
     TakeSlot,
     /// The job was written while a clock ran ahead and is due later than any rule allows: make it due now.
@@ -116,6 +119,10 @@ pub enum Command {
     UploadsStarted {
         urls: Vec<(usize, UploadUrl)>,
     },
+    /// The store of the bytes has ended the uploads at these addresses, and new ones were started in their place.
+    UploadsReplaced {
+        replacements: Vec<ReplacedUpload>,
+    },
     /// The upload session was not completed in time.
     ExpireUpload,
     /// The retention is over, and the job is deleted.
@@ -125,7 +132,7 @@ pub enum Command {
 impl Command {
     /// Whether the outcome depends on a free slot of the user.
     pub fn needs_slot(&self) -> bool {
-        matches!(self, Command::Retry { .. } | Command::TakeSlot)
+        matches!(self, Command::Retry { .. } | Command::TakeSlot | Command::SettleSlot)
     }
 }
 

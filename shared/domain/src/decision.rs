@@ -43,6 +43,15 @@ pub enum Created {
     Answered(Job),
 }
 
+/// The result of withdrawing a batch whose creation has an unknown outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Withdrawn {
+    /// The batch had become a job, which stays.
+    Job { job: Job, deduplicated: bool },
+    /// The batch can no longer become a job. In its place there is a cancelled one, whose effect deletes the audio.
+    Cancelled(Job),
+}
+
 /// The result of opening an upload session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Opened {

@@ -86,6 +86,14 @@ pub struct Dispatch {
     pub number: u32,
     /// When the task runs, if not at once: the job was put back and retries later.
     pub not_before: Option<Timestamp>,
+    /// The job took its slot before the slots of its user were counted. They are counted before its task is created,
+    /// and if there were none left, the job gets in line. For everybody else it holds the slot meanwhile.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub slot_is_provisional: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -251,6 +259,13 @@ impl Job {
     /// Whether the job holds one of the user's slots.
     pub fn holds_slot(&self) -> bool {
         self.status.is_live() && self.dispatch.state != DispatchState::Waiting
+    }
+
+    /// Whether the job holds a slot that is still to be counted.
+    pub fn holds_provisional_slot(&self) -> bool {
+        self.status == Status::Queued
+            && self.dispatch.state == DispatchState::Pending
+            && self.dispatch.slot_is_provisional
     }
 
     /// Whether the job is in line for a slot behind other jobs of its user.

@@ -61,7 +61,7 @@ pub use plan::{Mark, Plan, Segment};
 pub use recording::Recording;
 pub use recording_extras::RecordingExtras;
 pub use rules::Rules;
-pub use session::{FileUpload, UploadUrl};
+pub use session::{FileUpload, ReplacedUpload, UploadUrl};
 pub use time::Timestamp;
 pub use usage::{Bucket, Usage};
 pub use wait_reason::{Explanation, WaitCode, WaitReason};

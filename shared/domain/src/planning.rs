@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn lost_recording_is_created_again_from_its_file() {
-        let ctx = Context { now: NOW, rules: &Rules::default(), slot_free: true };
+        let ctx = Context { now: NOW, rules: &Rules::default(), slot_free: true, slot_is_provisional: false };
         let claim = Command::Claim { owner: Nonce(uuid::Uuid::from_u128(1)) };
         let job = apply(&job(1, 0, true), &claim, ctx).unwrap().job;
         let planned = plan_file(job.clone(), None, &silence(job.lease.fence, 0), ctx).unwrap();

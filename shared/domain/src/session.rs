@@ -7,7 +7,7 @@ mod url;
 
 pub use complete::{Completing, Completion, WholeFile, complete, recordings_to_read};
 pub use open::{OfferedFile, Opening, SessionKnown, SessionRequest, open, sessions_to_read};
-pub use url::{FileUpload, UploadUrl};
+pub use url::{FileUpload, ReplacedUpload, UploadUrl};
 
 #[cfg(test)]
 mod tests;

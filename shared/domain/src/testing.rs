@@ -48,7 +48,7 @@ pub fn job(id: u128, secs: i64, slot_free: bool) -> Job {
         traceparent: None,
     };
     let known = Known { recordings: vec![None], ..Known::default() };
-    let ctx = Context { now: after(secs), rules: &Rules::default(), slot_free };
+    let ctx = Context { now: after(secs), rules: &Rules::default(), slot_free, slot_is_provisional: false };
     let Decision::Create { job, .. } = decide(&batch, known, ctx) else { panic!("not created") };
     job
 }

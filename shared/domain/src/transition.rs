@@ -19,8 +19,8 @@ use crate::time::Timestamp;
 
 pub use clock::{is_from_clock_ahead, latest_plausible_due};
 pub use dispatch::{gives_up_waiting_at, take_slot};
-pub(crate) use end::is_done;
 pub use end::{create_finished, end};
+pub(crate) use end::{end_cancelled, is_done};
 pub use put_back::wait_for_a_service;
 pub(crate) use upload::{end_answered, end_expired};
 
@@ -34,7 +34,13 @@ pub struct At<'a> {
 impl<'a> At<'a> {
     /// The context of a command that does not depend on the user's slots.
     pub fn uncounted(&self) -> Context<'a> {
-        Context { now: self.now, rules: self.rules, slot_free: false }
+        Context { now: self.now, rules: self.rules, slot_free: false, slot_is_provisional: false }
+    }
+
+    /// The context in which a new job takes a slot that is counted afterwards ([`Command::SettleSlot`]), because
+    /// counting reads what other jobs of the user write.
+    pub fn with_provisional_slot(&self) -> Context<'a> {
+        Context { slot_free: true, slot_is_provisional: true, ..self.uncounted() }
     }
 
     /// The context of a command that depends on the user's slots, of which this many are held.
@@ -50,6 +56,8 @@ pub struct Context<'a> {
     pub rules: &'a Rules,
     /// Whether a slot of the user is free. Stores determine it only for commands with [`Command::needs_slot`].
     pub slot_free: bool,
+    /// Whether a job that takes a slot does so before the slots are counted.
+    pub slot_is_provisional: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +78,7 @@ impl Step {
 
 pub fn apply(job: &Job, command: &Command, ctx: Context<'_>) -> Result<Step, Refusal> {
     let mut step = decide(job.clone(), command, ctx)?;
+    step.job.dispatch.slot_is_provisional = step.job.holds_provisional_slot();
     if step.job != *job {
         step.job.updated_at = later_than(job.updated_at, ctx);
     }
@@ -90,6 +99,7 @@ fn decide(job: Job, command: &Command, ctx: Context<'_>) -> Result<Step, Refusal
         Command::Enqueued { number, schedule } => dispatch::enqueued(job, *number, *schedule, ctx),
         Command::TaskGone { number } => dispatch::task_gone(job, *number, ctx),
         Command::Promote => dispatch::promote(job, ctx),
+        Command::SettleSlot => dispatch::settle_slot(job, ctx),
         Command::TakeSlot => dispatch::return_to_line(job, ctx),
         Command::CorrectClock => clock::correct(job, ctx),
         Command::Wake => dispatch::wake(job, ctx),
@@ -114,6 +124,7 @@ fn decide(job: Job, command: &Command, ctx: Context<'_>) -> Result<Step, Refusal
         Command::Cancel => end::cancel(job, ctx),
         Command::Retry { key } => retry::retry(job, *key, ctx),
         Command::UploadsStarted { urls } => upload::started(job, urls),
+        Command::UploadsReplaced { replacements } => upload::replaced(job, replacements),
         Command::ExpireUpload => upload::expire(job, ctx),
         Command::Expire => effects::expire(job, ctx),
     }

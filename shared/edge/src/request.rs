@@ -103,11 +103,11 @@ pub async fn run_to_completion(request: Request, next: Next) -> Response {
 }
 
 /// Like [`run_to_completion`], for a part of a handler: when the handler is dropped, the work goes on and only the waiting
-/// ends.
+/// ends. The limit on waiting for services that do not answer goes with it.
 pub async fn spawn_to_completion<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {
-    match tokio::spawn(work.in_current_span()).await {
+    match tokio::spawn(flow::patience::carried(work).in_current_span()).await {
         Ok(done) => Ok(done),
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

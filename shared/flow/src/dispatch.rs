@@ -12,7 +12,11 @@ use crate::services::Services;
 /// Creates the task of the job's current dispatch number and marks the job. An error is only logged: the job is durably
 /// due, so that the sweep will create the task.
 pub async fn enqueue(services: &Services, job: &Job) {
-    match try_enqueue(services, job).await {
+    report(job, try_enqueue(services, job).await);
+}
+
+fn report(job: &Job, made: Result<()>) {
+    match made {
         Ok(()) => {}
         Err(error) if error.kind == Kind::Misconfigured => {
             tracing::error!(
@@ -24,16 +28,49 @@ pub async fn enqueue(services: &Services, job: &Job) {
     }
 }
 
-/// Enqueues a job that was just accepted; in the background, if the settings say so.
-pub async fn enqueue_accepted(services: &Services, job: &Job) {
-    if !services.settings.enqueue_behind_answers {
-        return enqueue(services, job).await;
+/// Enqueues a job that was just accepted, and returns it: it may have to get in line for a slot. In the background, if
+/// the settings say so.
+pub async fn enqueue_accepted(services: &Services, job: Job) -> Job {
+    if services.settings.enqueue_behind_answers {
+        let (services, accepted) = (services.clone(), job.clone());
+        tokio::spawn(async move { enqueue(&services, &accepted).await }.in_current_span());
+        return job;
     }
-    let (services, job) = (services.clone(), job.clone());
-    tokio::spawn(async move { enqueue(&services, &job).await }.in_current_span());
+    match settled(services, &job).await {
+        Ok(job) => {
+            report(&job, make_task(services, &job).await);
+            job
+        }
+        Err(error) => {
+            report(&job, Err(error));
+            job
+        }
+    }
 }
 
+/// Settles the slot of the job, if it is provisional, and creates its task.
 pub async fn try_enqueue(services: &Services, job: &Job) -> Result<()> {
+    let job = settled(services, job).await?;
+    make_task(services, &job).await
+}
+
+/// The job after its slot was counted, if it took the slot before. A crash before that delays the job until the sweep
+/// finds it due, and counts then.
+async fn settled(services: &Services, job: &Job) -> Result<Job> {
+    if !job.holds_provisional_slot() {
+        return Ok(job.clone());
+    }
+    Ok(match services.step(job.id, &Command::SettleSlot).await? {
+        Stepped::Done { job, .. } | Stepped::Refused { job, .. } => job,
+        Stepped::NoSuchJob => job.clone(),
+    })
+}
+
+/// Creates the task of a job that holds a slot. A job in line gets its task with its slot.
+async fn make_task(services: &Services, job: &Job) -> Result<()> {
+    if job.waits_for_slot() {
+        return Ok(());
+    }
     let now = services.now();
     let schedule = job.dispatch.not_before.filter(|at| !now.has_reached(*at));
     let task = NewTask {

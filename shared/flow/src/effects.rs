@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use domain::job::Audio;
 use domain::{Command, Job, JobId, Status, Timestamp};
+use futures_util::future::join_all;
 use tokio::sync::Mutex;
 
 use crate::error::{Kind, REMEDY, Result};
@@ -62,13 +63,15 @@ async fn push(services: &Services, job: &Job, marks: &Mutex<()>) -> Result<()> {
     Ok(())
 }
 
-/// Pushes to all devices. Returns how long to wait before a retry, if one is needed.
+/// Pushes to all devices at the same time, so that a push service that does not answer is waited for once. Returns how
+/// long to wait before a retry, if one is needed.
 async fn push_all(services: &Services, job: &Job) -> Result<Option<Duration>> {
     let devices = with_retries(&*services.clock, || services.store.devices(&job.uid)).await?;
     let message = message(job);
+    let sends = devices.iter().map(|device| send(services, job.id, device, &message));
     let mut later = None;
-    for device in &devices {
-        later = later.max(send(services, job.id, device, &message).await?);
+    for sent in join_all(sends).await {
+        later = later.max(sent?);
     }
     Ok(later)
 }

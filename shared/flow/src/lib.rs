@@ -20,6 +20,7 @@ pub mod job_changes;
 mod job_end;
 pub mod job_stats;
 pub mod metrics;
+pub mod patience;
 pub mod ports;
 pub mod process;
 pub mod retry;

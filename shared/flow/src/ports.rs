@@ -25,7 +25,7 @@ pub use random::Random;
 pub use store::{
     At, ChangeCursor, ChangeQuery, ConversationPage, ConversationQuery, Created, DeviceStore, DueCursor, DueDeletion,
     JobCursor, JobQuery, JobStats, JobStore, LibraryStore, LineCursor, LineQuery, MAX_EFFECTS_COUNTED,
-    MaintenanceStore, Opened, Page, Removed, SessionCompleted, Stepped, Store, Written,
+    MaintenanceStore, Opened, Page, Removed, SessionCompleted, Stepped, Store, Withdrawn, Written,
 };
 pub use uploads::{Expected, IncomingUpload, PartWriter, Progress, ReceivesUploads, Uploads};
 pub use written_user::WrittenUser;

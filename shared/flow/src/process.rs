@@ -20,9 +20,20 @@ mod sharing;
 mod verify;
 mod worker;
 
+use std::time::Duration;
+
 use domain::{Status, Timestamp};
 
 pub use worker::Worker;
+
+/// The most time that is kept for ending a delivery in order: it stores how far it came, puts the job back and creates
+/// the next task.
+const MOST_TIME_TO_END: Duration = Duration::from_secs(20);
+
+/// How long a delivery may work if its host ends it after this time, whatever it is doing then.
+pub fn time_for_work(time: Duration) -> Duration {
+    time - (time / 4).min(MOST_TIME_TO_END)
+}
 
 /// The outcome of a delivery. Except for the last three, the stored job says what happens next.
 #[derive(Clone, Debug, PartialEq)]

@@ -36,11 +36,24 @@ pub const DEFAULT_LIMIT: usize = 2000;
 /// and the last parts have to run even while a service that the first ones wait for does not answer.
 const LONGEST_PART: Duration = Duration::from_secs(100);
 
+/// The parts of a sweep that have a limit: due jobs, clocks that ran ahead, slots, deleted conversations. One more share is
+/// for what has none.
+const PARTS: u32 = 5;
+
 /// Runs a sweep over at most `limit` due jobs, and as many deleted conversations.
 pub async fn sweep(services: &Services, limit: usize) -> Result<Swept> {
+    sweep_in_parts(services, limit, LONGEST_PART).await
+}
+
+/// Like [`sweep`], if the host ends it after this time: each part gets its share, so that the last ones run too.
+pub async fn sweep_within(services: &Services, limit: usize, time: Duration) -> Result<Swept> {
+    sweep_in_parts(services, limit, (time / PARTS).min(LONGEST_PART)).await
+}
+
+async fn sweep_in_parts(services: &Services, limit: usize, longest_part: Duration) -> Result<Swept> {
     let mut swept = Swept::default();
     let mut due = Due::until(services.now(), limit);
-    let over = services.now() + LONGEST_PART;
+    let over = services.now() + longest_part;
     'due: while let Some(page) = due.page(services).await? {
         for job in &page {
             if services.now().has_reached(over) {
@@ -53,20 +66,20 @@ pub async fn sweep(services: &Services, limit: usize) -> Result<Swept> {
             }
         }
     }
-    swept.corrected = clock_ahead::correct(services, LONGEST_PART).await?;
-    swept.enqueued += release::engine_waiters(services, limit).await? + give_slots(services).await?;
-    swept.forgotten = conversation::sweep(services, limit, services.now() + LONGEST_PART).await?;
+    swept.corrected = clock_ahead::correct(services, longest_part).await?;
+    swept.enqueued += release::engine_waiters(services, limit).await? + give_slots(services, longest_part).await?;
+    swept.forgotten = conversation::sweep(services, limit, services.now() + longest_part).await?;
     metrics::swept(&swept);
     Ok(swept)
 }
 
 /// Gives free slots to jobs that wait for one: slots that a crash left unused, and those that parked jobs gave up. No job
 /// is started while the engine is known not to answer.
-async fn give_slots(services: &Services) -> Result<u64> {
+async fn give_slots(services: &Services, longest: Duration) -> Result<u64> {
     if services.instance.circuit.state_at(services.now()) != CircuitState::Closed {
         return Ok(0);
     }
-    let (over, mut given) = (services.now() + LONGEST_PART, 0);
+    let (over, mut given) = (services.now() + longest, 0);
     for uid in services.store.stuck_users(services.at(), STUCK_USERS).await? {
         if services.now().has_reached(over) {
             break;

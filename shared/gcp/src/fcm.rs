@@ -17,6 +17,7 @@ use secrecy::ExposeSecret;
 
 use crate::diagnosis::{Cause, Service, causes, token_words};
 use crate::invalid_setting::InvalidSetting;
+use flow::patience::TimedCall;
 
 use answer::FcmAnswer;
 pub use settings::FcmSettings;
@@ -113,7 +114,15 @@ fn service(settings: &FcmSettings) -> Service {
 impl Push for Fcm {
     async fn send(&self, device: &Device, message: &PushMessage) -> Result<PushOutcome> {
         // The client has its own time limit, but getting the credentials before the request has none.
-        let limit = self.settings.total + Duration::from_secs(1);
+        let timed = TimedCall::begin(self.settings.total);
+        let sent = self.send_within(timed.limit, device, message).await;
+        timed.ended(&sent);
+        sent
+    }
+}
+
+impl Fcm {
+    async fn send_within(&self, limit: Duration, device: &Device, message: &PushMessage) -> Result<PushOutcome> {
         let timed_out = |_| {
             let why = self.service.diagnosis(Cause::Away, "there was no answer in time");
             Err(Error::new(Kind::Unknown, OPERATION, &device.id).because(why))

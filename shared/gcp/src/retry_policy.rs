@@ -8,6 +8,8 @@ pub use flow::retry::RetryPolicy;
 use flow::retry::with_doubt;
 use flow::{Error, Kind, Result};
 
+use flow::patience::TimedCall;
+
 /// How long and how often a call of a service is tried.
 #[derive(Clone, Debug)]
 pub struct CallPolicy {
@@ -35,6 +37,21 @@ impl Retrying<'_> {
     where
         F: Future<Output = Result<T>>,
     {
+        let timed = TimedCall::begin(self.policy.retry.total);
+        let result = self.within(timed.limit, call, &mut attempt).await;
+        timed.ended(&result);
+        result
+    }
+
+    async fn within<T, F>(
+        &self,
+        limit: Duration,
+        call: &impl TimeoutError,
+        attempt: &mut impl FnMut() -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
         let last_cause = Mutex::new(None);
         let all = async {
             let (mut tried, mut unsure) = (0, false);
@@ -57,18 +74,14 @@ impl Retrying<'_> {
         };
         // The last error tells more than the fact that the time limit was reached.
         let timed_out = || {
-            let (timed_out, last_cause) = (
-                call.timed_out(self.policy.retry.total),
-                last_cause.lock().unwrap_or_else(PoisonError::into_inner).take(),
-            );
+            let (timed_out, last_cause) =
+                (call.timed_out(limit), last_cause.lock().unwrap_or_else(PoisonError::into_inner).take());
             match last_cause {
                 Some(last_cause) => timed_out.because(last_cause),
                 None => timed_out,
             }
         };
-        tokio::time::timeout(self.policy.retry.total, Box::pin(all))
-            .await
-            .unwrap_or_else(|_| Err(timed_out().after_retries()))
+        tokio::time::timeout(limit, Box::pin(all)).await.unwrap_or_else(|_| Err(timed_out().after_retries()))
     }
 
     /// Makes one try within its time limit.

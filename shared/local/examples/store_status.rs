@@ -34,7 +34,8 @@ async fn main() {
 fn job(n: u64) -> Job {
     let batch = batch_as(job_id(n), &uid(&format!("user-{}", n % USERS)), &[phone(60)]);
     let rules = Rules::default();
-    let ctx = Context { now: after((n / USERS) as i64), rules: &rules, slot_free: n / USERS < 4 };
+    let ctx =
+        Context { now: after((n / USERS) as i64), rules: &rules, slot_free: n / USERS < 4, slot_is_provisional: false };
     let known = Known { recordings: vec![None], ..Known::default() };
     let Decision::Create { mut job, .. } = decide(&batch, known, ctx) else { panic!("nothing is known") };
     if !(n / USERS).is_multiple_of(50) {

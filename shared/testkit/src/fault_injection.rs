@@ -26,21 +26,34 @@ pub struct Faulty<P: ?Sized, F> {
     fault: PhantomData<fn() -> F>,
 }
 
+/// Answers `Unknown` without having done anything: the caller cannot tell this from a lost answer.
+pub type LosesRequests<P> = Faulty<P, RequestLost>;
+
 pub trait Fault: 'static {
     /// Whether the call fails before anything is done.
     const BEFORE: bool;
+    const KIND: Kind;
 }
 
 pub enum AnswerLost {}
 
 impl Fault for AnswerLost {
     const BEFORE: bool = false;
+    const KIND: Kind = Kind::Unknown;
+}
+
+pub enum RequestLost {}
+
+impl Fault for RequestLost {
+    const BEFORE: bool = true;
+    const KIND: Kind = Kind::Unknown;
 }
 
 pub enum NotReached {}
 
 impl Fault for NotReached {
     const BEFORE: bool = true;
+    const KIND: Kind = Kind::Unavailable;
 }
 
 impl<P: ?Sized, F: Fault> Faulty<P, F> {
@@ -72,11 +85,11 @@ async fn around<F: Fault, T>(plan: &Plan, operation: &'static str, call: impl Fu
         return call.await;
     }
     if F::BEFORE {
-        return Err(Error::new(Kind::Unavailable, operation, "planned by the test"));
+        return Err(Error::new(F::KIND, operation, "planned by the test"));
     }
     // The result is dropped, so that nobody learns it.
     let _ = call.await;
-    Err(Error::new(Kind::Unknown, operation, "its answer was lost by the test"))
+    Err(Error::new(F::KIND, operation, "its answer was lost by the test"))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use domain::{
 };
 use flow::ports::{
     At, Clock, ConversationPage, ConversationQuery, Created, LineQuery, Opened, Page, Random, SessionCompleted,
-    Stepped, Store, Written,
+    Stepped, Store, Withdrawn, Written,
 };
 use flow::{Kind, Result};
 use futures_util::FutureExt;
@@ -72,6 +72,10 @@ impl Harness {
         self.ask(|| self.store.create_job(batch, self.at())).await
     }
 
+    pub async fn withdraw(&self, batch: &Batch) -> Withdrawn {
+        self.ask(|| self.store.withdraw_batch(batch, self.at())).await
+    }
+
     pub async fn open(&self, request: &SessionRequest) -> Opened {
         self.ask(|| self.store.open_session(request, self.at())).await
     }
@@ -87,7 +91,17 @@ impl Harness {
     /// Completes a session whose files are all completely uploaded.
     pub async fn complete(&self, session: &Job) -> SessionCompleted {
         let whole = build::whole(session);
-        self.ask(|| self.store.complete_session(session.id, &whole, self.at())).await
+        match self.ask(|| self.store.complete_session(session.id, &whole, self.at())).await {
+            SessionCompleted::Job { job, deduplicated } => {
+                SessionCompleted::Job { job: self.settle(job).await, deduplicated }
+            }
+            other => other,
+        }
+    }
+
+    /// The second step of a creation: a job that holds a provisional slot keeps it or gets in line.
+    async fn settle(&self, job: Job) -> Job {
+        if job.holds_provisional_slot() { self.done(job.id, Command::SettleSlot).await } else { job }
     }
 
     /// A new job of these recordings.
@@ -97,7 +111,7 @@ impl Harness {
 
     pub async fn accept_batch(&self, batch: &Batch) -> Job {
         match self.create(batch).await {
-            Created::New { job, .. } => job,
+            Created::New { job, .. } => self.settle(job).await,
             answered => panic!("no new job: {answered:?}"),
         }
     }

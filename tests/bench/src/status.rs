@@ -112,7 +112,7 @@ fn job(n: u64) -> Job {
     };
     let batch =
         Batch { job_id: id(n), uid, files: vec![file], conversation_id: None, language: None, traceparent: None };
-    let ctx = Context { now, rules: &rules, slot_free: true };
+    let ctx = Context { now, rules: &rules, slot_free: true, slot_is_provisional: false };
     match decide(&batch, Known { recordings: vec![None], ..Known::default() }, ctx) {
         Decision::Create { job, .. } => domain::transition::create_finished(job, ctx),
         _ => unreachable!("no job is known"),

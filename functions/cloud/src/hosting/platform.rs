@@ -14,8 +14,8 @@ const DEFAULT_PORT: u16 = 8080;
 const LAMBDA_BODY: u64 = 4_400_000;
 /// Cloud Run accepts 32 MiB over HTTP/1, including the form around the files.
 const CLOUD_RUN_BODY: u64 = 33_000_000;
-/// Lambda ends a call after 15 minutes, whatever it is doing.
-const LAMBDA_HANDLER: Duration = Duration::from_secs(840);
+/// Lambda ends a call after 15 minutes at the latest, whatever it is doing.
+const LAMBDA_LIMIT: Duration = Duration::from_secs(900);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Platform {
@@ -50,9 +50,15 @@ impl Platform {
         }
     }
 
-    /// The longest that one request may take; `None` means that the platform has no limit of its own.
-    pub fn max_handler(self) -> Option<Duration> {
-        (self == Self::Lambda).then_some(LAMBDA_HANDLER)
+    /// After how long the platform ends a request; `None` means that it has no limit of its own. `configured` is the
+    /// request timeout of a Cloud Run service, which its container cannot ask for. On Lambda, each call says when it
+    /// ends; this is the longest.
+    pub fn ends_requests_after(self, configured: Duration) -> Option<Duration> {
+        match self {
+            Self::Lambda => Some(LAMBDA_LIMIT),
+            Self::CloudRun { .. } => Some(configured),
+            Self::Port(_) => None,
+        }
     }
 
     /// Whether the platform can stream an answer; otherwise it buffers the answer until it is complete.

@@ -30,7 +30,7 @@ pub async fn serve(
     let port = match platform {
         Platform::Lambda => {
             ready(None);
-            let ended = shutdown.run_until_cancelled(lambda_http::run(router)).await;
+            let ended = shutdown.run_until_cancelled(super::lambda::run(router)).await;
             return ended.unwrap_or(Ok(())).map_err(ServeError::Lambda);
         }
         Platform::CloudRun { port, .. } | Platform::Port(port) => port,

@@ -1,5 +1,6 @@
 //! `POST /v2/sync/sweep`: one run of the sweep, called on a schedule.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use domain::Code;
@@ -9,6 +10,8 @@ use flow::sweep::{DEFAULT_LIMIT, Swept};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::EndsAt;
+
 const MAX_BODY_BYTES: usize = 4096;
 const MAX_LIMIT: usize = 100_000;
 
@@ -17,10 +20,18 @@ struct Request {
     limit: Option<usize>,
 }
 
-pub async fn sweep(State(services): State<Services>, body: Body) -> Result<Json<Value>, Problem> {
+pub async fn sweep(
+    State(services): State<Services>,
+    ends_at: Option<Extension<EndsAt>>,
+    body: Body,
+) -> Result<Json<Value>, Problem> {
     let limit = limit(body).await?;
-    let Swept { enqueued, recovered, finished_effects, expired, blobs_deleted, forgotten, corrected } =
-        flow::sweep::sweep(&services, limit).await?;
+    let Swept { enqueued, recovered, finished_effects, expired, blobs_deleted, forgotten, corrected } = match ends_at {
+        Some(Extension(ends_at)) => {
+            flow::sweep::sweep_within(&services, limit, ends_at.time_for_work(services.now())).await?
+        }
+        None => flow::sweep::sweep(&services, limit).await?,
+    };
     Ok(Json(json!({
         "enqueued": enqueued,
         "recovered": recovered,

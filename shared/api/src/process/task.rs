@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -12,6 +13,8 @@ use flow::ports::{Clock, TaskBody};
 use flow::process::{Outcome, Skip, Worker};
 use serde_json::json;
 
+use super::EndsAt;
+
 /// The size of a task's body: a task consists of ids and a number.
 const MAX_BODY_BYTES: usize = 4096;
 /// The wait after which the queue asks a saturated instance again.
@@ -20,6 +23,7 @@ const BUSY_RETRY: Duration = Duration::from_secs(5);
 pub async fn process(
     State(worker): State<Arc<Worker>>,
     State(clock): State<Arc<dyn Clock>>,
+    ends_at: Option<Extension<EndsAt>>,
     body: Body,
 ) -> Result<Response, Problem> {
     let Ok(bytes) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
@@ -30,10 +34,12 @@ pub async fn process(
         // A redelivery would not help: the answer is 200, and the log has an error.
         Err(why) => return Ok(malformed(&why.to_string())),
     };
-    let outcome = worker
-        .run(&task)
-        .await
-        .map_err(|error| Problem::of_error(error, Code::StoreUnavailable, "The job store cannot be reached."))?;
+    let ran = match ends_at {
+        Some(Extension(ends_at)) => worker.run_within(&task, ends_at.time_for_work(clock.now())).await,
+        None => worker.run(&task).await,
+    };
+    let outcome =
+        ran.map_err(|error| Problem::of_error(error, Code::StoreUnavailable, "The job store cannot be reached."))?;
     answer(outcome, clock.now())
 }
 

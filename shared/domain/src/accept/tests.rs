@@ -47,7 +47,11 @@ fn batch(job: u128, files: Vec<StagedFile>) -> Batch {
 
 fn decided(batch: &Batch, recordings: Vec<Option<Recording>>, jobs: Vec<Job>, own: Option<Job>) -> Decision {
     let rules = Rules::default();
-    decide(batch, Known { own, recordings, jobs }, Context { now: NOW, rules: &rules, slot_free: true })
+    decide(
+        batch,
+        Known { own, recordings, jobs },
+        Context { now: NOW, rules: &rules, slot_free: true, slot_is_provisional: false },
+    )
 }
 
 fn created(batch: &Batch, recordings: Vec<Option<Recording>>) -> (Job, Vec<Recording>, bool) {

@@ -46,7 +46,7 @@ fn user() -> Uid {
 
 impl UserStore {
     fn ctx(&self) -> Context<'_> {
-        Context { now: T0, rules: &self.rules, slot_free: true }
+        Context { now: T0, rules: &self.rules, slot_free: true, slot_is_provisional: false }
     }
 
     /// Stores a job of one recording with a plan, as it is after a worker has listened to it.

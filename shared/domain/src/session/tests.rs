@@ -46,7 +46,7 @@ fn knows_nothing(files: usize) -> Known {
 }
 
 fn ctx(rules: &Rules) -> Context<'_> {
-    Context { now: START, rules, slot_free: true }
+    Context { now: START, rules, slot_free: true, slot_is_provisional: false }
 }
 
 fn new_session(job: u128, files: &[usize], open_ones: Vec<Job>, rules: &Rules) -> (Job, Vec<JobChange>) {

@@ -13,6 +13,14 @@ pub struct FileUpload {
     pub crc32c: Option<u32>,
 }
 
+/// The address of a file's upload that has ended, and the new one in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplacedUpload {
+    pub index: usize,
+    pub dead: UploadUrl,
+    pub url: UploadUrl,
+}
+
 /// The address that a file's bytes are uploaded to, or the secret part of it. Whoever knows it may write there, so that
 /// it is never logged.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -42,6 +42,18 @@ pub fn promote(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     Ok(Step { job, actions: vec![Action::Enqueue] })
 }
 
+/// Decides whether the job keeps the slot that it took before the slots were counted. A job that keeps it is not written:
+/// the mark of its task does that.
+pub fn settle_slot(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
+    if job.status != Status::Queued {
+        return Err(Refusal::NotQueued(job.status));
+    }
+    if job.holds_provisional_slot() && !ctx.slot_free {
+        take_slot(&mut job, false, ctx);
+    }
+    Ok(Step::without_actions(job))
+}
+
 pub fn return_to_line(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     if job.status != Status::Queued {
         return Err(Refusal::NotQueued(job.status));
@@ -98,6 +110,7 @@ pub fn due_at_once(job: &mut Job, ctx: Context<'_>) {
 /// Gives a job that enters the queue a free slot, or puts it in line for one.
 pub fn take_slot(job: &mut Job, free: bool, ctx: Context<'_>) {
     job.dispatch.not_before = None;
+    job.dispatch.slot_is_provisional = free && ctx.slot_is_provisional;
     if free {
         job.dispatch.state = DispatchState::Pending;
         job.waiting_for = None;

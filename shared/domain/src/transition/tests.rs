@@ -49,7 +49,7 @@ impl Case {
         };
         let rules = Rules::default();
         let known = Known { recordings: vec![None], ..Known::default() };
-        let ctx = Context { now: START, rules: &rules, slot_free: true };
+        let ctx = Context { now: START, rules: &rules, slot_free: true, slot_is_provisional: false };
         let Decision::Create { job, .. } = decide_batch(&batch, known, ctx) else { panic!("not created") };
         Self { job, now: START, rules }
     }
@@ -61,7 +61,7 @@ impl Case {
     }
 
     fn apply(&mut self, command: &Command) -> Result<Vec<Action>, Refusal> {
-        let ctx = Context { now: self.now, rules: &self.rules, slot_free: true };
+        let ctx = Context { now: self.now, rules: &self.rules, slot_free: true, slot_is_provisional: false };
         let step = apply(&self.job, command, ctx)?;
         self.job = step.job;
         Ok(step.actions)

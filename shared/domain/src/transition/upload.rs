@@ -7,7 +7,7 @@ use crate::command::{Action, Refusal};
 use crate::failure::Failure;
 use crate::id::JobId;
 use crate::job::{Job, Status};
-use crate::session::UploadUrl;
+use crate::session::{ReplacedUpload, UploadUrl};
 
 pub fn started(mut job: Job, urls: &[(usize, UploadUrl)]) -> Result<Step, Refusal> {
     if job.status != Status::Uploading {
@@ -16,6 +16,21 @@ pub fn started(mut job: Job, urls: &[(usize, UploadUrl)]) -> Result<Step, Refusa
     for (index, url) in urls {
         if let Some(upload) = job.files.get_mut(*index).and_then(|file| file.upload.as_mut()) {
             upload.url.get_or_insert_with(|| url.clone());
+        }
+    }
+    Ok(Step::without_actions(job))
+}
+
+/// Gives files new addresses in place of dead ones. A file whose address somebody else has replaced already keeps that
+/// one, so that all clients of a session get the same address.
+pub fn replaced(mut job: Job, replacements: &[ReplacedUpload]) -> Result<Step, Refusal> {
+    if job.status != Status::Uploading {
+        return Err(Refusal::NotUploading(job.status));
+    }
+    for ReplacedUpload { index, dead, url } in replacements {
+        let upload = job.files.get_mut(*index).and_then(|file| file.upload.as_mut());
+        if let Some(upload) = upload.filter(|upload| upload.url.as_ref() == Some(dead)) {
+            upload.url = Some(url.clone());
         }
     }
     Ok(Step::without_actions(job))

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use domain::accept::Batch;
 use domain::checkpoint::Checkpoint;
 use domain::command::Command;
-pub use domain::decision::{Created, Opened, SessionCompleted, Stepped, Written};
+pub use domain::decision::{Created, Opened, SessionCompleted, Stepped, Withdrawn, Written};
 pub use domain::deletion::{DueDeletion, Removed};
 use domain::job::{Status, WaitingFor};
 pub use domain::listing::{
@@ -55,9 +55,15 @@ impl<S: JobStore + LibraryStore + DeviceStore + MaintenanceStore> Store for S {}
 #[async_trait]
 pub trait JobStore: Send + Sync + 'static {
     /// Creates the job of a staged batch and links its recordings to it, or finds the job that already has them. Reads
-    /// the job of the same id, the recordings and their latest jobs, and whether a slot of the user is free; decided by
-    /// [`domain::accept::decide`]. Atomic. Idempotent by the job's id.
+    /// the job of the same id, the recordings and their latest jobs; decided by [`domain::accept::decide`]. Atomic.
+    /// Idempotent by the job's id. A store that can count the user's slots without waiting for other writers does so; in
+    /// any other the new job takes its slot provisionally ([`domain::Command::SettleSlot`]).
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created>;
+
+    /// Withdraws a batch after `create_job` ended with [`Kind::Unknown`](crate::error::Kind::Unknown): finds its job, or
+    /// makes sure that it never becomes one; decided by [`domain::accept::withdraw`]. Atomic. Idempotent by the job's
+    /// id.
+    async fn withdraw_batch(&self, batch: &Batch, at: At<'_>) -> Result<Withdrawn>;
 
     /// Opens an upload session, or finds the one that is open for the same files, or the job that has the recordings. Reads
     /// what `create_job` reads and the user's open sessions; decided by [`domain::session::open`]. A session is not
@@ -65,8 +71,8 @@ pub trait JobStore: Send + Sync + 'static {
     async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened>;
 
     /// Turns a session whose files are complete into a job and links its recordings to it, or finds the job that has
-    /// them by now. Reads what `create_job` reads; decided by [`domain::session::complete`]. Atomic. Idempotent: a
-    /// completed session stays completed.
+    /// them by now. Reads what `create_job` reads, and takes a slot as that does; decided by
+    /// [`domain::session::complete`]. Atomic. Idempotent: a completed session stays completed.
     async fn complete_session(&self, id: JobId, whole: &[WholeFile], at: At<'_>) -> Result<SessionCompleted>;
 
     /// Applies one command to one job; decided by [`domain::transition::apply`]. In the same transaction the user's

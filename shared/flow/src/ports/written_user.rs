@@ -2,7 +2,7 @@
 
 use domain::{Job, Line, Recording, Uid};
 
-use super::store::{Created, Opened, SessionCompleted, Stepped, Written};
+use super::store::{Created, Opened, SessionCompleted, Stepped, Withdrawn, Written};
 
 /// The result of an operation that writes jobs of one user.
 pub trait WrittenUser {
@@ -15,6 +15,14 @@ impl WrittenUser for Created {
         match self {
             Created::New { job, .. } => Some(&job.uid),
             Created::Answered(_) => None,
+        }
+    }
+}
+
+impl WrittenUser for Withdrawn {
+    fn uid(&self) -> Option<&Uid> {
+        match self {
+            Withdrawn::Job { job, .. } | Withdrawn::Cancelled(job) => Some(&job.uid),
         }
     }
 }

@@ -113,7 +113,13 @@ impl Worker {
     /// Processes a task until its job is finished, put back, or lost to another worker. `Err` means that not even the
     /// put-back could be stored.
     pub async fn run(&self, task: &TaskBody) -> Result<Outcome> {
+        self.run_within(task, self.services.settings.worker.handler_deadline).await
+    }
+
+    /// Like [`run`](Self::run), if the host leaves this much time for it: then the job is put back, with its progress.
+    pub async fn run_within(&self, task: &TaskBody, time: Duration) -> Result<Outcome> {
         let services = &self.services;
+        let ends_at = services.now() + time.min(services.settings.worker.handler_deadline);
         let Some(job) = with_retries(&*services.clock, || services.store.job(task.job_id)).await? else {
             return Ok(Outcome::Skipped(Skip::JobNotFound));
         };
@@ -138,7 +144,7 @@ impl Worker {
         let Some(permit) = self.job_permits.enter(&user, services.now(), |wait| self.wait(wait)).await else {
             return Ok(Outcome::Busy);
         };
-        self.claim_with_slot(job, &permit).await
+        self.claim_with_slot(job, &permit, ends_at).await
     }
 
     /// Whether the wake-up is on time. It may be outdated: a job that got in line for a slot since gets another wake-up
@@ -163,21 +169,23 @@ impl Worker {
     }
 
     /// Claims the job, after asking the circuit, and after taking a slot if the job was parked.
-    async fn claim_with_slot(&self, job: Job, permit: &JobPermit<'_>) -> Result<Outcome> {
+    async fn claim_with_slot(&self, job: Job, permit: &JobPermit<'_>, ends_at: Timestamp) -> Result<Outcome> {
         let services = &self.services;
         if job.status != Status::Queued {
-            return self.claim(&job, permit).await;
+            return self.claim(&job, permit, ends_at).await;
         }
         let _entered = match services.instance.circuit.enter(services.now()) {
             Ok(entered) => entered,
             Err(until) => return self.postpone(&job, until).await,
         };
         if !job.is_parked() {
-            return self.claim(&job, permit).await;
+            return self.claim(&job, permit, ends_at).await;
         }
         match services.step(job.id, &Command::TakeSlot).await? {
             // This delivery itself works on the job, so that no task is created. After a crash the sweep creates one.
-            Stepped::Done { job, .. } if job.dispatch.state == DispatchState::Pending => self.claim(&job, permit).await,
+            Stepped::Done { job, .. } if job.dispatch.state == DispatchState::Pending => {
+                self.claim(&job, permit, ends_at).await
+            }
             other => self.finish_step(other).await,
         }
     }
@@ -200,23 +208,23 @@ impl Worker {
         self.finish_step(stepped).await
     }
 
-    async fn claim(&self, job: &Job, permit: &JobPermit<'_>) -> Result<Outcome> {
+    async fn claim(&self, job: &Job, permit: &JobPermit<'_>, ends_at: Timestamp) -> Result<Outcome> {
         let owner = self.services.random.nonce();
         let stepped = self.services.step(job.id, &Command::Claim { owner }).await?;
         match stepped {
             Stepped::Done { job, .. } if job.status == Status::Processing => {
                 metrics::attempt();
                 tracing::debug!(step = "claim", job_id = %job.id, fence = job.lease.fence, attempt = job.attempt);
-                self.deliver(job, permit).await
+                self.deliver(job, permit, ends_at).await
             }
             other => self.finish_step(other).await,
         }
     }
 
-    async fn deliver(&self, job: Job, permit: &JobPermit<'_>) -> Result<Outcome> {
+    async fn deliver(&self, job: Job, permit: &JobPermit<'_>, ends_at: Timestamp) -> Result<Outcome> {
         let engine = self.engine_for(permit.user());
         let delivery = Delivery::new(&self.services, &self.instance, engine, job, permit);
-        let (end, job, fence) = (run(&delivery).await, &delivery.job, delivery.fence);
+        let (end, job, fence) = (run(&delivery, ends_at).await, &delivery.job, delivery.fence);
         let command = match end {
             DeliveryEnd::Finished => Command::Finish { fence },
             DeliveryEnd::Lost(why) => return self.lost(job, why).await,

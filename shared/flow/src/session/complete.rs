@@ -35,8 +35,7 @@ pub async fn complete(services: &Services, session: &Job) -> Result<Completed> {
     match with_retries(&*services.clock, || services.store.complete_session(session.id, &whole, services.at())).await? {
         SessionCompleted::Job { job, deduplicated } => {
             tracing::debug!(step = "complete_session", job_id = %job.id, deduplicated);
-            go_on(services, &job).await;
-            Ok(Completed::Accepted { job, deduplicated })
+            Ok(Completed::Accepted { job: go_on(services, job).await, deduplicated })
         }
         SessionCompleted::Answered { by, session } => {
             effects::run(services, &session).await;
@@ -62,12 +61,14 @@ fn whole((index, progress): (usize, &Option<Progress>)) -> Option<WholeFile> {
     }
 }
 
-/// Enqueues a new job, or runs the effects of a finished one. A repeated completion creates the task if a crash prevented
-/// that before.
-async fn go_on(services: &Services, job: &Job) {
+/// Enqueues a new job, or runs the effects of a finished one, and returns the job as it is then. A repeated completion
+/// creates the task if a crash prevented that before.
+async fn go_on(services: &Services, job: Job) -> Job {
     if job.status == Status::Queued && job.dispatch.state == DispatchState::Pending {
-        enqueue_accepted(services, job).await;
-    } else if job.status.is_terminal() {
-        effects::run(services, job).await;
+        return enqueue_accepted(services, job).await;
     }
+    if job.status.is_terminal() {
+        effects::run(services, &job).await;
+    }
+    job
 }

@@ -1,7 +1,7 @@
 //! Opening an upload session: everything that can be checked before the first byte is checked here.
 
 use domain::session::{OfferedFile, SessionRequest};
-use domain::{Code, Command, Job, Sha256Hex, Timestamp, Uid, UploadUrl};
+use domain::{Code, Command, Job, ReplacedUpload, Sha256Hex, Timestamp, Uid, UploadUrl};
 
 use super::progress;
 use crate::accept::{BadFile, BatchOptions, Checked, PartHeaders, Refused, check_file};
@@ -56,7 +56,48 @@ pub async fn open(services: &Services, requested: OpenSession) -> std::result::R
             let job = start(services, job).await?;
             tracing::debug!(step = "open_session", job_id = %job.id, files = job.files.len());
             let progress = progress(services, &job).await?;
+            let (job, progress) = replace_ended(services, job, progress).await?;
             Ok(Opening::Session { job, progress })
+        }
+    }
+}
+
+/// Starts uploads anew that their store has ended: too old, cancelled, or not to be completed. If two requests do so at
+/// once, both get the address of the one that was stored first; the other upload gets no bytes and expires.
+async fn replace_ended(
+    services: &Services,
+    job: Job,
+    mut all: Vec<Option<Progress>>,
+) -> std::result::Result<(Job, Vec<Option<Progress>>), Refused> {
+    let mut replacements: Vec<ReplacedUpload> = Vec::new();
+    for (index, file) in job.files.iter().enumerate() {
+        let dead = file.upload.as_ref().and_then(|upload| upload.url.clone());
+        if let (Some(Some(Progress::Gone)), Some(dead)) = (all.get(index), dead) {
+            let blob = BlobName::listed(file.blob.clone());
+            let url = services.uploads.start(&blob, super::expected(file)).await?;
+            replacements.push(ReplacedUpload { index, dead, url });
+        }
+    }
+    if replacements.is_empty() {
+        return Ok((job, all));
+    }
+    let replaced: Vec<usize> = replacements.iter().map(|replacement| replacement.index).collect();
+    let job = stored(services.step(job.id, &Command::UploadsReplaced { replacements }).await?)?;
+    tracing::info!(job_id = %job.id, files = replaced.len(), "ended uploads of a session were replaced by new ones");
+    for index in replaced {
+        if let (Some(progress), Some(file)) = (all.get_mut(index), job.files.get(index)) {
+            *progress = super::progress_of(services, file).await?;
+        }
+    }
+    Ok((job, all))
+}
+
+/// The session after the addresses of its uploads were stored.
+fn stored(stepped: Stepped) -> std::result::Result<Job, Refused> {
+    match stepped {
+        Stepped::Done { job, .. } => Ok(job),
+        Stepped::Refused { .. } | Stepped::NoSuchJob => {
+            Err(Refused::batch(Code::JobFinished, "the upload was ended while it was opened; ask again"))
         }
     }
 }
@@ -73,12 +114,7 @@ async fn start(services: &Services, job: Job) -> std::result::Result<Job, Refuse
     if urls.is_empty() {
         return Ok(job);
     }
-    match services.step(job.id, &Command::UploadsStarted { urls }).await? {
-        Stepped::Done { job, .. } => Ok(job),
-        Stepped::Refused { .. } | Stepped::NoSuchJob => {
-            Err(Refused::batch(Code::JobFinished, "the upload was ended while it was opened; ask again"))
-        }
-    }
+    stored(services.step(job.id, &Command::UploadsStarted { urls }).await?)
 }
 
 /// Checks the request, and reports every bad file.

@@ -15,6 +15,7 @@ use super::Storage;
 use super::fault::Call;
 use super::object::{Object, crc_text};
 use super::rest::{Answer, in_slices};
+use flow::patience::TimedCall;
 
 /// The time limit for cancelling a session that is not needed. It expires within a week anyway.
 const CANCEL: Duration = Duration::from_secs(5);
@@ -180,7 +181,8 @@ impl Storage {
     /// Cancels a session and ignores errors, for callers that cannot report them.
     pub(super) async fn give_up_session(&self, url: &UploadUrl, name: &BlobName) {
         let call = self.call("blobs.abort", name.as_str());
-        let _ = tokio::time::timeout(CANCEL, self.ask_to_cancel(&call, url)).await;
+        let timed = TimedCall::begin(CANCEL.min(self.settings.policy.retry.total));
+        let _ = tokio::time::timeout(timed.limit, self.ask_to_cancel(&call, url)).await;
     }
 }
 
@@ -208,7 +210,8 @@ fn upload_state(call: &Call<'_>, answer: &Answer) -> Result<UploadState> {
             .map(UploadState::Whole)
             .ok_or_else(|| call.nonsense("does not describe the object")),
         308 => answer.offset().map(UploadState::Open).ok_or_else(|| call.nonsense("has an invalid Range header")),
-        404 | 410 => Ok(UploadState::Gone),
+        // 499: the session was cancelled.
+        404 | 410 | 499 => Ok(UploadState::Gone),
         412 => Ok(UploadState::Taken),
         _ => {
             let refusal = answer.refusal();

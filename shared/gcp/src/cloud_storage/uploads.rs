@@ -47,7 +47,9 @@ impl Uploads for GcsUploads {
         let call = self.storage.call("uploads.progress", name.as_str());
         let ask = || self.storage.ask_session(&call, url, Some(expected.size));
         match self.storage.tries().run(&call, ask).await {
-            Ok(UploadState::Open(offset)) => Ok(Progress::Open { offset }),
+            Ok(UploadState::Open(offset)) if offset <= expected.size => Ok(Progress::Open { offset }),
+            // It has bytes that were never announced, so that it cannot become the file any more.
+            Ok(UploadState::Open(_)) => Ok(Progress::Gone),
             // A session that is over proves nothing: Google's own testbench calls a session complete although it
             // has refused its bytes.
             Ok(UploadState::Whole(_) | UploadState::Gone | UploadState::Taken) => {

@@ -2,24 +2,28 @@
 
 use domain::accept::{self, Batch, Known, decide, latest_jobs};
 use domain::{Job, JobId, Recording, RecordingId, Uid};
-use flow::ports::{At, Created};
+use flow::ports::{At, Created, Withdrawn};
 
 use super::fault::Result;
 use super::path::Path;
 use super::table::recordings::Before;
 use super::table::{jobs, recordings, sound};
 use super::unit_of_work::Unit;
-use super::user_slots;
 use super::writes::write;
 
+/// Creates the job without reading anything that other jobs write: the recordings, which are written too, must be as they
+/// were read, and the job must not exist. Other creations are in its way only if they have the same recordings.
 pub async fn create_job(unit: &mut Unit<'_>, batch: &Batch, at: &At<'_>) -> Result<Created> {
+    // The decision also depends on jobs that are not written, which must be as they are now.
+    unit.uses_cache = false;
     let (known, before) = known(unit, &batch.uid, Some(batch.job_id), &batch.recording_ids()).await?;
-    // The first decision is made without counting slots, because they matter only for a queued job.
-    let mut decision = decide(batch, known.clone(), at.uncounted());
-    if decision.needs_slot() {
-        decision = decide(batch, known, user_slots::context(unit, &batch.uid, at).await?);
-    }
-    write(unit, decision.into(), &before)
+    write(unit, decide(batch, known, at.with_provisional_slot()).into(), &before)
+}
+
+pub async fn withdraw_batch(unit: &mut Unit<'_>, batch: &Batch, at: &At<'_>) -> Result<Withdrawn> {
+    unit.uses_cache = false;
+    let (known, _) = known(unit, &batch.uid, Some(batch.job_id), &[]).await?;
+    write(unit, accept::withdraw(batch, known.own, at.uncounted()), &[])
 }
 
 /// What is known of a batch, and how its recordings are stored. If another user owns the job with this

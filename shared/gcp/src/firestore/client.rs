@@ -87,10 +87,12 @@ impl Client {
         }
     }
 
-    async fn api(&self) -> Result<Arc<Api>> {
+    /// The connection, which is made within its own time limit and that of the operation.
+    async fn api(&self, deadline: Instant) -> Result<Arc<Api>> {
         let connecting = self.api.get(async || self.connect().await);
-        let connected = tokio::time::timeout(self.settings.connect, connecting).await;
-        let timed_out = || Fault::Unreachable(format!("no connection after {} ms", self.settings.connect.as_millis()));
+        let limit = self.settings.connect.min(deadline.saturating_duration_since(Instant::now()));
+        let connected = tokio::time::timeout(limit, connecting).await;
+        let timed_out = || Fault::Unreachable(format!("no connection after {} ms", limit.as_millis()));
         connected.map_err(|_| timed_out())?
     }
 
@@ -105,7 +107,7 @@ impl Client {
     ) -> Result<T> {
         #[cfg(test)]
         self.fault_script.note_request();
-        let api = self.api().await?;
+        let api = self.api(deadline).await?;
         let (request, limit) = self.request(message, deadline);
         let begun = Instant::now();
         let answered = send(api.get(), request).await;

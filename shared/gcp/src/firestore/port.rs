@@ -17,7 +17,7 @@ use flow::ports::archive::{Archive, Imported, Record, RecordKey};
 use flow::ports::{
     At, ChangeQuery, ConversationPage, ConversationQuery, Created, Device, DeviceStore, DueCursor, DueDeletion,
     JobQuery, JobStats, JobStore, LibraryStore, LineQuery, MaintenanceStore, Opened, Page, Removed, SessionCompleted,
-    Stepped, Written,
+    Stepped, Withdrawn, Written,
 };
 
 use super::table::{checkpoints, conversations, devices as registered, jobs, lines, recordings, usage};
@@ -58,7 +58,12 @@ macro_rules! retried_and_woken {
 impl JobStore for FirestoreStore {
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
         let id = batch.job_id;
-        retried_and_woken!(self, "store.create_job", id, Mode::Transaction, |unit| accept::create_job(unit, batch, &at))
+        retried_and_woken!(self, "store.create_job", id, Mode::Optimistic, |unit| accept::create_job(unit, batch, &at))
+    }
+
+    async fn withdraw_batch(&self, batch: &Batch, at: At<'_>) -> Result<Withdrawn> {
+        let (id, work) = (batch.job_id, Mode::Optimistic);
+        retried_and_woken!(self, "store.withdraw_batch", id, work, |unit| accept::withdraw_batch(unit, batch, &at))
     }
 
     async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened> {
@@ -67,7 +72,7 @@ impl JobStore for FirestoreStore {
     }
 
     async fn complete_session(&self, id: JobId, whole: &[WholeFile], at: At<'_>) -> Result<SessionCompleted> {
-        let work = Mode::Transaction;
+        let work = Mode::Optimistic;
         retried_and_woken!(self, "store.complete_session", id, work, |unit| session::complete(unit, id, whole, &at))
     }
 

@@ -1,16 +1,15 @@
 //! Upload sessions: reads what is known, asks the rule for a decision, and writes it.
 
+use domain::JobId;
 use domain::session::{
     self, Completing, SessionKnown, SessionRequest, WholeFile, recordings_to_read, sessions_to_read,
 };
-use domain::{JobId, Status};
 use flow::ports::{At, Opened, SessionCompleted};
 
 use super::accept::known;
 use super::fault::Result;
 use super::table::jobs;
 use super::unit_of_work::Unit;
-use super::user_slots;
 use super::writes::write;
 
 pub async fn open(unit: &mut Unit<'_>, request: &SessionRequest, at: &At<'_>) -> Result<Opened> {
@@ -20,16 +19,15 @@ pub async fn open(unit: &mut Unit<'_>, request: &SessionRequest, at: &At<'_>) ->
 }
 
 pub async fn complete(unit: &mut Unit<'_>, id: JobId, whole: &[WholeFile], at: &At<'_>) -> Result<SessionCompleted> {
+    // As at the creation of a job, the decision also depends on jobs that are not written.
+    unit.uses_cache = false;
     let Some(session) = jobs::load(unit, id).await? else { return Ok(SessionCompleted::NoSuchJob) };
     let (known, before) = known(unit, &session.uid, None, &recordings_to_read(&session)).await?;
     let answering = match session.answered_by {
         Some(id) => jobs::load(unit, id).await?,
         None => None,
     };
-    let ctx = match session.status {
-        Status::Uploading => user_slots::context(unit, &session.uid, at).await?,
-        _ => at.uncounted(),
-    };
-    let completion = session::complete(Completing { session: session.clone(), known, whole }, ctx);
+    let completing = Completing { session: session.clone(), known, whole };
+    let completion = session::complete(completing, at.with_provisional_slot());
     write(unit, completion.decided(session, answering), &before)
 }

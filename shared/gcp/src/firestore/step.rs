@@ -7,6 +7,7 @@ use domain::{Action, JobId};
 use flow::ports::{At, Stepped};
 
 use super::fault::{Fault, Result};
+use super::path::Path;
 use super::table::{checkpoints, jobs};
 use super::unit_of_work::{Mode, Unit};
 use super::user_slots;
@@ -24,6 +25,7 @@ pub fn mode(command: &Command) -> Mode {
 pub async fn step(unit: &mut Unit<'_>, id: JobId, command: &Command, at: &At<'_>) -> Result<Stepped> {
     let Some(job) = jobs::load(unit, id).await? else { return Ok(Stepped::NoSuchJob) };
     let ctx = match command.needs_slot() {
+        true if *command == Command::SettleSlot => user_slots::beside(unit, &job, at).await?,
         true if unit.is_transaction() => user_slots::context(unit, &job.uid, at).await?,
         true => return Err(Fault::NeedsTransaction),
         false => at.uncounted(),
@@ -39,6 +41,10 @@ pub async fn step(unit: &mut Unit<'_>, id: JobId, command: &Command, at: &At<'_>
     };
     for index in files_that_forget(&job, &step.job) {
         checkpoints::delete(unit, id, index);
+    }
+    if *command == Command::SettleSlot && step.job == job {
+        // Nothing is written that would notice an out-of-date job. This one is from a moment ago, when it was created.
+        unit.rely_on_recent(&Path::job(id), at.now);
     }
     if step.asks_for(Action::Forget) {
         jobs::delete(unit, id);

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::client::Client;
 use super::fault::{Fault, Result};
 use super::unit_of_work::{Mode, Unit};
+use flow::patience::TimedCall;
 
 /// The most tries under contention. In each round, one writer succeeds, so 60 tries suffice for 50 writers.
 const MAX_TRIES: u32 = 60;
@@ -33,6 +34,7 @@ pub struct Run<'a> {
     operation: &'static str,
     subject: String,
     mode: Mode,
+    timed: TimedCall,
     deadline: Instant,
     tries: u32,
     faults: u32,
@@ -47,12 +49,14 @@ pub struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub fn new(client: &'a Arc<Client>, operation: &'static str, subject: impl Display, mode: Mode) -> Self {
+        let timed = TimedCall::begin(client.settings.operation);
         Self {
             client,
             operation,
             subject: subject.to_string(),
             mode,
-            deadline: Instant::now() + client.settings.operation,
+            deadline: Instant::now() + timed.limit,
+            timed,
             tries: 0,
             faults: 0,
             in_doubt: false,
@@ -71,7 +75,13 @@ impl<'a> Run<'a> {
     }
 
     /// Commits what a try decided. `None` means to try again; the pause before that has already passed.
-    pub async fn conclude<T>(&mut self, mut unit: Unit<'a>, decided: Result<T>) -> Option<flow::Result<T>> {
+    pub async fn conclude<T>(&mut self, unit: Unit<'a>, decided: Result<T>) -> Option<flow::Result<T>> {
+        let concluded = self.commit(unit, decided).await;
+        concluded.iter().for_each(|result| self.timed.ended(result));
+        concluded
+    }
+
+    async fn commit<T>(&mut self, mut unit: Unit<'a>, decided: Result<T>) -> Option<flow::Result<T>> {
         if unit.relies_on_cache() && !matches!(decided, Err(Fault::NeedsTransaction)) {
             // No write demands that all cached documents are unchanged, so the commit would not notice a change:
             // the next try reads them.

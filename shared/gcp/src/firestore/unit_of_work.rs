@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use domain::Timestamp;
 use firestore::gcloud_sdk::google::firestore::v1::batch_get_documents_request::ConsistencySelector as GetAt;
 use firestore::gcloud_sdk::google::firestore::v1::batch_get_documents_response::Result as Got;
 use firestore::gcloud_sdk::google::firestore::v1::precondition::ConditionType;
@@ -24,6 +26,9 @@ use super::value::{Fields, reference};
 
 /// The most documents that one request reads.
 const MAX_GET: usize = 500;
+
+/// For so long after a job's creation only its creator changes it: everybody else waits until it is due or has a task.
+const RECENT: Duration = Duration::from_secs(5);
 
 /// How the reads and writes of a unit are tied together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +146,15 @@ impl<'a> Unit<'a> {
         !self.from_cache.is_empty()
     }
 
+    /// Relies on the cached document without a write that demands it unchanged, if it was written a moment ago. Clocks that
+    /// differ only cost a read.
+    pub fn rely_on_recent(&mut self, path: &Path, now: Timestamp) {
+        let written = self.seen.get(path).and_then(|at| at.map(|at| Timestamp::from_secs(at.seconds)));
+        if written.is_some_and(|at| at.until(now) < RECENT && now.until(at) < RECENT) {
+            self.from_cache.remove(path);
+        }
+    }
+
     /// The first `limit` results of a query.
     pub async fn query(&mut self, query: Query, limit: usize) -> Result<Vec<Document>> {
         debug_assert!(
@@ -159,7 +173,8 @@ impl<'a> Unit<'a> {
             documents.extend(answer.document);
         }
         for document in &documents {
-            self.seen.insert(Path::of(document), document.update_time);
+            // A document that was read before is written as it was then: its precondition stays.
+            self.seen.entry(Path::of(document)).or_insert(document.update_time);
         }
         Ok(documents)
     }
@@ -288,7 +303,11 @@ impl<'a> Unit<'a> {
         if let Some(transaction) = self.transaction.take_if(|_| Instant::now() < self.deadline) {
             self.earlier_transaction.clone_from(&transaction);
             if self.is_transaction() {
-                let _ = self.client.rollback(transaction).await;
+                let rollback = self.client.rollback(transaction.clone());
+                if tokio::time::timeout_at(self.deadline, rollback).await.is_err() {
+                    // It goes on in the background.
+                    self.transaction = Some(transaction);
+                }
             }
         }
     }

@@ -20,6 +20,18 @@ pub async fn context<'a>(unit: &mut Unit<'_>, uid: &Uid, at: &At<'a>) -> Result<
     Ok(at.with_slots_held(held(unit, uid, at).await?))
 }
 
+/// The context in which a job settles its provisional slot. Nothing is locked, so that creations do not wait for each
+/// other: of several provisional slots, the earlier ones win, in the order in which Firestore committed them. Whoever
+/// looks sees every slot that was taken before its own, so that no more jobs keep a slot than there are.
+pub async fn beside<'a>(unit: &mut Unit<'_>, job: &Job, at: &At<'a>) -> Result<Context<'a>> {
+    let slots = at.rules.enqueued_per_user;
+    let ahead = match job.holds_provisional_slot() {
+        true => jobs::count_held_before(unit, job, slots).await?,
+        false => 0,
+    };
+    Ok(at.with_slots_held(ahead))
+}
+
 async fn held(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<u32> {
     let slots = at.rules.enqueued_per_user;
     jobs::count_held(unit, uid, slots, slots).await

@@ -1,8 +1,8 @@
 //! Creates a job: reads what is known of the batch, asks the rule for a decision, and writes it.
 
-use domain::accept::{Batch, Known, decide, latest_jobs, own};
+use domain::accept::{Batch, Known, decide, latest_jobs, own, withdraw};
 use domain::{Job, RecordingId, Uid};
-use flow::ports::{At, Created};
+use flow::ports::{At, Created, Withdrawn};
 use rusqlite::Connection;
 
 use super::fault::Result;
@@ -16,6 +16,11 @@ pub fn create_job(db: &Connection, batch: &Batch, at: &At<'_>) -> Result<Created
     let (known, before) = known(db, &batch.uid, own, &batch.recording_ids())?;
     let ctx = user_slots::context(db, &batch.uid, at)?;
     write(db, decide(batch, known, ctx).into(), &before)
+}
+
+pub fn withdraw_batch(db: &Connection, batch: &Batch, at: &At<'_>) -> Result<Withdrawn> {
+    let own = own(jobs::load(db, batch.job_id)?, &batch.uid)?;
+    write(db, withdraw(batch, own, at.uncounted()), &[])
 }
 
 /// What is known of a batch, and how its recordings are stored.

@@ -16,7 +16,7 @@ use flow::Result;
 use flow::ports::{
     At, ChangeQuery, ConversationPage, ConversationQuery, Created, Device, DeviceStore, DueCursor, DueDeletion,
     JobQuery, JobStats, JobStore, LibraryStore, LineQuery, MAX_EFFECTS_COUNTED, MaintenanceStore, Opened, Page,
-    Removed, SessionCompleted, Stepped, Written,
+    Removed, SessionCompleted, Stepped, Withdrawn, Written,
 };
 
 use super::table::{checkpoints, conversations, devices as registered, jobs, levels, lines, peaks, recordings, usage};
@@ -27,6 +27,11 @@ impl JobStore for SqliteStore {
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
         let (id, batch, moment) = (batch.job_id, batch.clone(), Moment::of(&at));
         self.write_jobs("store.create_job", id, move |db| accept::create_job(db, &batch, &moment.at())).await
+    }
+
+    async fn withdraw_batch(&self, batch: &Batch, at: At<'_>) -> Result<Withdrawn> {
+        let (id, batch, moment) = (batch.job_id, batch.clone(), Moment::of(&at));
+        self.write_jobs("store.withdraw_batch", id, move |db| accept::withdraw_batch(db, &batch, &moment.at())).await
     }
 
     async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened> {

@@ -14,7 +14,7 @@ use flow::Result;
 use flow::ports::{
     At, ChangeQuery, ConversationPage, ConversationQuery, Created, Device, DeviceStore, DueCursor, DueDeletion,
     JobQuery, JobStats, JobStore, LibraryStore, LineQuery, MaintenanceStore, Opened, Page, Removed, SessionCompleted,
-    Stepped, Written,
+    Stepped, Withdrawn, Written,
 };
 
 use super::{Fault, Faulty};
@@ -23,6 +23,10 @@ use super::{Fault, Faulty};
 impl<P: JobStore + ?Sized, F: Fault> JobStore for Faulty<P, F> {
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
         self.writing("store.create_job", self.inner.create_job(batch, at)).await
+    }
+
+    async fn withdraw_batch(&self, batch: &Batch, at: At<'_>) -> Result<Withdrawn> {
+        self.writing("store.withdraw_batch", self.inner.withdraw_batch(batch, at)).await
     }
 
     async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened> {
@@ -173,6 +177,7 @@ fn name_of(command: &Command) -> &'static str {
         Command::Enqueued { .. } => "store.step.enqueued",
         Command::TaskGone { .. } => "store.step.task_gone",
         Command::Promote => "store.step.promote",
+        Command::SettleSlot => "store.step.settle_slot",
         Command::TakeSlot => "store.step.take_turn",
         Command::CorrectClock => "store.step.correct_clock",
         Command::Wake => "store.step.wake",
@@ -193,6 +198,7 @@ fn name_of(command: &Command) -> &'static str {
         Command::Cancel => "store.step.cancel",
         Command::Retry { .. } => "store.step.retry",
         Command::UploadsStarted { .. } => "store.step.uploads_started",
+        Command::UploadsReplaced { .. } => "store.step.uploads_replaced",
         Command::ExpireUpload => "store.step.expire_upload",
         Command::Expire => "store.step.expire",
     }

@@ -1,4 +1,6 @@
 //! The store in memory: one lock; behind it each operation reads what a rule needs, lets the rule decide, and writes.
+//! New jobs take their slots provisionally, as in a store that does not count while it creates: a crash may then come
+//! between the two steps.
 
 mod archive;
 mod deletion;
@@ -27,7 +29,7 @@ use flow::Result;
 use flow::ports::feed::Watchers;
 use flow::ports::{
     At, ChangeQuery, ConversationPage, ConversationQuery, Created, Device, DueCursor, DueDeletion, Feed, JobQuery,
-    JobStats, LineQuery, Opened, Page, Removed, SessionCompleted, Stepped, Watch, Written,
+    JobStats, LineQuery, Opened, Page, Removed, SessionCompleted, Stepped, Watch, Withdrawn, Written,
 };
 
 use tables::Tables;
@@ -98,6 +100,12 @@ impl flow::ports::JobStore for Store {
         let created = self.tables().create_job(batch, &at);
         self.watchers.wake(&batch.uid);
         created
+    }
+
+    async fn withdraw_batch(&self, batch: &Batch, at: At<'_>) -> Result<Withdrawn> {
+        let withdrawn = self.tables().withdraw_batch(batch, &at);
+        self.watchers.wake(&batch.uid);
+        withdrawn
     }
 
     async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened> {

@@ -68,7 +68,7 @@ fn any_command(random: &SeededRandom, job: &Job, now: Timestamp) -> Command {
     let soon = now + *random.pick(&[MS, MINUTE, 20 * MINUTE, DAY]);
     let waiting_for = *random.pick(&[WaitingFor::Engine, WaitingFor::Budget]);
     let code = *random.pick(&[Code::InvalidAudio, Code::StagedAudioMissing]);
-    match random.below(32) {
+    match random.below(34) {
         0 => Command::Enqueued { number, schedule: random.one_in(2).then_some(soon) },
         1 => Command::TaskGone { number },
         2 => Command::Promote,
@@ -109,6 +109,7 @@ fn any_command(random: &SeededRandom, job: &Job, now: Timestamp) -> Command {
         22 => Command::GiveUpWaiting,
         28 | 29 => Command::TakeSlot,
         30 => Command::CorrectClock,
+        31 => Command::SettleSlot,
         24 => Command::UploadsStarted { urls: vec![(random.below(3), UploadUrl::new(random.below(9).to_string()))] },
         25 => Command::ExpireUpload,
         23 => {
@@ -167,7 +168,10 @@ fn play(seed: u64, command_counts: &mut BTreeMap<&'static str, u32>) {
     let (random, rules) = (SeededRandom::new(seed), Rules::default());
     let mut came_to = T0;
     let slot_free = || !random.one_in(4);
-    let mut job = new_job(&random, Context { now: came_to, rules: &rules, slot_free: slot_free() });
+    let slot_is_provisional = random.one_in(2);
+    let slot_free_at_first = slot_is_provisional || slot_free();
+    let at_first = Context { now: came_to, rules: &rules, slot_free: slot_free_at_first, slot_is_provisional };
+    let mut job = new_job(&random, at_first);
     for at in 0..COMMANDS {
         came_to = time_passes(&random, &job, came_to);
         // The clock is three days ahead for this one command.
@@ -176,7 +180,7 @@ fn play(seed: u64, command_counts: &mut BTreeMap<&'static str, u32>) {
             make_progress(&random, &mut job);
         }
         let command = any_command(&random, &job, now);
-        let ctx = Context { now, rules: &rules, slot_free: slot_free() };
+        let ctx = Context { now, rules: &rules, slot_free: slot_free(), slot_is_provisional: false };
         let mut model = Model::of(&job);
         let takes = model.takes(&command, now.millis(), ctx.slot_free, job.updated_at.millis());
         let describe = || format!("seed {seed}, command {at}: {command:?} at {now} to\n{job:#?}");

@@ -49,6 +49,8 @@ pub struct Model {
     /// The upload session was not completed in time.
     pub expired: bool,
     pub work_at_claim: u32,
+    /// The slot was taken before the slots were counted.
+    pub provisional: bool,
     pub files: Vec<File>,
 }
 
@@ -86,12 +88,19 @@ impl Model {
             retry_key: job.retry_key,
             expired: job.error.as_ref().is_some_and(|error| error.code == domain::Code::UploadExpired),
             work_at_claim: job.done_at_claim,
+            provisional: job.dispatch.slot_is_provisional,
             files: job.files.iter().map(file).collect(),
         }
     }
 
     /// Whether the command applies; the model is changed if it does.
     pub fn takes(&mut self, command: &Command, now: i64, slot_free: bool, changed: i64) -> bool {
+        let takes = self.moves(command, now, slot_free, changed);
+        self.provisional &= self.status == Status::Queued && self.dispatch.0 == DispatchState::Pending;
+        takes
+    }
+
+    fn moves(&mut self, command: &Command, now: i64, slot_free: bool, changed: i64) -> bool {
         let queued = self.status == Status::Queued;
         let has_slot = self.dispatch.0 != DispatchState::Waiting;
         let parked = self.is_parked();
@@ -116,6 +125,9 @@ impl Model {
             Command::Wake => self.due_at_once(now),
             Command::Promote if !queued || has_slot || parked => return false,
             Command::Promote => self.take_slot(true, now),
+            Command::SettleSlot if !queued => return false,
+            Command::SettleSlot if self.provisional && !slot_free => self.take_slot(false, now),
+            Command::SettleSlot => {}
             Command::TakeSlot if !queued || (parked && now < self.due) => return false,
             Command::TakeSlot if !parked => {}
             Command::TakeSlot => self.return_to_line(slot_free, now),
@@ -156,7 +168,9 @@ impl Model {
                 self.audio_gone = true;
             }
             // Upload addresses are not part of the model.
-            Command::UploadsStarted { .. } => return self.status == Status::Uploading,
+            Command::UploadsStarted { .. } | Command::UploadsReplaced { .. } => {
+                return self.status == Status::Uploading;
+            }
             Command::ExpireUpload if self.expired => {}
             Command::ExpireUpload if self.status == Status::Uploading && now >= self.due => {
                 self.fence += 1;

@@ -97,6 +97,10 @@ impl Driver<'_> {
             }
         }
         if let Created::New { job, deduplicated: false } = done(at_once(self.store.create_job(&batch, self.at()))) {
+            // A crash may come before the slot is settled; the sweep, or an unexpected delivery, goes on.
+            if !self.incidents(3) {
+                done(at_once(self.store.step(job.id, &Command::SettleSlot, self.at())));
+            }
             self.workers.push(Worker { id: job.id, held: None, ready: None });
         }
         true

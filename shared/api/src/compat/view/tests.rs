@@ -52,7 +52,12 @@ fn job(files: &[Option<Failure>], status: Status) -> Job {
         traceparent: None,
     };
     let (rules, recordings) = (Rules::default(), vec![None; files.len()]);
-    let ctx = Context { now: Timestamp::from_secs(1_800_000_000), rules: &rules, slot_free: true };
+    let ctx = Context {
+        now: Timestamp::from_secs(1_800_000_000),
+        rules: &rules,
+        slot_free: true,
+        slot_is_provisional: false,
+    };
     let known = Known { recordings, ..Known::default() };
     let Decision::Create { mut job, .. } = decide(&batch, known, ctx) else { panic!("not created") };
     for (file, failure) in job.files.iter_mut().zip(files) {

@@ -65,6 +65,22 @@ async fn forgotten_session_is_recognised_by_its_blob() {
     assert_eq!(at.uploads.progress(&name(), &url, expected()).await.unwrap(), whole);
 }
 
+#[tokio::test]
+async fn session_with_more_bytes_than_announced_or_cancelled_is_gone() {
+    let at = fixture().await;
+    let long = Expected { size: 2 * MIB as u64, crc32c: None };
+    let url = at.uploads.start(&name(), long).await.unwrap();
+    let client = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
+    let range = format!("bytes 0-{}/{}", MIB - 1, 2 * MIB);
+    let sent = client.put(url.expose()).header("content-range", range).body(sound(MIB)).send().await.unwrap();
+    assert_eq!(sent.status(), 308);
+    assert_eq!(at.uploads.progress(&name(), &url, long).await.unwrap(), Progress::Open { offset: MIB as u64 });
+    let short = Expected { size: 100, crc32c: None };
+    assert_eq!(at.uploads.progress(&name(), &url, short).await.unwrap(), Progress::Gone);
+    at.cloud.order(Op::Query, Fault::Status(499), 1);
+    assert_eq!(at.uploads.progress(&name(), &url, long).await.unwrap(), Progress::Gone);
+}
+
 /// Google was seen to check the name only when the object is created; if it checks earlier, that is no
 /// error.
 #[tokio::test]

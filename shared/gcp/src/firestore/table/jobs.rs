@@ -218,6 +218,38 @@ pub async fn count_held(unit: &mut Unit<'_>, uid: &Uid, slots: u32, limit: u32) 
     Ok(u32::try_from(sound_ones(unit, query, limit as usize, holds).await?.len()).unwrap_or(u32::MAX))
 }
 
+/// The most held slots that are read to find out which provisional one was taken first. If there are more, too many jobs
+/// were created at the same moment, and this one gets in line.
+const MAX_HELD_READ: usize = 64;
+
+/// How many slots other jobs of the user hold that count before this job's provisional slot: all that are settled, and
+/// the provisional ones that were taken earlier. Exact only as far as it matters whether there are at least `slots`.
+pub async fn count_held_before(unit: &mut Unit<'_>, job: &Job, slots: u32) -> Result<u32> {
+    let query = SLOTS.query(Path::ROOT, vec![text(job.uid.as_str()), text(SlotUse::Held.as_str())]);
+    let held = unit.count(query.clone(), Some(slots as usize + 1)).await?;
+    if held <= u64::from(slots) {
+        // The job's own slot is among them.
+        return Ok(u32::try_from(held).unwrap_or(u32::MAX).saturating_sub(1));
+    }
+    let taken = |document: &Document| document.update_time.map(|at| (at.seconds, at.nanos));
+    let holder = |document: &Document| match decode(document) {
+        Ok(holder) => Ok((taken(document), holder.id, holder.holds_provisional_slot())),
+        // Another version works on it.
+        Err(Fault::Newer { .. }) => Ok((None, JobId(uuid::Uuid::nil()), false)),
+        Err(fault) => Err(fault),
+    };
+    let holders = sound_ones(unit, query, MAX_HELD_READ, holder).await?;
+    let Some(own) = holders.iter().find(|(_, id, _)| *id == job.id).map(|(taken, id, _)| (*taken, *id)) else {
+        return Ok(slots);
+    };
+    let is_before = |(taken, id, provisional): &&(Option<(i64, i32)>, JobId, bool)| {
+        *id != job.id && (!provisional || (*taken, *id) < own)
+    };
+    let before = holders.iter().filter(is_before).count();
+    let is_cut_off = holders.len() == MAX_HELD_READ;
+    Ok(if is_cut_off { slots } else { u32::try_from(before).unwrap_or(u32::MAX) })
+}
+
 /// The user's waiting jobs, in the order in which they get a slot.
 pub async fn waiting(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Result<Vec<Job>> {
     sound_ones(unit, SLOTS.query(Path::ROOT, vec![text(uid.as_str()), text(SlotUse::Waiting.as_str())]), limit, decode)

@@ -18,7 +18,7 @@ use flow::Result;
 use flow::ports::{
     At, ChangeQuery, ConversationPage, ConversationQuery, Created, Device, DeviceStore, DueCursor, DueDeletion,
     JobQuery, JobStats, JobStore, LibraryStore, LineQuery, MaintenanceStore, Opened, Page, Removed, SessionCompleted,
-    Stepped, Store, Written,
+    Stepped, Store, Withdrawn, Written,
 };
 use testkit::Harness;
 use testkit::build::{phone, speech, uid};
@@ -56,6 +56,7 @@ macro_rules! in_turn {
 in_turn! {
     JobStore:
     fn create_job(batch: &Batch, at: At<'_>) -> Created;
+    fn withdraw_batch(batch: &Batch, at: At<'_>) -> Withdrawn;
     fn open_session(request: &SessionRequest, at: At<'_>) -> Opened;
     fn complete_session(id: JobId, whole: &[WholeFile], at: At<'_>) -> SessionCompleted;
     fn step(id: JobId, command: &Command, at: At<'_>) -> Stepped;

@@ -11,7 +11,9 @@ use crate::harness::Harness;
 
 /// Jobs 1 to 5, accepted one after another, the first two and the last two at the same moment.
 async fn five_jobs(store: Arc<dyn Store>) -> Harness {
-    let harness = Harness::new(store);
+    let mut harness = Harness::new(store);
+    // A job that gets in line is changed once more.
+    harness.rules.enqueued_per_user = 5;
     for n in [2, 1, 3, 5, 4] {
         harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;
         if n == 1 || n == 3 {

@@ -8,7 +8,7 @@ use domain::job::WaitingFor;
 use domain::placement::Answer;
 use domain::planning::Heard;
 use domain::transition::{Context, apply};
-use domain::{Code, Command, Failure, Job, PutBack, Uid, UploadUrl};
+use domain::{Code, Command, Failure, Job, PutBack, ReplacedUpload, Uid, UploadUrl};
 use flow::ports::{JobQuery, Page, Stepped, Store};
 
 use super::{partly_failed, user};
@@ -125,6 +125,7 @@ fn everything(job: &Job, harness: &Harness) -> Vec<Command> {
     let (own, number) = (job.lease.fence, job.dispatch.number);
     let mut all = vec![
         Command::Promote,
+        Command::SettleSlot,
         Command::TakeSlot,
         Command::CorrectClock,
         Command::Wake,
@@ -139,6 +140,13 @@ fn everything(job: &Job, harness: &Harness) -> Vec<Command> {
         Command::Retry { key: nonce(1) },
         Command::Retry { key: nonce(2) },
         Command::UploadsStarted { urls: vec![(0, UploadUrl::new("here".into()))] },
+        Command::UploadsReplaced {
+            replacements: vec![ReplacedUpload {
+                index: 0,
+                dead: UploadUrl::new("here".into()),
+                url: UploadUrl::new("there".into()),
+            }],
+        },
         Command::ExpireUpload,
         Command::Expire,
     ];
@@ -183,7 +191,7 @@ async fn matches_pure_function(harness: &Harness, job: &Job, command: &Command) 
         harness.store.jobs(&JobQuery::all(&job.uid, Page::first(100), domain::Timestamp::default())).await.unwrap();
     let taken = jobs.iter().filter(|job| job.holds_slot()).count();
     let slot_free = taken < harness.rules.enqueued_per_user as usize;
-    let ctx = Context { now: harness.now(), rules: &harness.rules, slot_free };
+    let ctx = Context { now: harness.now(), rules: &harness.rules, slot_free, slot_is_provisional: false };
     match (apply(job, command, ctx), harness.step(job.id, command).await) {
         (Ok(step), Stepped::Done { job: after, actions, promoted }) => {
             assert_eq!((&after, &actions), (&step.job, &step.actions), "{command:?}");

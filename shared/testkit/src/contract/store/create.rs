@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::accept::Batch;
-use domain::job::DispatchState;
+use domain::job::{Audio, DispatchState, Effect};
 use domain::planning::Heard;
 use domain::recording::State;
 use domain::{Command, FileStatus, Job, Status};
-use flow::ports::{Created, Store};
+use flow::Kind;
+use flow::ports::{Created, Page, Store, Withdrawn};
 
 use super::{ann, bob};
 use crate::build::{batch, batch_as, facts, job_id, phone, speech};
@@ -224,4 +225,34 @@ pub async fn silent_batch_takes_no_slot(store: Arc<dyn Store>) {
     assert_eq!(silent.status, Status::Completed);
     let waiting = harness.accept(&ann(), &[phone(901_000)]).await;
     assert_eq!(waiting.dispatch.state, DispatchState::Waiting, "the slots are taken by the other jobs");
+}
+
+pub async fn withdrawn_batch_never_becomes_a_job(store: Arc<dyn Store>) {
+    let harness = Harness::new(store);
+    let doubtful = batch(&ann(), &[phone(0), phone(60)]);
+    let withdrawn = harness.withdraw(&doubtful).await;
+    let Withdrawn::Cancelled(job) = &withdrawn else { panic!("{withdrawn:?}") };
+    assert_eq!((job.id, job.status, job.audio), (doubtful.job_id, Status::Cancelled, Audio::Gone));
+    assert_eq!((job.effects.cleanup, job.effects.push), (Effect::Due(harness.now()), Effect::None));
+    harness.clock.set(job.due_at.unwrap());
+    assert_eq!(harness.store.due_jobs(harness.now(), Page::first(10)).await.unwrap(), std::slice::from_ref(job));
+    assert_eq!(harness.withdraw(&doubtful).await, withdrawn, "once");
+    // The creation arrives late.
+    let late = harness.create(&doubtful).await;
+    assert_eq!(late, Created::New { job: job.clone(), deduplicated: false });
+    assert_eq!(harness.store.recordings(&ann(), &doubtful.recording_ids()).await.unwrap(), [None, None]);
+    let again = harness.accept(&ann(), &[phone(0), phone(60)]).await;
+    assert_eq!(again.status, Status::Queued, "the client uploads the batch again");
+    let theirs = Batch { uid: bob(), ..doubtful };
+    assert_eq!(harness.store.withdraw_batch(&theirs, harness.at()).await.unwrap_err().kind, Kind::Conflict);
+}
+
+pub async fn batch_that_became_a_job_is_not_withdrawn(store: Arc<dyn Store>) {
+    let harness = Harness::new(store);
+    let accepted = batch(&ann(), &[phone(0)]);
+    let job = harness.accept_batch(&accepted).await;
+    assert_eq!(harness.withdraw(&accepted).await, Withdrawn::Job { job: job.clone(), deduplicated: false });
+    assert_eq!(harness.job(job.id).await, job);
+    let claimed = harness.claim(job.id).await;
+    assert_eq!(harness.withdraw(&accepted).await, Withdrawn::Job { job: claimed, deduplicated: false });
 }

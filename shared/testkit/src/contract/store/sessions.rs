@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::job::{Audio, DispatchState, Effect};
-use domain::{Code, Command, FileStatus, Job, Refusal, Status, UploadUrl};
+use domain::{Code, Command, FileStatus, Job, Refusal, ReplacedUpload, Status, UploadUrl};
 use flow::Kind;
 use flow::ports::{Created, JobQuery, Opened, Page, SessionCompleted, Store};
 
@@ -122,6 +122,28 @@ pub async fn first_upload_url_of_a_file_is_kept(store: Arc<dyn Store>) {
     assert_eq!(urls, [url("a"), url("c")]);
     let job = completed(harness.complete(&job).await);
     let why = harness.refused(job.id, Command::UploadsStarted { urls: vec![(0, url("d"))] }).await;
+    assert_eq!(why, Refusal::NotUploading(Status::Queued));
+}
+
+pub async fn ended_upload_is_replaced_by_the_first_request_that_does_so(store: Arc<dyn Store>) {
+    let harness = Harness::new(store);
+    let session = harness.session(&ann(), &[phone(0), phone(90)]).await;
+    let url = |text: &str| UploadUrl::new(text.to_owned());
+    harness.done(session.id, Command::UploadsStarted { urls: vec![(0, url("a")), (1, url("b"))] }).await;
+    let replace = |index, dead, new| Command::UploadsReplaced {
+        replacements: vec![ReplacedUpload { index, dead: url(dead), url: url(new) }],
+    };
+    let urls =
+        |job: &Job| -> Vec<_> { job.files.iter().map(|file| file.upload.clone().unwrap().url.unwrap()).collect() };
+    let first = harness.done(session.id, replace(0, "a", "c")).await;
+    assert_eq!(urls(&first), [url("c"), url("b")]);
+    assert_eq!(harness.job(session.id).await, first);
+    let second = harness.done(session.id, replace(0, "a", "d")).await;
+    assert_eq!(urls(&second), [url("c"), url("b")], "both requests get the address that was stored first");
+    assert_eq!(harness.done(session.id, replace(0, "a", "c")).await, first, "a repeated command changes nothing");
+    assert_eq!(urls(&harness.done(session.id, replace(9, "a", "x")).await), [url("c"), url("b")]);
+    let job = completed(harness.complete(&session).await);
+    let why = harness.refused(job.id, replace(1, "b", "e")).await;
     assert_eq!(why, Refusal::NotUploading(Status::Queued));
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use domain::job::{DispatchState, WaitingFor};
+use domain::repair::{Repair, needed_repair};
 use domain::transition::gives_up_waiting_at;
-use domain::{Command, Job, JobId, Nonce, Status};
+use domain::{Command, Job, JobId, Nonce, Refusal, Status};
 use flow::ports::{JobQuery, Page, Stepped, Store};
 
 use super::{ann, bob};
@@ -51,6 +52,63 @@ pub async fn job_above_the_limit_waits_for_a_slot(store: Arc<dyn Store>) {
     assert_eq!(waiting(&harness).await, [5, 6, 7].map(job_id));
     let job = harness.job(job_id(5)).await;
     assert_eq!((job.dispatch.state, job.waiting_for), (DispatchState::Waiting, Some(WaitingFor::Turn)));
+}
+
+/// Seven new jobs, of which no slot has been counted since. (A store may have counted when it created them.)
+async fn created_at_once(store: Arc<dyn Store>) -> Harness {
+    let harness = Harness::new(store);
+    for n in 1..=7 {
+        harness.create(&batch_as(job_id(n), &ann(), &[phone(-1000 * n as i64)])).await;
+    }
+    harness
+}
+
+async fn settle(harness: &Harness, n: u64) -> Job {
+    harness.done(job_id(n), Command::SettleSlot).await
+}
+
+pub async fn earliest_of_the_new_jobs_keep_their_slots(store: Arc<dyn Store>) {
+    let harness = created_at_once(store).await;
+    for n in (1..=7).rev() {
+        assert_eq!(settle(&harness, n).await.holds_slot(), n <= 4, "job {n}");
+    }
+    assert_eq!(waiting(&harness).await, [5, 6, 7].map(job_id));
+    // From here on everything is as if the slots had been counted at the creation.
+    for n in 1..=4 {
+        harness.done(job_id(n), Command::Enqueued { number: 1, schedule: None }).await;
+    }
+    assert_eq!(promoted(harness.step(job_id(2), &Command::Cancel).await), [job_id(7)]);
+}
+
+pub async fn crash_before_the_slots_are_counted_is_repaired_when_the_job_is_due(store: Arc<dyn Store>) {
+    let harness = created_at_once(store).await;
+    harness.pass(harness.rules.enqueue_grace);
+    let due = harness.store.due_jobs(harness.now(), Page::first(10)).await.unwrap();
+    let held: Vec<_> = due.iter().filter(|job| job.holds_slot()).collect();
+    assert!(held.len() >= 4, "every job that holds a slot is looked at: {due:?}");
+    for job in held {
+        assert_eq!(needed_repair(job, harness.now(), &harness.rules), Repair::CheckTask);
+        let gone = harness.done(job.id, Command::TaskGone { number: 1 }).await;
+        harness.done(gone.id, Command::SettleSlot).await;
+    }
+    assert_eq!(waiting(&harness).await.len(), 3, "four jobs are on their way");
+    assert_eq!(harness.store.stuck_users(harness.at(), 10).await.unwrap(), []);
+}
+
+pub async fn settled_slot_stays_settled(store: Arc<dyn Store>) {
+    let harness = all_slots_taken(store).await;
+    for n in 1..=7 {
+        let settled = settle(&harness, n).await;
+        assert_eq!(settle(&harness, n).await, settled, "once");
+        assert_eq!(harness.job(job_id(n)).await, settled);
+    }
+    let job = harness.claim(job_id(5)).await;
+    assert!(!job.holds_provisional_slot(), "five jobs hold a slot now, and none is to give it back");
+    assert_eq!(harness.refused(job.id, Command::SettleSlot).await, Refusal::NotQueued(Status::Processing));
+    for n in 1..=4 {
+        harness.done(job_id(n), Command::Enqueued { number: 1, schedule: None }).await;
+        assert!(settle(&harness, n).await.holds_slot(), "its task exists");
+    }
 }
 
 pub async fn the_end_of_a_job_promotes_the_oldest_recording(store: Arc<dyn Store>) {

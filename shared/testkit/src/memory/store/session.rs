@@ -22,7 +22,7 @@ impl Tables {
         let Some(session) = self.jobs.get(&id).cloned() else { return SessionCompleted::NoSuchJob };
         let known = self.known(&session.uid, None, &recordings_to_read(&session));
         let answering = session.answered_by.and_then(|id| self.jobs.get(&id)).cloned();
-        let ctx = self.context(&session.uid, at);
+        let ctx = at.with_provisional_slot();
         let completion = complete(Completing { session: session.clone(), known, whole }, ctx);
         self.write(completion.decided(session, answering))
     }

@@ -33,6 +33,11 @@ impl Tables {
         at.with_slots_held(self.slots_held(uid))
     }
 
+    /// The context in which a job settles the slot that it holds: only those of the other jobs count.
+    pub fn context_beside<'a>(&self, job: &Job, at: &At<'a>) -> Context<'a> {
+        at.with_slots_held(self.slots_held(&job.uid).saturating_sub(u32::from(job.holds_slot())))
+    }
+
     /// Writes what was decided, and returns the answer.
     pub fn write<T>(&mut self, decided: Decided<T>) -> T {
         let Writes { recordings, changed, created } = decided.writes;

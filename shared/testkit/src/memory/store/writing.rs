@@ -1,13 +1,13 @@
 //! The transactions: creating a job, applying commands to it, and a worker's writes.
 
-use domain::accept::{Batch, Known, decide, latest_jobs, own};
+use domain::accept::{Batch, Known, decide, latest_jobs, own, withdraw};
 use domain::checkpoint::{Checkpoint, files_that_forget, save_checkpoint};
 use domain::command::{Action, Command};
 use domain::placement::{Group, Placed, PlacementContext, deleted_times, reach};
 use domain::planning::{FilePlan, plan_file};
 use domain::transition::apply;
 use domain::{Job, JobId, Line, Recording, RecordingExtras, RecordingId, Uid, texts};
-use flow::ports::{At, Created, Stepped, Written};
+use flow::ports::{At, Created, Stepped, Withdrawn, Written};
 use flow::{Error, Result};
 
 use super::Placement;
@@ -17,8 +17,12 @@ impl Tables {
     pub fn create_job(&mut self, batch: &Batch, at: &At<'_>) -> Result<Created> {
         let own = self.own_job("store.create_job", batch.job_id, &batch.uid)?;
         let known = self.known(&batch.uid, own, &batch.recording_ids());
-        let ctx = self.context(&batch.uid, at);
-        Ok(self.write(decide(batch, known, ctx).into()))
+        Ok(self.write(decide(batch, known, at.with_provisional_slot()).into()))
+    }
+
+    pub fn withdraw_batch(&mut self, batch: &Batch, at: &At<'_>) -> Result<Withdrawn> {
+        let own = self.own_job("store.withdraw_batch", batch.job_id, &batch.uid)?;
+        Ok(self.write(withdraw(batch, own, at.uncounted())))
     }
 
     /// The job with exactly this id, which the user must own.
@@ -34,7 +38,11 @@ impl Tables {
 
     pub fn step(&mut self, id: JobId, command: &Command, at: &At<'_>) -> Stepped {
         let Some(job) = self.jobs.get(&id).cloned() else { return Stepped::NoSuchJob };
-        let step = match apply(&job, command, self.context(&job.uid, at)) {
+        let ctx = match command {
+            Command::SettleSlot => self.context_beside(&job, at),
+            _ => self.context(&job.uid, at),
+        };
+        let step = match apply(&job, command, ctx) {
             Ok(step) => step,
             Err(why) => return Stepped::Refused { job, why },
         };

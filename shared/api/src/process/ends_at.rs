@@ -1,0 +1,16 @@
+//! When the platform ends a request, whatever it is doing.
+
+use std::time::Duration;
+
+use domain::Timestamp;
+
+/// Put into the extensions of a request by a host that knows it. A delivery puts its job back before that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndsAt(pub Timestamp);
+
+impl EndsAt {
+    /// How long the work may take, so that there is time to end it in order.
+    pub fn time_for_work(self, now: Timestamp) -> Duration {
+        flow::process::time_for_work(now.until(self.0))
+    }
+}
