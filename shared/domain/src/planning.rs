@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn change_is_later_than_the_last_one_unless_a_clock_that_ran_ahead_wrote_it() {
-        let ctx = Context { now: NOW, rules: &Rules::default(), slot_free: true };
+        let ctx = Context { now: NOW, rules: &Rules::default(), slot_free: true, slot_is_provisional: false };
         let claim = Command::Claim { owner: Nonce(uuid::Uuid::from_u128(1)) };
         let claimed = apply(&job(1, 0, true), &claim, ctx).unwrap().job;
         let (minute, day) = (Duration::from_secs(60), Duration::from_secs(86_400));
