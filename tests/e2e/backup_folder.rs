@@ -1,4 +1,5 @@
-//! `afterword backup --to` and `afterword restore`: only what is new is copied, and a kill leaves the last complete state.
+//! `afterword backup --to` and `afterword restore`: only what is new is copied, and a kill leaves the last complete
+//! state.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

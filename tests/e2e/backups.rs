@@ -1,5 +1,5 @@
-//! `afterword backup` into a file or a stream: signals, kills, full disks, wrong targets; and what refuses a data folder of a
-//! newer version.
+//! `afterword backup` into a file or a stream: signals, kills, full disks, wrong targets; and what refuses a data
+//! folder of a newer version.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -195,8 +195,8 @@ async fn backup_goes_through_pipes_and_not_to_a_terminal() {
         .await;
     serves_the_same(&server, &place.path().join("one")).await;
     let fifo = format!(
-        "mkdir '{at}/two' && mkfifo '{at}/pipe' && (afterword backup --data-dir '{data}' '{at}/pipe' &) && tar -xf '{at}/pipe' \
-         -C '{at}/two'"
+        "mkdir '{at}/two' && mkfifo '{at}/pipe' && (afterword backup --data-dir '{data}' '{at}/pipe' &) && \
+         tar -xf '{at}/pipe' -C '{at}/two'"
     );
     program::shell(&fifo).await;
     serves_the_same(&server, &place.path().join("two")).await;

@@ -180,8 +180,8 @@ impl Server {
         if tokio::time::timeout(WORK_DEADLINE, tasks.wait()).await.is_err() {
             tracing::warn!("some work did not end in time and is cut off; it is retried when its lease has expired");
         }
-        // A disk that syncs slowly may keep the databases for long. A kill does them no harm, and nor does the end of the
-        // program.
+        // A disk that syncs slowly may keep the databases for long. A kill does them no harm, and nor does the end of
+        // the program.
         let closed = tokio::task::spawn_blocking(move || drop(wired));
         if tokio::time::timeout(CLOSE_DEADLINE, closed).await.is_err() {
             tracing::warn!(

@@ -2,13 +2,14 @@
 
 /// The most pairs of peaks of a recording: as many as a screen can show.
 pub const MAX_PEAKS: usize = 1_000;
-/// The pairs of a second of sound: each covers 20 ms, which is as fine as a frame of speech. A recording of 20 seconds has
-/// the most pairs.
+/// The pairs of a second of sound: each covers 20 ms, which is as fine as a frame of speech. A recording of 20 seconds
+/// has the most pairs.
 pub const PEAKS_A_SECOND: u64 = 50;
 
-/// Pairs of lowest and highest sample, in order, each over an equal share of the recording: [`wanted`] of them, or fewer if
-/// there are fewer samples, and none if there are no samples. Versions before this rule stored up to [`MAX_PEAKS`] pairs,
-/// however short the recording. A sample is a signed byte with full scale 127, after the recording's levels were applied.
+/// Pairs of lowest and highest sample, in order, each over an equal share of the recording: [`wanted`] of them, or
+/// fewer if there are fewer samples, and none if there are no samples. Versions before this rule stored up to
+/// [`MAX_PEAKS`] pairs, however short the recording. A sample is a signed byte with full scale 127, after the
+/// recording's levels were applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peaks {
     bytes: Vec<u8>,

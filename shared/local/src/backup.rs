@@ -1,8 +1,8 @@
-//! Writes a consistent copy of a data folder, also while the server runs: as one tar file, or into a folder that the next
-//! run brings up to date.
+//! Writes a consistent copy of a data folder, also while the server runs: as one tar file, or into a folder that the
+//! next run brings up to date.
 //!
-//! The copy holds the store as of one moment, all staged audio that the store refers to at that moment, and the secrets.
-//! The queue is not copied: the sweep creates the tasks again from the store.
+//! The copy holds the store as of one moment, all staged audio that the store refers to at that moment, and the
+//! secrets. The queue is not copied: the sweep creates the tasks again from the store.
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -59,8 +59,8 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Writes the backup; blocks until everything is copied. `file` is a new file, `-` for standard output, or a named pipe.
-/// When `stop` becomes true the backup ends with [`BackupError::Stopped`], and nothing of it is left.
+/// Writes the backup; blocks until everything is copied. `file` is a new file, `-` for standard output, or a named
+/// pipe. When `stop` becomes true the backup ends with [`BackupError::Stopped`], and nothing of it is left.
 pub fn backup(folder: &DataFolder, file: &Path, stop: &Arc<AtomicBool>) -> Result<Summary, BackupError> {
     match target::choose(folder, file, stop)? {
         Target::File(file) => to_file(folder, file, stop),
@@ -73,7 +73,8 @@ fn to_file(folder: &DataFolder, file: PathBuf, stop: &Arc<AtomicBool>) -> Result
     let mut source = Source::open(&folder.store_file(), stop)?;
     let partial = Partial::beside(&file)?;
     source.check_structure()?;
-    // No blob is deleted while this lock is held, so every file that the snapshot refers to still exists when it is copied.
+    // No blob is deleted while this lock is held, so every file that the snapshot refers to still exists when it is
+    // copied.
     let held = hold(&folder.blobs_dir(), &source)?;
     let recordings = archive::pack_into_file(folder, &source, &partial, &file)?;
     drop(held);

@@ -1,7 +1,8 @@
 //! Gives the space of deleted data back to the disk, while no server runs on the folder.
 //!
-//! SQLite writes a compact copy of a database into a temporary file, and from there through the write-ahead log into the
-//! database. So a kill leaves the database as it was, or compact; the temporary file has no name and goes with the process.
+//! SQLite writes a compact copy of a database into a temporary file, and from there through the write-ahead log into
+//! the database. So a kill leaves the database as it was, or compact; the temporary file has no name and goes with the
+//! process.
 
 use std::path::{Path, PathBuf};
 
@@ -60,8 +61,8 @@ fn rewrite(folder: &Path, path: &Path, migrations: &[&str]) -> Result<Vacuumed, 
 }
 
 fn compact(db: &Connection, folder: &Path) -> rusqlite::Result<()> {
-    // The temporary file is a copy of everything: it belongs on the disk of the data folder, whose room was checked, and not
-    // into the memory.
+    // The temporary file is a copy of everything: it belongs on the disk of the data folder, whose room was checked,
+    // and not into the memory.
     db.pragma_update(None, "temp_store", "FILE")?;
     db.pragma_update(None, "temp_store_directory", folder.to_string_lossy())?;
     db.execute_batch("VACUUM")?;

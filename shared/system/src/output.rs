@@ -71,8 +71,8 @@ pub fn tell(program: &str, text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{program}: {}", without_credentials(&text.to_string()));
 }
 
-/// Ends a command: 0 if it is done, 1 with a line that says why it failed, or as shells do after a signal. A command whose
-/// reader went away is done.
+/// Ends a command: 0 if it is done, 1 with a line that says why it failed, or as shells do after a signal. A command
+/// whose reader went away is done.
 pub fn exit_code<E>(program: &str, done: Result<(), E>) -> ExitCode
 where
     E: fmt::Display + AsRef<dyn Error + Send + Sync>,

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 /// Signals that come sooner after the first one belong to the same order to stop.
 const SECOND_SIGNAL_AFTER: Duration = Duration::from_millis(500);
 
-/// A token that is cancelled by the first SIGTERM or SIGINT. A second one ends the process at once: nothing that was accepted
-/// is lost, because a kill loses nothing either.
+/// A token that is cancelled by the first SIGTERM or SIGINT. A second one ends the process at once: nothing that was
+/// accepted is lost, because a kill loses nothing either.
 pub fn shutdown_signal() -> io::Result<CancellationToken> {
     let token = CancellationToken::new();
     let mut signals = Signals::register()?;

@@ -1,7 +1,7 @@
 //! Packs everything that belongs to a backup into one tar archive.
 //!
-//! The store comes first. In a file its pages can be written again, so a page that changed is replaced. A stream cannot go
-//! back: there the whole store is sent again, and whoever unpacks the archive keeps the last one.
+//! The store comes first. In a file its pages can be written again, so a page that changed is replaced. A stream cannot
+//! go back: there the whole store is sent again, and whoever unpacks the archive keeps the last one.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};

@@ -1,5 +1,5 @@
-//! The files of a backup folder: each is named by the digest of its content, complete and durable before it has its name, and
-//! never changed. What is there need not be copied again.
+//! The files of a backup folder: each is named by the digest of its content, complete and durable before it has its
+//! name, and never changed. What is there need not be copied again.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -120,8 +120,8 @@ impl Drop for NewContent {
     }
 }
 
-/// Reads a file piece by piece and compares it with its digest. The last piece may be wrong: the caller uses nothing before
-/// this has returned.
+/// Reads a file piece by piece and compares it with its digest. The last piece may be wrong: the caller uses nothing
+/// before this has returned.
 pub fn read(root: &Path, content: &Content, mut piece: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let (mut file, mut buffer) = (File::open(Contents::path(root, content))?, vec![0; 256 * 1024]);
     let (mut digest, mut bytes) = (Sha256::new(), 0);

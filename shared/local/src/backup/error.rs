@@ -26,14 +26,14 @@ pub enum BackupError {
     #[error("{}: the store cannot be copied ({why})", path.display())]
     Store { path: PathBuf, why: rusqlite::Error },
     #[error(
-        "{}: the store is damaged ({why}) and is not copied; earlier backups are as they were, and `afterword export` writes \
-         what can still be read",
+        "{}: the store is damaged ({why}) and is not copied; earlier backups are as they were, and `afterword export` \
+         writes what can still be read",
         path.display()
     )]
     Damaged { path: PathBuf, why: String },
     #[error(
-        "{}: the server writes faster than the store can be copied to this target; write to a faster disk first, or make the \
-         backup when less is uploaded",
+        "{}: the server writes faster than the store can be copied to this target; write to a faster disk first, or make \
+         the backup when less is uploaded",
         path.display()
     )]
     Outpaced { path: PathBuf },
@@ -45,7 +45,11 @@ pub enum BackupError {
     Manifest { path: PathBuf, why: ManifestError },
     #[error("{}: the disk of the data folder is full; the backup needs a little room there", .0.display())]
     DataFolderFull(PathBuf),
-    #[error("{}: the disk of the backup is full ({free} bytes are free there); nothing of the backup is left", path.display())]
+    #[error(
+        "{}: the disk of the backup is full ({free} bytes are free there); an archive is removed, and a backup folder is as \
+         it was",
+        path.display()
+    )]
     TargetFull { path: PathBuf, free: u64 },
     #[error("{}: this file of the data folder cannot be read ({why})", path.display())]
     Unread { path: PathBuf, why: io::Error },

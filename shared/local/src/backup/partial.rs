@@ -1,5 +1,5 @@
-//! The file of a backup while it is written. It has a name of its own and is locked, so that what a killed backup left is
-//! recognised and a running backup is never touched.
+//! The file of a backup while it is written. It has a name of its own and is locked, so that what a killed backup left
+//! is recognised and a running backup is never touched.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};

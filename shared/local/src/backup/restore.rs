@@ -1,5 +1,5 @@
-//! Makes a data folder of a backup folder. Every byte is compared with its digest, and the folder has its name once it is
-//! complete.
+//! Makes a data folder of a backup folder. Every byte is compared with its digest, and the folder has its name once it
+//! is complete.
 
 use std::ffi::OsString;
 use std::fs::{self, File, FileTimes, OpenOptions, TryLockError};
@@ -87,8 +87,8 @@ fn is_free(folder: &Path) -> bool {
     }
 }
 
-/// The data folder while it is incomplete; removed with its content on drop. It is locked, so that one that a killed restore
-/// left is recognised.
+/// The data folder while it is incomplete; removed with its content on drop. It is locked, so that one that a killed
+/// restore left is recognised.
 struct Unfinished {
     path: PathBuf,
     _lock: File,

@@ -1,8 +1,8 @@
 //! Reads the store page by page in the state of one moment, without keeping the write-ahead log from shrinking.
 //!
-//! While a snapshot is open, the server cannot start its log anew. So a snapshot ends when the log has grown too much, and
-//! the next one is compared with what was copied: only pages that changed are copied again. A round that reads all pages in
-//! one snapshot makes the copy complete.
+//! While a snapshot is open, the server cannot start its log anew. So a snapshot ends when the log has grown too much,
+//! and the next one is compared with what was copied: only pages that changed are copied again. A round that reads all
+//! pages in one snapshot makes the copy complete.
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,8 @@ pub const PAGES_A_LOOK: u32 = 64;
 /// The number of SQLite's own steps after which a long statement looks at the log.
 const OPERATIONS_A_LOOK: i32 = 10_000;
 const PAUSE: Duration = Duration::from_millis(50);
-/// How many pauses the next round waits for the server to start its log anew. The server does so at one of its next commits.
+/// How many pauses the next round waits for the server to start its log anew. The server does so at one of its next
+/// commits.
 const LOG_WAITS: usize = 40;
 
 /// What a page is recognised by: the beginning of its SHA-256.
@@ -97,8 +98,8 @@ impl Source {
         }
     }
 
-    /// Copies the pages that are not recognised by `sums`, in as many rounds as it takes, and notes their sums. Returns the
-    /// number of pages of the store.
+    /// Copies the pages that are not recognised by `sums`, in as many rounds as it takes, and notes their sums. Returns
+    /// the number of pages of the store.
     pub fn copy(
         &self,
         sums: &mut Vec<PageSum>,
@@ -175,8 +176,8 @@ impl Source {
         Ok(())
     }
 
-    /// Waits until the server has started its log anew, or for two seconds: a server that does not write does not grow it
-    /// either.
+    /// Waits until the server has started its log anew, or for two seconds: a server that does not write does not grow
+    /// it either.
     pub fn wait_for_log(&self) -> Result<(), BackupError> {
         for _ in 0..LOG_WAITS {
             self.pause()?;

@@ -1,4 +1,5 @@
-//! Writes to a pipe whose reader may be slow or may stop: while a write waits, signals and the write-ahead log are looked at.
+//! Writes to a pipe whose reader may be slow or may stop: while a write waits, signals and the write-ahead log are
+//! looked at.
 
 use std::io::{self, ErrorKind, Write};
 

@@ -1,5 +1,5 @@
-//! Brings a backup folder up to date: copies what is new, replaces the list, and removes what the list no longer names. A run
-//! that is cut off anywhere leaves the last complete state as it was.
+//! Brings a backup folder up to date: copies what is new, replaces the list, and removes what the list no longer names.
+//! A run that is cut off anywhere leaves the last complete state as it was.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -44,8 +44,8 @@ impl fmt::Display for Updated {
         let folder = folder.display();
         writeln!(
             f,
-            "{folder}: {copied_bytes} bytes were copied; it holds {bytes} bytes, with {recordings} staged audio files and \
-             the secrets"
+            "{folder}: {copied_bytes} bytes were copied; it holds {bytes} bytes, with {recordings} staged audio files \
+             and the secrets"
         )?;
         write!(f, "restore it into a new folder: afterword restore --data-dir FOLDER {folder}")
     }
@@ -60,7 +60,8 @@ pub fn update(folder: &DataFolder, root: &Path, stop: &Arc<AtomicBool>) -> Resul
     let mut contents = Contents::open(&root).map_err(failed)?;
     let mut source = Source::open(&folder.store_file(), stop)?;
     source.check_structure()?;
-    // No blob is deleted while this lock is held, so every file that the snapshot refers to still exists when it is copied.
+    // No blob is deleted while this lock is held, so every file that the snapshot refers to still exists when it is
+    // copied.
     let held = hold(&folder.blobs_dir(), &source)?;
     let mut next = Manifest::default();
     layers::copy(&source, &previous, &mut next, &mut contents, &root)?;
@@ -135,7 +136,8 @@ impl Copy<'_> {
         };
         for entry in entries {
             let entry = entry.map_err(unread)?;
-            // The server never creates a name that is not UTF-8, a symbolic link or a special file, so they are skipped.
+            // The server never creates a name that is not UTF-8, a symbolic link or a special file, so they are
+            // skipped.
             let Ok(last) = entry.file_name().into_string() else { continue };
             let (from, name) = (entry.path(), format!("{name}/{last}"));
             match entry.file_type().map_err(unread)? {

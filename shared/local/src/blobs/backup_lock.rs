@@ -15,8 +15,8 @@ use flow::{Error, Kind};
 /// sweep deletes again anyway.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// How long a deletion waits for a backup. Deletions get their turn between backups that are short and follow each other
-/// at once.
+/// How long a deletion waits for a backup. Deletions get their turn between backups that are short and follow each
+/// other at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 

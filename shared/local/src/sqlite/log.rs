@@ -1,9 +1,10 @@
 //! Keeps the write-ahead log short: the writer moves its pages into the database, and begins it anew.
 //!
-//! SQLite's own checkpoint after a commit never waits for readers, and the log begins anew only in a moment without any. With
-//! readers all the time it would grow for ever. From [`RESTART`] pages on, a checkpoint waits a moment until all readers have
-//! the newest state, and then the log begins anew. A reader that holds an old state for long prevents that: those of this
-//! program are limited (`read_limit.rs`, `backup/source.rs`), and others are told about in the log of the server.
+//! SQLite's own checkpoint after a commit never waits for readers, and the log begins anew only in a moment without
+//! any. With readers all the time it would grow for ever. From [`RESTART`] pages on, a checkpoint waits a moment until
+//! all readers have the newest state, and then the log begins anew. A reader that holds an old state for long prevents
+//! that: those of this program are limited (`read_limit.rs`, `backup/source.rs`), and others are told about in the log
+//! of the server.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -25,8 +26,8 @@ const RESTART: u32 = 4_096;
 const RETRY: u32 = 1_024;
 /// How long a try waits for readers. Nobody can write meanwhile.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// The size at which a reader that holds an old state is told about, and again at each doubling: 64 MiB, which is above what
-/// the readers of this program can cause.
+/// The size at which a reader that holds an old state is told about, and again at each doubling: 64 MiB, which is above
+/// what the readers of this program can cause.
 const TOLD: u32 = 16_384;
 
 pub struct Log {
@@ -58,7 +59,10 @@ impl Log {
         }
         let done = if pages < self.restart_at { checkpoint(db, "PASSIVE") } else { self.restart(db, pages) };
         if let Err(error) = done {
-            tracing::warn!(%error, path = %self.path.display(), "the write-ahead log cannot be moved into the database; it is tried again");
+            tracing::warn!(
+                %error, path = %self.path.display(),
+                "the write-ahead log cannot be moved into the database; it is tried again"
+            );
         }
     }
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// The bytes of the index that readers lock (SQLite's `WAL_READ_LOCK`). Every open connection locks the byte behind them.
+/// The bytes of the index that readers lock (SQLite's `WAL_READ_LOCK`). Every open connection locks the byte behind
+/// them.
 const READ_LOCKS: std::ops::Range<u64> = 123..128;
 
 /// The ids of the processes, separated by blanks. Empty if they are not known.

@@ -17,7 +17,8 @@ use super::read_limit::ReadLimit;
 use super::step::{Lost, Step};
 use super::worker::{Queue, Worker};
 
-/// How long one read may take. While it runs the write-ahead log cannot begin anew; reads of the server take milliseconds.
+/// How long one read may take. While it runs the write-ahead log cannot begin anew; reads of the server take
+/// milliseconds.
 const LIMIT: Duration = Duration::from_secs(10);
 
 pub struct Readers(Worker);

@@ -53,8 +53,8 @@ impl Table {
         }
     }
 
-    /// The columns that the check needs; the user comes last. Tables that grow for ever are read part by part, so that no
-    /// read takes long.
+    /// The columns that the check needs; the user comes last. Tables that grow for ever are read part by part, so that
+    /// no read takes long.
     fn rows(self) -> &'static str {
         match self {
             Self::Jobs => "SELECT document, id, uid FROM offline_sync_jobs WHERE rowid BETWEEN ?1 AND ?2",

@@ -116,7 +116,8 @@ pub struct Backup {
     /// The archive to write; it must not exist, unless it is a named pipe. `-`: standard output
     #[arg(required_unless_present = "to", conflicts_with = "to")]
     pub file: Option<PathBuf>,
-    /// Bring a backup folder up to date instead: only what is new is copied. `afterword restore` makes a data folder of it
+    /// Bring a backup folder up to date instead: only what is new is copied. `afterword restore` makes a data folder of
+    /// it
     #[arg(long, value_name = "FOLDER")]
     pub to: Option<PathBuf>,
     /// Print one line of JSON

@@ -48,11 +48,14 @@ fn ended(error: BackupError, interrupt: &Interrupt) -> Error {
 
 fn updated_json(updated: &Updated) -> String {
     let Updated { folder, copied_bytes, bytes, recordings, removed } = updated;
-    let removed_files = removed;
-    json!({
-        "folder": folder, "copied_bytes": copied_bytes, "bytes": bytes, "recordings": recordings, "removed_files": removed_files
-    })
-    .to_string()
+    let told = json!({
+        "folder": folder,
+        "copied_bytes": copied_bytes,
+        "bytes": bytes,
+        "recordings": recordings,
+        "removed_files": removed
+    });
+    told.to_string()
 }
 
 fn json(summary: &Summary) -> String {

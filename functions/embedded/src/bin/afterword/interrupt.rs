@@ -24,8 +24,8 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// From now on these signals no longer kill the process. One that the process was told to ignore, as by `nohup`, stays
-    /// ignored.
+    /// From now on these signals no longer kill the process. One that the process was told to ignore, as by `nohup`,
+    /// stays ignored.
     pub fn listen() -> Result<Self> {
         let interrupt = Self { stop: Arc::default(), came: Arc::new(AtomicUsize::new(NONE)) };
         let (stop, came) = (Arc::clone(&interrupt.stop), Arc::clone(&interrupt.came));
