@@ -1,66 +1,13 @@
 //! Disks that are full or read-only: clients get a clear answer, the server keeps running or refuses to start with one
 //! line, and no partly written files remain.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use tempfile::TempDir;
 use testkit::skip;
+use tests::disk::{Disk, NO_MOUNT};
 use tests::recordings::{self, T0};
 use tests::wait::PATIENCE;
 use tests::{Recording, Setup};
 
 const MIB: usize = 1 << 20;
-const NO_MOUNT: &str = "a disk of its own needs the right to mount a tmpfs (root on Linux)";
-
-/// A small disk for one test.
-struct Disk {
-    at: TempDir,
-}
-
-impl Disk {
-    /// Returns `None` where mounting is not allowed.
-    fn new(size: usize) -> Option<Self> {
-        let at = tempfile::tempdir().unwrap();
-        let mounted = mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], at.path());
-        mounted.then_some(Self { at })
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.at.path().join(name)
-    }
-
-    fn read_only(&self, read_only: bool) {
-        let how = if read_only { "remount,ro" } else { "remount,rw" };
-        assert!(mount(&["-o", how], self.at.path()));
-    }
-
-    /// Fills the disk until this much room is left.
-    fn fill_up_to(&self, left: u64) {
-        let free = rustix::fs::statvfs(self.at.path()).unwrap();
-        let ballast = (free.f_bavail * free.f_frsize).saturating_sub(left);
-        match std::fs::write(self.path("ballast"), vec![0; usize::try_from(ballast).unwrap()]) {
-            // The server wrote in the meantime, so the disk is full anyway.
-            Err(error) if left == 0 && error.kind() == std::io::ErrorKind::StorageFull => {}
-            written => written.unwrap(),
-        }
-    }
-
-    fn make_room(&self) {
-        std::fs::remove_file(self.path("ballast")).unwrap();
-    }
-}
-
-fn mount(args: &[&str], at: &Path) -> bool {
-    Command::new("mount").args(args).arg(at).output().is_ok_and(|output| output.status.success())
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Unmounts lazily: a server that is being killed may still hold a file open.
-        let _ = Command::new("umount").arg("-l").arg(self.at.path()).output();
-    }
-}
 
 #[tokio::test]
 async fn full_disk_is_reported_and_the_server_continues_when_there_is_room() {

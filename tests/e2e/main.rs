@@ -6,6 +6,8 @@
 mod alerts;
 mod api_page;
 mod attacks;
+mod backup_folder;
+mod backups;
 mod broken_uploads;
 mod cancel_retry;
 mod clock;
@@ -43,11 +45,14 @@ mod same_audio;
 mod server;
 mod session_answers;
 mod sessions;
+mod shutdown;
+mod sizes;
 mod task_answers;
 mod tls;
 mod transcription;
 mod upload_answers;
 mod waiting;
+mod write_ahead_log;
 
 use tokio::sync::{Mutex, MutexGuard};
 

@@ -14,9 +14,10 @@ pub struct Archive {
     pub silence_is_outdated: bool,
 }
 
-pub const ARCHIVES: [Archive; 2] = [
+pub const ARCHIVES: [Archive; 3] = [
     Archive { file: "fixtures/earlier/0.1.0.tar.gz", silence_is_outdated: true },
     Archive { file: "fixtures/earlier/0.1.0-levels.tar.gz", silence_is_outdated: false },
+    Archive { file: "fixtures/earlier/schema-8.tar.gz", silence_is_outdated: false },
 ];
 /// What is in an archive.
 pub const FOLDER: &str = "data";

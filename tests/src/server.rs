@@ -88,6 +88,15 @@ impl Running {
         (self.ended(PATIENCE).await, watch.elapsed())
     }
 
+    /// Waits for the end of a server that was told to stop; returns its exit status, and how long it took.
+    pub async fn ends_within(&mut self, limit: Duration) -> (ExitStatus, Duration) {
+        let watch = Stopwatch::start();
+        let ended = self.ended(PATIENCE).await;
+        let took = watch.elapsed();
+        assert!(took < limit, "it took {took:?}:\n{}", self.log.tail());
+        (ended, took)
+    }
+
     /// The rest of its standard output, to its end.
     pub async fn rest_of_output(&mut self) -> Vec<String> {
         let mut rest = Vec::new();

@@ -5,6 +5,7 @@ mod listener;
 mod sample;
 mod server;
 mod simulate;
+mod sizes;
 mod wiring;
 
 pub use listener::CertificateInfo;

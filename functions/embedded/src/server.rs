@@ -11,6 +11,7 @@ use domain::{Code, Timestamp, Uid};
 use edge::tls::ExpiryWarning;
 use edge::{Listener, ServeLimits, serve};
 use flow::Services;
+use flow::ports::Clock;
 use local::LocalQueue;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -25,9 +26,13 @@ use crate::wiring::{self, Wired};
 const LOCAL_USER: &str = "local";
 /// How long after SIGTERM clients may still get their answers.
 const ANSWERS_DEADLINE: Duration = Duration::from_secs(6);
-/// How long the queue and the worker may take after that. The sum is less than the ten seconds after which a container
-/// is killed.
-const WORK_DEADLINE: Duration = Duration::from_secs(3);
+/// How long the queue and the worker may take after that.
+const WORK_DEADLINE: Duration = Duration::from_secs(2);
+/// How long the databases may take to close after that. The sum is less than the ten seconds after which a container is
+/// killed.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+/// How often a shutdown that takes long says what it waits for.
+const TELL_EVERY: Duration = Duration::from_secs(2);
 
 pub struct Options {
     pub data_dir: PathBuf,
@@ -162,13 +167,36 @@ impl Server {
             wired.stop_work.cancel();
             wired.end_streams.cancel();
         };
-        tokio::join!(public, stop_work);
+        let told = async {
+            shutdown.cancelled().await;
+            tell_every(&*wired.services.clock, "answers to clients").await;
+        };
+        tokio::select! {
+            _ = async { tokio::join!(public, stop_work) } => {}
+            () = told => {}
+        }
         internal_down.cancel();
         tasks.close();
         if tokio::time::timeout(WORK_DEADLINE, tasks.wait()).await.is_err() {
             tracing::warn!("some work did not end in time and is cut off; it is retried when its lease has expired");
         }
+        // A disk that syncs slowly may keep the databases for long. A kill does them no harm, and nor does the end of the
+        // program.
+        let closed = tokio::task::spawn_blocking(move || drop(wired));
+        if tokio::time::timeout(CLOSE_DEADLINE, closed).await.is_err() {
+            tracing::warn!(
+                "the databases are not closed in time, because the disk is slow; the next start repairs them"
+            );
+        }
         Ok(())
+    }
+}
+
+/// Says again and again what the shutdown waits for. It never ends by itself.
+async fn tell_every(clock: &dyn Clock, what: &str) {
+    loop {
+        clock.sleep(TELL_EVERY).await;
+        tracing::info!(waits_for = what, "still shutting down");
     }
 }
 

@@ -22,6 +22,7 @@ use system::{BUILT_AT, SystemClock, SystemRandom};
 use tokio_util::sync::CancellationToken;
 
 use crate::simulate::Refusing;
+use crate::sizes::Sizes;
 
 /// The number of threads that read the store while the writer writes.
 const READERS: usize = 2;
@@ -33,6 +34,7 @@ pub struct Wired {
     pub identity: Arc<LocalIdentity>,
     pub queue: Arc<LocalQueue>,
     uploads: Arc<DiskUploads>,
+    sizes: Sizes,
     pub data_dir: PathBuf,
     pub config: Config,
     /// Cancelling this sends running jobs back to the queue.
@@ -78,6 +80,12 @@ pub async fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal
     let queue = Arc::new(queue);
     let identity = Arc::new(LocalIdentity::open(&folder.secrets_dir(), Arc::clone(&clock))?);
     let push = Arc::new(PushLog::open(&folder.push_log(), Arc::clone(&clock))?);
+    let sizes = Sizes {
+        store: Arc::clone(&store),
+        queue: Arc::clone(&queue),
+        folder: folder.path().to_owned(),
+        reserve_bytes: config.blobs.reserve_bytes,
+    };
     let services = Services {
         feed: Arc::clone(&store) as Arc<dyn Feed>,
         store,
@@ -104,6 +112,7 @@ pub async fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal
         identity,
         queue,
         uploads,
+        sizes,
         data_dir,
         config,
         stop_work,
@@ -193,11 +202,18 @@ impl Wired {
 
     fn metrics(&self, readiness: Readiness) -> Router {
         let (services, gauges) = (self.services.clone(), Arc::new(JobGauges::default()));
-        let worker = Arc::clone(&self.worker);
+        let (worker, sizes) = (Arc::clone(&self.worker), self.sizes.clone());
         edge::metrics::routes(move || {
             worker.update_call_metrics();
-            let (services, gauges, readiness) = (services.clone(), Arc::clone(&gauges), readiness.clone());
-            async move { tokio::join!(readiness.update_metrics(), gauges.refresh(&services)).1 }
+            let (services, gauges, sizes) = (services.clone(), Arc::clone(&gauges), sizes.clone());
+            let readiness = readiness.clone();
+            async move {
+                let stored = async {
+                    sizes.show().await?;
+                    gauges.refresh(&services).await
+                };
+                tokio::join!(readiness.update_metrics(), stored).1
+            }
         })
     }
 

@@ -2,7 +2,7 @@
 //! merged when there are too many.
 
 use domain::Levels;
-use domain::peaks::{MAX_PEAKS, Peaks};
+use domain::peaks::{self, MAX_PEAKS, Peaks};
 
 use crate::channels::Piece;
 use crate::packed::{Packer, Unpacker};
@@ -114,7 +114,9 @@ impl Outline {
             let ((low, high), factor) = (pairs[index], factor(index));
             (low * factor, high * factor)
         };
-        let (from, to) = (pairs.len(), pairs.len().min(MAX_PEAKS));
+        let samples = self.pairs.len() * self.each + self.in_open;
+        let wanted = peaks::wanted((samples as u64 * 1000).div_ceil(u64::from(RATE)));
+        let (from, to) = (pairs.len(), pairs.len().min(wanted));
         let byte = |sample: f32| (sample * 127.0).round().clamp(-127.0, 127.0) as i8;
         let share = |index: usize| {
             let (low, high) = (index * from / to..(index + 1) * from / to).map(heard).fold(NOTHING, both);
@@ -142,9 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn recording_of_any_length_is_drawn_with_as_many_pairs_as_possible() {
+    fn recording_is_drawn_with_as_many_pairs_as_its_length_deserves() {
         for (length, pairs) in
-            [(0, 0), (1, 1), (999, 999), (1_000, 1_000), (7_999, 1_000), (8_000, 1_000), (160_001, 1_000)]
+            [(0, 0), (1, 1), (320, 1), (336, 2), (32_000, 100), (319_000, 997), (320_000, 1_000), (1_600_001, 1_000)]
         {
             assert_eq!(drawn(&noise(length, 0.5), 160, 1.0).len(), pairs, "{length}");
         }
@@ -158,7 +160,8 @@ mod tests {
             samples[length / 2] = -1.0;
             let drawn = drawn(&samples, 160, 1.0);
             let at = |wanted: (i8, i8)| drawn.iter().position(|pair| *pair == wanted).unwrap();
-            assert!(at((0, 64)).abs_diff(250) <= 1 && at((-127, 0)).abs_diff(500) <= 1, "{length}");
+            let (quarter, half) = (drawn.len() / 4, drawn.len() / 2);
+            assert!(at((0, 64)).abs_diff(quarter) <= 1 && at((-127, 0)).abs_diff(half) <= 1, "{length}");
         }
     }
 
@@ -184,7 +187,8 @@ mod tests {
 
     #[test]
     fn peaks_have_gain_of_the_levels() {
-        assert_eq!(drawn(&[0.01, -0.02, 0.9], 1, 25.0), [(32, 32), (-64, -64), (127, 127)]);
+        let samples = [[0.01; 320], [-0.02; 320], [0.9; 320]].concat();
+        assert_eq!(drawn(&samples, 1, 25.0), [(32, 32), (-64, -64), (127, 127)]);
     }
 
     #[test]
@@ -195,8 +199,8 @@ mod tests {
         outline.push(Piece { left: &samples, right: Some(&vec![0.0; 32_000]) });
         let at = |start_ms, factor| Stretch::new(start_ms, factor, Mix::Both);
         let drawn: Vec<(i8, i8)> = outline.drawn(&Levels::of([at(0, 50.0), at(1_000, 1.0)])).pairs().collect();
-        assert!(drawn[200].1 > 60 && drawn[200].0 == 0, "{:?}", drawn[200]);
-        assert_eq!(drawn[800], (-64, 0));
+        assert!(drawn[20].1 > 60 && drawn[20].0 == 0, "{:?}", drawn[20]);
+        assert_eq!(drawn[80], (-64, 0));
     }
 
     proptest! {

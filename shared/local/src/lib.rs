@@ -11,6 +11,7 @@ pub mod queue;
 pub mod secret;
 pub mod sqlite;
 pub mod store;
+pub mod vacuum;
 
 pub use blobs::{DiskBlobs, DiskUploads};
 pub use folder::DataFolder;

@@ -31,11 +31,12 @@ use flow::ports::{Clock, NewTask, Queue, Random, TaskName};
 use flow::{Error, Kind, Result};
 use tokio::sync::Notify;
 
-use crate::sqlite;
+use crate::sqlite::{self, Size};
 
 use self::call::Caller;
 use self::rows::Rows;
 pub use self::settings::{InvalidSetting, QueueSettings};
+pub(crate) use self::table::MIGRATIONS;
 use self::task::{Key, Task};
 use self::upcoming::Upcoming;
 
@@ -84,6 +85,11 @@ impl LocalQueue {
     fn doubt(&self, key: Key) {
         self.upcoming().doubt(key);
         self.woken.notify_one();
+    }
+
+    /// How large the database is.
+    pub async fn size(&self) -> Result<Size> {
+        self.rows.call("queue.size", "", Size::of).await
     }
 }
 

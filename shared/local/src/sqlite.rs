@@ -4,8 +4,12 @@
 mod connection;
 mod create;
 mod error;
+mod log;
+mod log_readers;
 mod migrate;
+mod read_limit;
 mod readers;
+mod size;
 mod step;
 mod worker;
 mod writer;
@@ -14,7 +18,10 @@ mod writer;
 pub(crate) mod testing;
 
 pub use connection::open_to_read;
+pub(crate) use connection::open_to_vacuum;
 pub use error::{Failure, kind_of};
+pub use log::log_bytes;
 pub use migrate::{OpenError, check, migrate};
 pub use readers::Readers;
+pub use size::Size;
 pub use writer::Writer;

@@ -32,8 +32,8 @@ use flow::ports::feed::Watchers;
 use flow::{Error, Kind};
 use rusqlite::Connection;
 
-use crate::sqlite::{OpenError, Readers, Writer, open_to_read};
-use schema::MIGRATIONS;
+use crate::sqlite::{OpenError, Readers, Size, Writer, open_to_read};
+pub(crate) use schema::{MIGRATIONS, refuse_newer};
 
 pub struct SqliteStore {
     /// Dropped first: the connection that is closed last writes the log into the database, and a reader
@@ -64,6 +64,11 @@ impl SqliteStore {
     pub fn open_read_only(path: &Path, readers: usize) -> Result<Self, OpenError> {
         schema::check(&open_to_read(path)?, path)?;
         Ok(Self { writer: None, readers: Readers::open(path, readers)?, watchers: Watchers::default() })
+    }
+
+    /// How large the database is.
+    pub async fn size(&self) -> flow::Result<Size> {
+        self.read("store.size", "", |db| Ok(Size::of(db)?)).await
     }
 
     /// When any job was changed last; `None` without a job.

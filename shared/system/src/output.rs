@@ -33,6 +33,26 @@ impl From<io::Error> for OutputError {
     }
 }
 
+/// A signal that ended a command.
+#[derive(Debug)]
+pub struct EndedBySignal {
+    pub name: &'static str,
+    pub number: u8,
+    /// What became of the command's work.
+    pub outcome: String,
+}
+
+impl fmt::Display for EndedBySignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.outcome)
+    }
+}
+
+impl Error for EndedBySignal {}
+
+/// What shells add to the number of the signal that ended a program.
+const SIGNAL_CODES: u8 = 128;
+
 /// Prints a line on standard output.
 pub fn print_line(line: impl fmt::Display) -> Result<(), OutputError> {
     print(format_args!("{line}\n"))
@@ -51,7 +71,8 @@ pub fn tell(program: &str, text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{program}: {}", without_credentials(&text.to_string()));
 }
 
-/// Ends a command: 0 if it is done, 1 with a line that says why it failed. A command whose reader went away is done.
+/// Ends a command: 0 if it is done, 1 with a line that says why it failed, or as shells do after a signal. A command whose
+/// reader went away is done.
 pub fn exit_code<E>(program: &str, done: Result<(), E>) -> ExitCode
 where
     E: fmt::Display + AsRef<dyn Error + Send + Sync>,
@@ -62,5 +83,8 @@ where
     }
     // The line has the whole chain of causes.
     tell(program, format_args!("{error:#}"));
-    ExitCode::FAILURE
+    match error.as_ref().downcast_ref::<EndedBySignal>() {
+        Some(signal) => ExitCode::from(SIGNAL_CODES + signal.number),
+        None => ExitCode::FAILURE,
+    }
 }

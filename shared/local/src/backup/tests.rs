@@ -1,6 +1,7 @@
-use std::fs::TryLockError;
+use std::ffi::OsString;
+use std::fs::{self, TryLockError};
 use std::os::unix::fs::PermissionsExt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -70,7 +71,7 @@ async fn copy_during_writes_is_of_one_moment() {
     fixture.writer.call("test.add", "", filler).await.unwrap();
     let stop = AtomicBool::new(false);
     let copy = async {
-        let summary = tokio::task::spawn_blocking(move || backup(&folder, &file)).await.unwrap();
+        let summary = tokio::task::spawn_blocking(move || backup(&folder, &file, &Arc::default())).await.unwrap();
         stop.store(true, Ordering::Relaxed);
         summary.unwrap()
     };
@@ -87,7 +88,7 @@ async fn copy_during_writes_is_of_one_moment() {
 #[test]
 fn restored_backup_is_a_complete_data_folder() {
     let fixture = fixture();
-    backup(&fixture.folder, &fixture.file()).unwrap();
+    backup(&fixture.folder, &fixture.file(), &Arc::default()).unwrap();
     assert_eq!(fixture.names(), ["backup.tar", "data"]);
     assert_eq!(fs::metadata(fixture.file()).unwrap().permissions().mode() & 0o777, 0o600);
     let restored = fixture.restore();
@@ -106,7 +107,7 @@ fn restored_backup_is_a_complete_data_folder() {
 fn existing_file_is_never_replaced() {
     let fixture = fixture();
     fs::write(fixture.file(), "precious").unwrap();
-    assert!(matches!(backup(&fixture.folder, &fixture.file()), Err(BackupError::Exists(_))));
+    assert!(matches!(backup(&fixture.folder, &fixture.file(), &Arc::default()), Err(BackupError::Exists(_))));
     assert_eq!(fs::read(fixture.file()).unwrap(), b"precious");
 }
 
@@ -114,7 +115,7 @@ fn existing_file_is_never_replaced() {
 fn a_backup_inside_the_data_folder_is_refused() {
     let fixture = fixture();
     let inside = fixture.folder.path().join("backup.tar");
-    assert!(matches!(backup(&fixture.folder, &inside), Err(BackupError::Inside(_))));
+    assert!(matches!(backup(&fixture.folder, &inside, &Arc::default()), Err(BackupError::Inside(_))));
 }
 
 #[test]
@@ -122,7 +123,7 @@ fn failed_backup_leaves_nothing() {
     let Fixture { root, folder, writer } = fixture();
     drop(writer);
     fs::write(folder.store_file(), "not a database, and longer than the header of one: ".repeat(100)).unwrap();
-    let refusal = backup(&folder, &root.path().join("backup.tar")).unwrap_err().to_string();
+    let refusal = backup(&folder, &root.path().join("backup.tar"), &Arc::default()).unwrap_err().to_string();
     assert!(refusal.contains("is damaged"), "{refusal}");
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
 }
@@ -130,7 +131,8 @@ fn failed_backup_leaves_nothing() {
 #[test]
 fn nothing_can_be_deleted_while_backup_copies() {
     let fixture = fixture();
-    let held = hold(&fixture.folder.blobs_dir()).unwrap();
+    let source = Source::open(&fixture.folder.store_file(), &Arc::default()).unwrap();
+    let held = hold(&fixture.folder.blobs_dir(), &source).unwrap();
     let deletion = File::open(fixture.folder.blobs_dir().join("hold")).unwrap();
     assert!(matches!(deletion.try_lock(), Err(TryLockError::WouldBlock)));
     drop(held);

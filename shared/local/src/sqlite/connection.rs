@@ -10,17 +10,19 @@ use super::migrate::{OpenError, check, migrate};
 
 /// The busy timeout. Only a backup or a command beside the server may hold a lock, and neither holds it
 /// for long.
-const BUSY: Duration = Duration::from_secs(5);
+pub const BUSY: Duration = Duration::from_secs(5);
 /// The size of the statement cache: more than there are queries.
 const STATEMENTS: usize = 128;
 
 /// Settings of the writer. They are safe against power loss: a commit returns when the log is on the
-/// disk. The cache is 16 MiB, and a log that grew during a long read shrinks to 16 MiB again.
+/// disk. The cache is 16 MiB, and a log that grew during a long read shrinks to 16 MiB again. The writer
+/// makes the checkpoints itself (`log.rs`).
 const WRITER: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA temp_store = MEMORY;
     PRAGMA cache_size = -16384;
     PRAGMA journal_size_limit = 16777216;
+    PRAGMA wal_autocheckpoint = 0;
     PRAGMA trusted_schema = OFF;
 ";
 
@@ -74,6 +76,11 @@ pub fn open_alongside(path: &Path, migrations: &[&str], deleted: Deleted) -> Res
     })?;
     db.execute_batch(deleted.setting()).map_err(|error| OpenError::of(path, error))?;
     Ok(db)
+}
+
+/// Opens a database that is rewritten in place.
+pub fn open_to_vacuum(path: &Path, migrations: &[&str]) -> Result<Connection, OpenError> {
+    open_alongside(path, migrations, Deleted::Left)
 }
 
 /// Opens a connection that sees every commit that was answered before its transaction began.

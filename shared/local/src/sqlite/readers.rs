@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use flow::{Kind, Result};
 use rusqlite::Connection;
@@ -12,21 +13,35 @@ use rusqlite::Connection;
 use super::connection;
 use super::error::Failure;
 use super::migrate::OpenError;
+use super::read_limit::ReadLimit;
 use super::step::{Lost, Step};
 use super::worker::{Queue, Worker};
+
+/// How long one read may take. While it runs the write-ahead log cannot begin anew; reads of the server take milliseconds.
+const LIMIT: Duration = Duration::from_secs(10);
 
 pub struct Readers(Worker);
 
 impl Readers {
     /// Opens at least one reader. The database must exist: its writer opens it first.
     pub fn open(path: &Path, threads: usize) -> std::result::Result<Self, OpenError> {
-        let connections = (0..threads.max(1)).map(|_| connection::open_to_read(path));
+        Self::open_limited(path, threads, LIMIT)
+    }
+
+    /// A read that takes longer than `limit` is ended with [`Kind::Unavailable`].
+    pub fn open_limited(path: &Path, threads: usize, limit: Duration) -> std::result::Result<Self, OpenError> {
+        let connect = || {
+            let mut db = connection::open_to_read(path)?;
+            let limit = ReadLimit::of(&mut db, limit).map_err(|error| OpenError::of(path, error))?;
+            Ok((db, limit))
+        };
+        let connections = (0..threads.max(1)).map(|_| connect());
         let connections = connections.collect::<std::result::Result<Vec<_>, _>>()?;
         let start = |queue| {
             let queue = Arc::new(Mutex::new(queue));
-            let start = |db| {
+            let start = |(db, limit)| {
                 let queue = Arc::clone(&queue);
-                thread::Builder::new().name("sqlite-read".into()).spawn(move || serve(&db, &queue))
+                thread::Builder::new().name("sqlite-read".into()).spawn(move || serve(&db, &limit, &queue))
             };
             connections.into_iter().map(start).collect()
         };
@@ -50,10 +65,12 @@ impl Readers {
     }
 }
 
-fn serve(db: &Connection, queue: &Mutex<Queue>) {
+fn serve(db: &Connection, limit: &ReadLimit, queue: &Mutex<Queue>) {
     while let Some(mut step) = next(queue) {
         if !step.is_abandoned() {
+            limit.begin();
             let fate = look(db, step.as_mut()).map_err(|error| Lost::undone(&error));
+            limit.end();
             step.answer(&fate);
         }
     }

@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::connection::{self, Deleted};
 use super::error::Failure;
+use super::log::Log;
 use super::migrate::OpenError;
 use super::step::{Lost, Step};
 use super::worker::{Queue, Worker};
@@ -54,9 +55,10 @@ impl Writer {
         Self::over(connection::open_alongside(path, migrations, Deleted::Erased)?, path)
     }
 
-    fn over(db: Connection, path: &Path) -> std::result::Result<Self, OpenError> {
+    fn over(mut db: Connection, path: &Path) -> std::result::Result<Self, OpenError> {
+        let log = Log::of(&mut db, path).map_err(|error| OpenError::of(path, error))?;
         let name = path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let serve = move |queue| serve(&db, &name, queue);
+        let serve = move |queue| serve(&db, &name, log, queue);
         let start = |queue| Ok(vec![thread::Builder::new().name("sqlite-write".into()).spawn(move || serve(queue))?]);
         let worker = Worker::start(Kind::Unknown, start);
         worker.map(Self).map_err(|why| OpenError::NoThread { path: path.to_owned(), why })
@@ -98,13 +100,15 @@ impl Writer {
     }
 }
 
-fn serve(db: &Connection, name: &str, mut queue: Queue) {
+fn serve(db: &Connection, name: &str, mut log: Log, mut queue: Queue) {
     let mut group = Vec::with_capacity(GROUP);
     while queue.blocking_recv_many(&mut group, GROUP) > 0 {
         let fate = commit_together(db, name, &mut group);
         for step in group.drain(..) {
             step.answer(&fate);
         }
+        // The callers have their answers: nobody waits for a checkpoint but the next group.
+        log.checkpoint(db);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Finds stored documents that cannot be read, and removes single ones on the operator's command.
 //! Nothing else removes them, because a later version of the program may be able to read them.
 
+use std::ops::RangeInclusive;
+
 use domain::{ConversationId, RecordingId, SegmentId, Timestamp, Uid};
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
@@ -8,6 +10,9 @@ use uuid::Uuid;
 use super::SqliteStore;
 use super::fault::{Fault, Result};
 use super::table::{conversations, devices, jobs, levels, lines, peaks, recordings, usage};
+
+/// The row ids in one read.
+const PART: i64 = 5_000;
 
 /// The tables of documents. Job ids are unique; all other ids are unique for each user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,19 +53,31 @@ impl Table {
         }
     }
 
-    /// The columns that the check needs; the user comes last.
+    /// The columns that the check needs; the user comes last. Tables that grow for ever are read part by part, so that no
+    /// read takes long.
     fn rows(self) -> &'static str {
         match self {
-            Self::Jobs => "SELECT document, id, uid FROM offline_sync_jobs",
-            Self::Recordings => "SELECT document, plan, id, uid FROM recordings",
-            Self::Peaks => "SELECT peaks, recording, uid FROM recording_peaks",
-            Self::Levels => "SELECT levels, recording, uid FROM recording_levels",
+            Self::Jobs => "SELECT document, id, uid FROM offline_sync_jobs WHERE rowid BETWEEN ?1 AND ?2",
+            Self::Recordings => "SELECT document, plan, id, uid FROM recordings WHERE rowid BETWEEN ?1 AND ?2",
+            Self::Peaks => "SELECT peaks, recording, uid FROM recording_peaks WHERE rowid BETWEEN ?1 AND ?2",
+            Self::Levels => "SELECT levels, recording, uid FROM recording_levels WHERE rowid BETWEEN ?1 AND ?2",
             // A line that was emptied because it could not be read has nothing left to lose.
-            Self::Lines => "SELECT document, recording, start_ms, uid FROM lines WHERE document <> ''",
-            Self::Conversations => "SELECT document, id, uid FROM conversations",
+            Self::Lines => {
+                "SELECT document, recording, start_ms, uid FROM lines WHERE rowid BETWEEN ?1 AND ?2 AND document <> ''"
+            }
+            Self::Conversations => "SELECT document, id, uid FROM conversations WHERE rowid BETWEEN ?1 AND ?2",
             Self::UsageHours => "SELECT hour, transcribed_ms, words, segments, uid FROM usage_hours",
             Self::Devices => "SELECT document, id, uid FROM devices",
         }
+    }
+
+    /// The last row id. Tables without row ids are small and read as one part.
+    fn last_row(self, db: &Connection) -> Result<i64> {
+        if !self.rows().contains("rowid") {
+            return Ok(1);
+        }
+        let last = format!("SELECT coalesce(max(rowid), 0) FROM {}", self.name());
+        Ok(db.query_row(&last, [], |row| row.get(0))?)
     }
 
     /// The id of a row, and whether it can be read.
@@ -111,14 +128,16 @@ pub struct Damaged {
 impl SqliteStore {
     /// Checks every document and returns the first `limit` that cannot be read.
     pub async fn damaged(&self, limit: usize) -> flow::Result<Vec<Damaged>> {
-        self.read("store.damaged", "", move |db| {
-            let mut found = Vec::new();
-            for table in Table::ALL {
-                look(db, table, limit, &mut found)?;
+        let mut found = Vec::new();
+        for table in Table::ALL {
+            let last = self.read("store.damaged", "", move |db| table.last_row(db)).await?;
+            for first in (1..=last).step_by(PART as usize) {
+                let wanted = limit - found.len();
+                let part = move |db: &Connection| look(db, table, first..=first + PART - 1, wanted);
+                found.extend(self.read("store.damaged", "", part).await?);
             }
-            Ok(found)
-        })
-        .await
+        }
+        Ok(found)
     }
 
     /// Removes a damaged document and returns whether it was there. A document that this version or a later
@@ -129,10 +148,15 @@ impl SqliteStore {
     }
 }
 
-fn look(db: &Connection, table: Table, limit: usize, found: &mut Vec<Damaged>) -> Result<()> {
+/// Looks at these rows.
+fn look(db: &Connection, table: Table, part: RangeInclusive<i64>, limit: usize) -> Result<Vec<Damaged>> {
+    let mut found = Vec::new();
     let mut statement = db.prepare(table.rows())?;
     let last = statement.column_count().saturating_sub(1);
-    let mut rows = statement.query([])?;
+    let mut rows = match statement.parameter_count() {
+        0 => statement.query([])?,
+        _ => statement.query([part.start(), part.end()])?,
+    };
     while found.len() < limit
         && let Some(row) = rows.next()?
     {
@@ -149,13 +173,12 @@ fn look(db: &Connection, table: Table, limit: usize, found: &mut Vec<Damaged>) -
         };
         found.push(Damaged { table, uid, id, why, newer });
     }
-    Ok(())
+    Ok(found)
 }
 
 /// The document is checked again, because it may have been repaired or rewritten since it was shown.
 fn remove(db: &Connection, damaged: &Damaged) -> Result<bool> {
-    let mut found = Vec::new();
-    look(db, damaged.table, usize::MAX, &mut found)?;
+    let found = look(db, damaged.table, 1..=i64::MAX, usize::MAX)?;
     let is_it = |other: &Damaged| !other.newer && other.id == damaged.id && other.uid == damaged.uid;
     if !found.iter().any(is_it) {
         return Ok(false);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::sqlite::OpenError;
+use crate::sqlite::{self, OpenError};
 
 /// The migrations in order. Each is applied in its own transaction, and the file records how many were
 /// applied.
@@ -18,6 +18,11 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("schema/7.sql"),
     include_str!("schema/8.sql"),
 ];
+
+/// Refuses a database of a newer version or of another program.
+pub fn refuse_newer(db: &Connection, path: &Path) -> Result<(), OpenError> {
+    sqlite::check(db, path, MIGRATIONS).map(drop)
+}
 
 /// Refuses a database whose schema version is not exactly ours.
 pub fn check(db: &Connection, path: &Path) -> Result<(), OpenError> {

@@ -25,7 +25,12 @@ pub enum Command {
     ///
     /// FILE is a tar archive. To restore it, unpack it into an empty folder and serve that:
     /// `mkdir restored && tar -xf FILE -C restored && afterword serve --data-dir restored`
+    ///
+    /// A signal ends the backup, and nothing of it is left. `-` and named pipes get the archive as a stream:
+    /// `afterword backup - | ssh host 'cat > FILE'`
     Backup(Backup),
+    /// Make a new data folder of a folder that `backup --to` keeps; every byte is compared with its digest
+    Restore(Restore),
     /// Write what users have into one file: conversations, usage and known recordings; no server may run on the folder
     ///
     /// `afterword import`, or `afterword-process import` for Google Cloud, reads it. Jobs and audio are not in it: let the
@@ -37,6 +42,10 @@ pub enum Command {
     Import(Move),
     /// Look at the jobs of a data folder and put them right; also while the server runs
     Admin(Admin),
+    /// Give the space of deleted data back to the disk; no server may run on the folder
+    ///
+    /// For a while this takes twice the size of what is kept. A kill leaves everything as it was.
+    Vacuum(Vacuum),
 }
 
 #[derive(clap::Args)]
@@ -104,8 +113,36 @@ pub enum ConfigCommand {
 pub struct Backup {
     #[command(flatten)]
     pub data: DataDir,
-    /// The archive to write; it must not exist
-    pub file: PathBuf,
+    /// The archive to write; it must not exist, unless it is a named pipe. `-`: standard output
+    #[arg(required_unless_present = "to", conflicts_with = "to")]
+    pub file: Option<PathBuf>,
+    /// Bring a backup folder up to date instead: only what is new is copied. `afterword restore` makes a data folder of it
+    #[arg(long, value_name = "FOLDER")]
+    pub to: Option<PathBuf>,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Restore {
+    /// The data folder to make
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// The backup
+    pub folder: PathBuf,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Vacuum {
+    #[command(flatten)]
+    pub data: DataDir,
+    /// One JSON document a line
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(clap::Args)]

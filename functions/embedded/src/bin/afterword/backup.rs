@@ -1,13 +1,62 @@
-//! `afterword backup`.
+//! `afterword backup` and `afterword restore`.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Error, Result};
 use local::DataFolder;
-use system::output::print_line;
+use local::backup::{BackupError, Restored, Summary, Updated, backup};
+use serde_json::json;
+use system::output::{print_line, tell};
 
-use crate::args::Backup;
+use crate::PROGRAM;
+use crate::args::{Backup, Restore};
+use crate::interrupt::Interrupt;
 
 pub fn run(args: &Backup) -> Result<()> {
     let folder = DataFolder::open_shared(&args.data.data_dir)?;
-    let summary = local::backup::backup(&folder, &args.file)?;
-    Ok(print_line(summary)?)
+    let interrupt = Interrupt::listen()?;
+    if let Some(to) = &args.to {
+        let updated = local::backup::update(&folder, to, &interrupt.stop).map_err(|error| ended(error, &interrupt))?;
+        return Ok(print_line(if args.json { updated_json(&updated) } else { updated.to_string() })?);
+    }
+    let file = args.file.as_deref().unwrap_or(Path::new("-"));
+    let done = backup(&folder, file, &interrupt.stop);
+    let summary = done.map_err(|error| ended(error, &interrupt))?;
+    let text = if args.json { json(&summary) } else { summary.to_string() };
+    if file == Path::new("-") {
+        // Standard output has the archive.
+        text.lines().for_each(|line| tell(PROGRAM, line));
+        return Ok(());
+    }
+    Ok(print_line(text)?)
+}
+
+pub fn restore(args: &Restore) -> Result<()> {
+    let Restored { folder, bytes, files } = local::backup::restore(&args.folder, &args.data_dir)?;
+    if args.json {
+        return Ok(print_line(json!({"folder": folder, "bytes": bytes, "files": files}))?);
+    }
+    Ok(print_line(format_args!("{}: {files} files with {bytes} bytes were restored", folder.display()))?)
+}
+
+fn ended(error: BackupError, interrupt: &Interrupt) -> Error {
+    match (&error, interrupt.signal(&error)) {
+        (BackupError::Stopped, Some(signal)) => signal.into(),
+        _ => error.into(),
+    }
+}
+
+fn updated_json(updated: &Updated) -> String {
+    let Updated { folder, copied_bytes, bytes, recordings, removed } = updated;
+    let removed_files = removed;
+    json!({
+        "folder": folder, "copied_bytes": copied_bytes, "bytes": bytes, "recordings": recordings, "removed_files": removed_files
+    })
+    .to_string()
+}
+
+fn json(summary: &Summary) -> String {
+    let Summary { file, bytes, recordings, stale } = summary;
+    let stale: Vec<_> = stale.iter().map(|(path, removed)| json!({"path": path, "removed": removed})).collect();
+    json!({"file": file, "bytes": bytes, "recordings": recordings, "stale": stale}).to_string()
 }

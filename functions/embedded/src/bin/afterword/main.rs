@@ -5,10 +5,12 @@ mod args;
 mod backup;
 mod banner;
 mod config_show;
+mod interrupt;
 mod moving;
 mod open_files;
 mod serve;
 mod token;
+mod vacuum;
 
 use std::process::ExitCode;
 
@@ -19,16 +21,18 @@ use system::output::exit_code;
 /// The name at the beginning of what the program says of itself.
 const PROGRAM: &str = "afterword";
 
-/// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap).
+/// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap), 128 and the signal's number if a signal ended a backup.
 fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Config(args) => config_show::run(&args),
         Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => backup::restore(&args),
         Command::Export(args) => moving::export(&args),
         Command::Import(args) => moving::import(&args),
         Command::Admin(args) => admin::run(args),
+        Command::Vacuum(args) => vacuum::run(&args),
     };
     exit_code(PROGRAM, done)
 }

@@ -61,3 +61,16 @@ fn opening_readers_without_database_fails() {
     let error = Readers::open(&Database::new().path, 2).map(drop).unwrap_err();
     assert!(error.to_string().contains("cannot be opened"), "{error}");
 }
+
+#[tokio::test]
+async fn read_that_takes_too_long_is_ended_and_the_next_one_is_not() {
+    let database = Database::new();
+    let _writer = database.writer();
+    let readers = Readers::open_limited(&database.path, 1, Duration::from_millis(50)).unwrap();
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    let look = move |db: &Connection| db.query_row(endless, [], |row| row.get::<_, i64>(0));
+    let error = readers.call("test.endless", "", look).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Unavailable, "{error}");
+    let words = readers.call("test.words", "", |db: &Connection| crate::sqlite::testing::words(db)).await.unwrap();
+    assert!(words.is_empty());
+}

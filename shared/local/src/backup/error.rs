@@ -1,0 +1,114 @@
+//! Why a backup was not made, in one line that says what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::manifest::ManifestError;
+use crate::sqlite::{OpenError, kind_of};
+
+/// A disk with less room than this counts as full: the index of a log takes 32 KiB.
+const LITTLE: u64 = 64 * 1024;
+
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("{}: there is a file already; a backup never replaces one", .0.display())]
+    Exists(PathBuf),
+    #[error("{}: this is inside the data folder; a backup belongs somewhere else", .0.display())]
+    Inside(PathBuf),
+    #[error("the backup would go to a terminal: name a file, or send it into a pipe or a file")]
+    Terminal,
+    #[error("{}: nobody reads the backup any more; it is not complete", .0.display())]
+    Closed(PathBuf),
+    #[error("the backup was ended; nothing of it is left")]
+    Stopped,
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("{}: the store cannot be copied ({why})", path.display())]
+    Store { path: PathBuf, why: rusqlite::Error },
+    #[error(
+        "{}: the store is damaged ({why}) and is not copied; earlier backups are as they were, and `afterword export` writes \
+         what can still be read",
+        path.display()
+    )]
+    Damaged { path: PathBuf, why: String },
+    #[error(
+        "{}: the server writes faster than the store can be copied to this target; write to a faster disk first, or make the \
+         backup when less is uploaded",
+        path.display()
+    )]
+    Outpaced { path: PathBuf },
+    #[error("{}: this folder is neither empty nor a backup; name another one", .0.display())]
+    NoBackupFolder(PathBuf),
+    #[error("{}: another backup or a restore uses this folder right now", .0.display())]
+    Busy(PathBuf),
+    #[error("{}: {why}; make a backup into another folder", path.display())]
+    Manifest { path: PathBuf, why: ManifestError },
+    #[error("{}: the disk of the data folder is full; the backup needs a little room there", .0.display())]
+    DataFolderFull(PathBuf),
+    #[error("{}: the disk of the backup is full ({free} bytes are free there); nothing of the backup is left", path.display())]
+    TargetFull { path: PathBuf, free: u64 },
+    #[error("{}: this file of the data folder cannot be read ({why})", path.display())]
+    Unread { path: PathBuf, why: io::Error },
+    #[error("{}: the backup failed ({why})", path.display())]
+    Failed { path: PathBuf, why: io::Error },
+}
+
+impl BackupError {
+    /// An error of the list of a backup folder.
+    pub fn manifest(path: &Path, why: ManifestError) -> Self {
+        Self::Manifest { path: path.to_owned(), why }
+    }
+
+    /// An error of opening the store. SQLite does not tell that the disk is full.
+    pub fn opening(path: &Path, error: OpenError) -> Self {
+        match error {
+            OpenError::Failed { .. } if free_bytes(path) < LITTLE => Self::DataFolderFull(path.to_owned()),
+            error => Self::Open(error),
+        }
+    }
+
+    /// An error of the data folder.
+    pub fn unread(path: &Path, why: io::Error) -> Self {
+        if is_full(&why) {
+            return Self::DataFolderFull(path.to_owned());
+        }
+        Self::Unread { path: path.to_owned(), why }
+    }
+
+    /// An error of the database in the data folder.
+    pub fn of_store(path: &Path, why: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match kind_of(&why) {
+            flow::Kind::Full => Self::DataFolderFull(path),
+            flow::Kind::Corrupt => Self::Damaged { path, why: why.to_string() },
+            _ => Self::Store { path, why },
+        }
+    }
+
+    /// An error of the target. Errors of the source travel through the writers of the target inside an [`io::Error`].
+    pub fn of_target(path: &Path, why: io::Error) -> Self {
+        match why.downcast::<Self>() {
+            Ok(error) => error,
+            Err(why) if is_full(&why) => Self::TargetFull { path: path.to_owned(), free: free_bytes(path) },
+            Err(why) if why.kind() == io::ErrorKind::BrokenPipe => Self::Closed(path.to_owned()),
+            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => Self::Exists(path.to_owned()),
+            Err(why) => Self::Failed { path: path.to_owned(), why },
+        }
+    }
+}
+
+impl From<BackupError> for io::Error {
+    fn from(error: BackupError) -> Self {
+        Self::other(error)
+    }
+}
+
+fn is_full(why: &io::Error) -> bool {
+    matches!(why.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// The free bytes of the disk that holds this file, or that would hold it.
+fn free_bytes(path: &Path) -> u64 {
+    let disk = path.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok());
+    disk.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+}

@@ -1,0 +1,189 @@
+//! Brings a backup folder up to date: copies what is new, replaces the list, and removes what the list no longer names. A run
+//! that is cut off anywhere leaves the last complete state as it was.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf, absolute};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
+
+use super::contents::Contents;
+use super::manifest::{Entry, MANIFEST, Manifest};
+use super::source::Source;
+use super::{BackupError, hold, layers, target};
+use crate::folder::{DataFolder, durable};
+
+/// Marks the folder as a backup, and is locked while somebody writes or reads it.
+pub const MARK: &str = "afterword-backup";
+/// The folders of the data folder that are copied file by file.
+const TREES: [&str; 2] = ["blobs/uploads", "secrets"];
+/// The deepest tree, `uploads/<user>/<job>/<file>`, needs three levels.
+const MAX_DEPTH: usize = 8;
+const PIECE: usize = 256 * 1024;
+
+/// What one run did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Updated {
+    pub folder: PathBuf,
+    /// Bytes that were written into the folder.
+    pub copied_bytes: u64,
+    /// Bytes of everything that the folder now holds.
+    pub bytes: u64,
+    pub recordings: u64,
+    /// Files of earlier states that were removed.
+    pub removed: u64,
+}
+
+impl fmt::Display for Updated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { folder, copied_bytes, bytes, recordings, .. } = self;
+        let folder = folder.display();
+        writeln!(
+            f,
+            "{folder}: {copied_bytes} bytes were copied; it holds {bytes} bytes, with {recordings} staged audio files and \
+             the secrets"
+        )?;
+        write!(f, "restore it into a new folder: afterword restore --data-dir FOLDER {folder}")
+    }
+}
+
+/// Brings the folder up to date; blocks until everything is copied.
+pub fn update(folder: &DataFolder, root: &Path, stop: &Arc<AtomicBool>) -> Result<Updated, BackupError> {
+    let root = open_root(folder, root)?;
+    let failed = |why| BackupError::of_target(&root, why);
+    let _alone = lock(&root)?;
+    let previous = Manifest::read(&root).map_err(|why| BackupError::manifest(&root, why))?.unwrap_or_default();
+    let mut contents = Contents::open(&root).map_err(failed)?;
+    let mut source = Source::open(&folder.store_file(), stop)?;
+    source.check_structure()?;
+    // No blob is deleted while this lock is held, so every file that the snapshot refers to still exists when it is copied.
+    let held = hold(&folder.blobs_dir(), &source)?;
+    let mut next = Manifest::default();
+    layers::copy(&source, &previous, &mut next, &mut contents, &root)?;
+    let known = previous.entries.iter().map(|entry| (entry.path.as_str(), entry)).collect();
+    let mut copy = Copy { source: &source, contents: &mut contents, root: &root, known, entries: &mut next.entries };
+    for tree in TREES {
+        copy.tree(&folder.path().join(tree), tree, MAX_DEPTH)?;
+    }
+    drop(held);
+    contents.sync().and_then(|()| next.write(&root)).map_err(failed)?;
+    // From here on the new state counts.
+    let removed = contents.retain(next.contents()).map_err(failed)?;
+    Ok(Updated {
+        copied_bytes: contents.written,
+        bytes: next.contents().collect::<BTreeSet<_>>().iter().map(|content| content.bytes).sum(),
+        recordings: next.entries.iter().filter(|entry| entry.path.starts_with(TREES[0])).count() as u64,
+        folder: root,
+        removed,
+    })
+}
+
+/// Creates the folder, or checks that it is a backup. Nothing else is ever written into.
+fn open_root(folder: &DataFolder, root: &Path) -> Result<PathBuf, BackupError> {
+    let root = absolute(root).unwrap_or_else(|_| root.to_owned());
+    let failed = |why| BackupError::of_target(&root, why);
+    let existing = if root.is_dir() { &root } else { root.parent().unwrap_or(&root) };
+    if target::is_inside(&existing.canonicalize().map_err(failed)?, folder.path()) {
+        return Err(BackupError::Inside(root));
+    }
+    if root.symlink_metadata().is_ok() && !root.is_dir() {
+        return Err(BackupError::Exists(root));
+    }
+    if root.is_dir() {
+        let is_empty = fs::read_dir(&root).map_err(failed)?.next().is_none();
+        if !is_empty && !root.join(MARK).is_file() {
+            return Err(BackupError::NoBackupFolder(root));
+        }
+    }
+    durable::make_folder(&root).map_err(failed)?;
+    root.canonicalize().map_err(failed)
+}
+
+/// Keeps other backups and restores away from the folder.
+fn lock(root: &Path) -> Result<File, BackupError> {
+    let opened = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(root.join(MARK));
+    let file = opened.map_err(|why| BackupError::of_target(root, why))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(BackupError::Busy(root.to_owned())),
+        Err(fs::TryLockError::Error(why)) => Err(BackupError::of_target(root, why)),
+    }
+}
+
+struct Copy<'a> {
+    source: &'a Source,
+    contents: &'a mut Contents,
+    root: &'a Path,
+    /// The files of the previous state.
+    known: HashMap<&'a str, &'a Entry>,
+    entries: &'a mut Vec<Entry>,
+}
+
+impl Copy<'_> {
+    fn tree(&mut self, from: &Path, name: &str, depth: usize) -> Result<(), BackupError> {
+        let unread = |why| BackupError::unread(from, why);
+        if depth == 0 {
+            return Err(unread(io::Error::other("it lies deeper than any file of the server")));
+        }
+        let entries = match fs::read_dir(from) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(unread)?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(unread)?;
+            // The server never creates a name that is not UTF-8, a symbolic link or a special file, so they are skipped.
+            let Ok(last) = entry.file_name().into_string() else { continue };
+            let (from, name) = (entry.path(), format!("{name}/{last}"));
+            match entry.file_type().map_err(unread)? {
+                kind if kind.is_dir() => self.tree(&from, &name, depth - 1)?,
+                kind if kind.is_file() => self.file(&from, name)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, from: &Path, path: String) -> Result<(), BackupError> {
+        self.source.tick()?;
+        let unread = |why| BackupError::unread(from, why);
+        let about = fs::metadata(from).map_err(unread)?;
+        let modified = nanoseconds(about.modified().map_err(unread)?);
+        let known = self.known.get(path.as_str()).filter(|known| {
+            known.modified == modified && known.content.bytes == about.len() && self.contents.has(&known.content)
+        });
+        let content = match known {
+            Some(known) => known.content.clone(),
+            None => self.copied(from)?,
+        };
+        self.entries.push(Entry { path, modified, content });
+        Ok(())
+    }
+
+    fn copied(&mut self, from: &Path) -> Result<super::manifest::Content, BackupError> {
+        let unread = |why| BackupError::unread(from, why);
+        let failed = |why| BackupError::of_target(self.root, why);
+        let (mut file, mut piece) = (File::open(from).map_err(unread)?, vec![0; PIECE]);
+        let mut new = self.contents.create().map_err(failed)?;
+        loop {
+            self.source.tick()?;
+            match file.read(&mut piece).map_err(unread)? {
+                0 => return self.contents.keep(new).map_err(failed),
+                read => new.write(&piece[..read]).map_err(failed)?,
+            }
+        }
+    }
+}
+
+fn nanoseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Whether a folder holds a complete state.
+pub fn is_complete(root: &Path) -> bool {
+    root.join(MARK).is_file() && root.join(MANIFEST).is_file()
+}

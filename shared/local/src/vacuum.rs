@@ -1,0 +1,88 @@
+//! Gives the space of deleted data back to the disk, while no server runs on the folder.
+//!
+//! SQLite writes a compact copy of a database into a temporary file, and from there through the write-ahead log into the
+//! database. So a kill leaves the database as it was, or compact; the temporary file has no name and goes with the process.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use crate::folder::DataFolder;
+use crate::sqlite::{OpenError, Size, open_to_vacuum};
+use crate::{queue, store};
+
+/// What is to stay free while a database is rewritten.
+const MARGIN: u64 = 1024 * 1024;
+
+/// The size of a database before and after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vacuumed {
+    pub database: PathBuf,
+    pub before: u64,
+    pub after: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum VacuumError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(
+        "{}: rewriting it needs {needed} bytes on its disk for a while, and {free} are free; nothing was changed",
+        path.display()
+    )]
+    NoRoom { path: PathBuf, needed: u64, free: u64 },
+    #[error("{}: it cannot be rewritten ({why}); it is as it was", path.display())]
+    Failed { path: PathBuf, why: rusqlite::Error },
+}
+
+/// Rewrites the databases of a folder that nobody else uses.
+pub fn vacuum(folder: &DataFolder) -> Result<Vec<Vacuumed>, VacuumError> {
+    let databases = [(folder.store_file(), store::MIGRATIONS), (folder.queue_file(), queue::MIGRATIONS)];
+    let there = databases.into_iter().filter(|(path, _)| path.exists());
+    there.map(|(path, migrations)| rewrite(folder.path(), &path, migrations)).collect()
+}
+
+fn rewrite(folder: &Path, path: &Path, migrations: &[&str]) -> Result<Vacuumed, VacuumError> {
+    let db = open_to_vacuum(path, migrations)?;
+    let failed = |why| VacuumError::Failed { path: path.to_owned(), why };
+    // What a crash left in the log belongs to the database.
+    checkpoint(&db).map_err(failed)?;
+    let size = Size::of(&db).map_err(failed)?;
+    // Once in the temporary file, and once in the log.
+    let needed = 2 * (size.bytes - size.free_bytes) + MARGIN;
+    let free = rustix::fs::statvfs(folder).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    if free < needed {
+        return Err(VacuumError::NoRoom { path: path.to_owned(), needed, free });
+    }
+    compact(&db, folder).map_err(failed)?;
+    let after = Size::of(&db).map_err(failed)?.bytes;
+    Ok(Vacuumed { database: path.to_owned(), before: size.bytes, after })
+}
+
+fn compact(db: &Connection, folder: &Path) -> rusqlite::Result<()> {
+    // The temporary file is a copy of everything: it belongs on the disk of the data folder, whose room was checked, and not
+    // into the memory.
+    db.pragma_update(None, "temp_store", "FILE")?;
+    db.pragma_update(None, "temp_store_directory", folder.to_string_lossy())?;
+    db.execute_batch("VACUUM")?;
+    checkpoint(db)
+}
+
+fn checkpoint(db: &Connection) -> rusqlite::Result<()> {
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SqliteStore;
+
+    #[test]
+    fn folder_of_a_newer_version_is_not_rewritten() {
+        let at = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(at.path()).unwrap();
+        drop(SqliteStore::open(&folder.store_file(), 1).unwrap());
+        Connection::open(folder.store_file()).unwrap().pragma_update(None, "user_version", 9999).unwrap();
+        assert!(matches!(vacuum(&folder), Err(VacuumError::Open(OpenError::Newer { found: 9999, .. }))));
+    }
+}
