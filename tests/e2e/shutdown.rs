@@ -46,6 +46,23 @@ async fn server_on_a_slow_disk_ends_within_ten_seconds_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn idle_server_on_a_slow_disk_does_not_wait_for_its_databases_to_close() {
+    let Some(disk) = SlowDisk::of(SYNC_SECONDS) else { skip!(NO_PRELOAD) };
+    let setup = disk.under(Setup::new());
+    let mut server = setup.start().await;
+    let done = server.client().done(&[Recording::short(T0)]).await;
+    server.log.wait_step("clean_up", done["job_id"].as_str().unwrap()).await;
+    disk.slow_down();
+    kill_process(server.pid(), Signal::TERM).unwrap();
+    let (ended, took) = server.running.ends_within(LIMIT).await;
+    println!("ended after {took:?}");
+    assert_eq!(ended.code(), Some(0));
+    drop(disk);
+    let again = Setup::on(setup.data_dir()).start().await;
+    assert_eq!(again.client().jobs().await.len(), 1);
+}
+
+#[tokio::test]
 async fn shutdown_that_waits_says_for_what_and_a_second_signal_ends_it_at_once() {
     let Some(disk) = SlowDisk::of(30) else { skip!(NO_PRELOAD) };
     let setup = disk.under(Setup::new());

@@ -59,7 +59,11 @@ fn is_worth_continuing(previous: &Manifest, source: &Source, contents: &Contents
 /// `None` if they cannot be read: all pages are copied then.
 fn sums_of(root: &Path, previous: &Manifest) -> Option<Vec<PageSum>> {
     let (content, mut bytes) = (previous.sums.as_ref()?, Vec::new());
-    contents::read(root, content, |piece| Ok(bytes.extend_from_slice(piece))).ok()?;
+    let take = |piece: &[u8]| {
+        bytes.extend_from_slice(piece);
+        Ok(())
+    };
+    contents::read(root, content, take).ok()?;
     Some(bytes.as_chunks().0.to_vec())
 }
 

@@ -152,7 +152,10 @@ impl Source {
     pub fn read(&self, number: u32, page: &mut [u8]) -> Result<(), BackupError> {
         let read =
             self.db.prepare_cached("SELECT data FROM sqlite_dbpage WHERE pgno = ?1").and_then(|mut statement| {
-                statement.query_row([number], |row| Ok(page.copy_from_slice(row.get_ref(0)?.as_blob()?)))
+                statement.query_row([number], |row| {
+                    page.copy_from_slice(row.get_ref(0)?.as_blob()?);
+                    Ok(())
+                })
             });
         read.map_err(|why| self.error(why))
     }
