@@ -96,6 +96,7 @@ async fn disk_at_its_reserve_fires_its_alerts() {
     let prometheus = prometheus!(&server.url);
     let client = server.client();
     prometheus.until_firing("AfterwordDiskAtReserve").await;
+    prometheus.until_firing("AfterwordDiskNearlyFull").await;
     let refused = async {
         for n in 0.. {
             client.upload(&[Recording::short(T0 + n * 1000)]).await.problem(503, "storage_unavailable");
