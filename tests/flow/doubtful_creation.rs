@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use domain::{Job, Status};
 use flow::accept::{Accepted, BatchOptions, Intake, PartHeaders, Refused};
 use flow::ports::Blobs;
@@ -22,7 +21,7 @@ async fn upload(services: &Services) -> Result<Accepted, Refused> {
     let Recording { name, bytes, .. } = Recording::short(SECONDS);
     let mut intake = Intake::begin(services, ann(), BatchOptions::default()).await.unwrap();
     intake.start_file(&name, PartHeaders::default()).await.unwrap();
-    intake.write(Bytes::from(bytes)).await.unwrap();
+    intake.write(bytes).await.unwrap();
     intake.end_file().await.unwrap();
     intake.commit(None).await
 }

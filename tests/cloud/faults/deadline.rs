@@ -60,6 +60,7 @@ async fn request_to_a_silent_or_refusing_database_ends_in_time() {
 #[tokio::test]
 async fn request_to_a_silent_or_refusing_bucket_ends_in_time() {
     let cloud = with_short_timeouts(cloud!());
+    let meter = cloud.metered().await;
     let upload = cloud.upload().await;
     warm_up(&cloud, &upload).await;
     let client = cloud.client(&upload, "ann");
@@ -72,7 +73,6 @@ async fn request_to_a_silent_or_refusing_bucket_ends_in_time() {
         cloud.storage.heal();
         // The files are stored, and have to be deleted again because the database refuses the job.
         STORAGE_OPS.into_iter().filter(|op| *op != Op::Insert).for_each(|op| cloud.storage.order(op, fault, ALWAYS));
-        let meter = cloud.metered().await;
         meter.refuse("", Refusal::new(Code::PermissionDenied, "Missing or insufficient permissions."));
         let watch = Stopwatch::start();
         client.upload(&files).await.problem(503, "storage_unavailable");

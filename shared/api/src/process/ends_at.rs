@@ -9,8 +9,9 @@ use domain::Timestamp;
 pub struct EndsAt(pub Timestamp);
 
 impl EndsAt {
-    /// How long the work may take, so that there is time to end it in order.
-    pub fn time_for_work(self, now: Timestamp) -> Duration {
-        flow::process::time_for_work(now.until(self.0))
+    /// How long the work may take, so that there is time to end it in order. A time that has passed is none that a
+    /// platform gives, as an emulator does: it says nothing.
+    pub fn time_for_work(self, now: Timestamp) -> Option<Duration> {
+        (!now.has_reached(self.0)).then(|| flow::process::time_for_work(now.until(self.0)))
     }
 }

@@ -26,12 +26,12 @@ pub async fn sweep(
     body: Body,
 ) -> Result<Json<Value>, Problem> {
     let limit = limit(body).await?;
-    let Swept { enqueued, recovered, finished_effects, expired, blobs_deleted, forgotten, corrected } = match ends_at {
-        Some(Extension(ends_at)) => {
-            flow::sweep::sweep_within(&services, limit, ends_at.time_for_work(services.now())).await?
-        }
+    let time = ends_at.and_then(|Extension(ends_at)| ends_at.time_for_work(services.now()));
+    let swept = match time {
+        Some(time) => flow::sweep::sweep_within(&services, limit, time).await?,
         None => flow::sweep::sweep(&services, limit).await?,
     };
+    let Swept { enqueued, recovered, finished_effects, expired, blobs_deleted, forgotten, corrected } = swept;
     Ok(Json(json!({
         "enqueued": enqueued,
         "recovered": recovered,

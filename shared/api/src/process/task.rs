@@ -34,8 +34,8 @@ pub async fn process(
         // A redelivery would not help: the answer is 200, and the log has an error.
         Err(why) => return Ok(malformed(&why.to_string())),
     };
-    let ran = match ends_at {
-        Some(Extension(ends_at)) => worker.run_within(&task, ends_at.time_for_work(clock.now())).await,
+    let ran = match ends_at.and_then(|Extension(ends_at)| ends_at.time_for_work(clock.now())) {
+        Some(time) => worker.run_within(&task, time).await,
         None => worker.run(&task).await,
     };
     let outcome =
