@@ -174,9 +174,8 @@ async fn event_without_a_request_is_refused_by_one_clear_line() {
         assert!(error["errorMessage"].as_str().unwrap().contains("the event is no HTTP request"), "{error}");
     }
     let lines = upload.function.log.lines();
-    let refused: Vec<_> = lines.iter().filter(|line| line.field("level") == "ERROR").collect();
-    assert_eq!(refused.len(), 4, "{}", upload.function.log.tail());
-    assert!(refused.iter().all(|line| line.text.contains("invoke this function by a function URL")));
+    let refused = lines.iter().filter(|line| line.text.contains("invoke this function by a function URL"));
+    assert_eq!(refused.count(), 4, "{}", upload.function.log.tail());
     let health = Request { method: "GET", path: "/healthz", query: &[], headers: &[], body: None };
     assert_eq!(upload.answer(health.rest_api()).await["statusCode"], 200);
 }
