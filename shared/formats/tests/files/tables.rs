@@ -1,0 +1,60 @@
+//! CSV and JSON of random conversations can be read again, and nothing in a table is a formula.
+
+use formats::{Conversation, Format, Options, to_string};
+use proptest::prelude::*;
+
+use crate::arbitrary::any_conversation;
+use crate::csv_parser::parse;
+use crate::visible::visible;
+
+const COLUMNS: usize = 9;
+const TITLE: usize = 1;
+const START: usize = 5;
+const SPEAKER: usize = 7;
+const TEXT: usize = 8;
+
+/// The text of a cell without the apostrophe that keeps it from being a formula.
+fn unguarded(cell: &str) -> &str {
+    let bare = cell.trim_start_matches(|c: char| c == '\'' || c.is_whitespace() || c == '\u{200b}');
+    let is_guarded = bare.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '−']);
+    if is_guarded { cell.strip_prefix('\'').unwrap_or(cell) } else { cell }
+}
+
+fn sorted(conversation: &Conversation) -> Conversation {
+    let mut sorted = conversation.clone();
+    sorted.segments.sort_by_key(|segment| segment.start_ms);
+    sorted
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_segment_is_a_row_of_nine_cells_and_none_is_a_formula(conversation in any_conversation()) {
+        let file = to_string(Format::Csv, Options::default(), [&conversation]);
+        let rows = parse(&file).unwrap();
+        let conversation = sorted(&conversation);
+        prop_assert_eq!(rows.len(), conversation.segments.len() + 1);
+        for (row, segment) in rows[1..].iter().zip(&conversation.segments) {
+            prop_assert_eq!(row.len(), COLUMNS);
+            prop_assert!(row.iter().all(|cell| !cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'])));
+            prop_assert!(row.iter().all(|cell| !cell.contains(char::is_control)), "{:?}", row);
+            prop_assert_eq!(visible(unguarded(&row[TEXT])), visible(&segment.text));
+            prop_assert_eq!(unguarded(&row[SPEAKER]), segment.speaker.clone().unwrap_or_default());
+            prop_assert_eq!(visible(unguarded(&row[TITLE])), visible(conversation.head.title.as_deref().unwrap()));
+            prop_assert!(row[START].parse::<i64>().unwrap() >= segment.start_ms.min(1));
+        }
+    }
+
+    #[test]
+    fn json_is_read_back_as_it_was(conversations in proptest::collection::vec(any_conversation(), 0..4)) {
+        let sorted: Vec<_> = conversations.iter().map(sorted).collect();
+        let lines = to_string(Format::Json, Options::default(), &conversations);
+        let read: Vec<Conversation> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        prop_assert_eq!(&read, &sorted);
+        let list = to_string(Format::Json, Options { list: true, ..Options::default() }, &conversations);
+        let mut list: serde_json::Value = serde_json::from_str(&list).unwrap();
+        let read: Vec<Conversation> = serde_json::from_value(list["conversations"].take()).unwrap();
+        prop_assert_eq!(read, sorted);
+    }
+}
