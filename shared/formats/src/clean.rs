@@ -46,7 +46,8 @@ fn is_removed(c: char) -> bool {
 
 /// A character that shows nothing by itself.
 fn is_invisible(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}')
+    c.is_whitespace()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}')
 }
 
 /// The name to show for a speaker. Engines that only number speakers get a word before the number.
@@ -117,7 +118,10 @@ mod tests {
 
     #[test]
     fn texts_are_joined_as_their_script_wants() {
-        assert_eq!([joint("今日は", "いい"), joint("한국", "말"), joint("a", "b"), joint("日", "a")], ["", " ", " ", " "]);
+        assert_eq!(
+            [joint("今日は", "いい"), joint("한국", "말"), joint("a", "b"), joint("日", "a")],
+            ["", " ", " ", " "]
+        );
     }
 
     #[test]

@@ -112,10 +112,14 @@ mod tests {
     fn who_speaks_in_between_is_shown_in_between_and_the_name_comes_again() {
         let first = "It takes me quite some time to explain what I mean by this.";
         let second = "But I shall come to the point in the end, as I always do.";
-        let segments = [("A", 0, 8000, &*format!("{first} {second}")), ("Bob", 2500, 2900, "Mm."), ("A", 9000, 9500, "So.")];
+        let segments =
+            [("A", 0, 8000, &*format!("{first} {second}")), ("Bob", 2500, 2900, "Mm."), ("A", 9000, 9500, "So.")];
         let found = cues(true, &segments);
         let texts: Vec<_> = found.iter().map(|cue| cue.1.replace('/', " ")).collect();
-        assert_eq!(texts, [format!("Speaker A: {first}"), "Bob: Mm.".into(), format!("Speaker A: {second}"), "So.".into()]);
+        assert_eq!(
+            texts,
+            [format!("Speaker A: {first}"), "Bob: Mm.".into(), format!("Speaker A: {second}"), "So.".into()]
+        );
         assert!(found[1].0 < 3000, "{found:?}");
     }
 

@@ -69,7 +69,7 @@ impl Candidate {
             self.inner_cost += if pause >= SILENCE_MS { 1000 } else { 0 };
             self.inner_cost += if before.stop() == Stop::Sentence { 15 } else { 0 };
         }
-        self.columns += piece.width_with_gap();
+        self.columns += piece.columns_with_gap();
         self.texts += usize::from(!piece.is_name());
         self.room.take(piece) && (self.texts <= 1 || piece.end.saturating_sub(pieces[0].start) <= LONGEST_MS)
     }

@@ -40,7 +40,8 @@ impl Draft {
 
 /// Cuts what one speaker says into drafts.
 pub fn drafts(speaker: Option<&str>, pieces: &[Piece]) -> Vec<Draft> {
-    let draft = |range: std::ops::Range<usize>| Draft { speaker: speaker.map(str::to_owned), pieces: pieces[range].to_vec() };
+    let draft =
+        |range: std::ops::Range<usize>| Draft { speaker: speaker.map(str::to_owned), pieces: pieces[range].to_vec() };
     cuts(pieces).into_iter().map(draft).collect()
 }
 
@@ -54,9 +55,10 @@ impl Naming {
     /// Puts the name of the speaker before the pieces, if a reader needs it.
     pub fn named(&mut self, speaker: Option<&str>, pieces: &[Piece]) -> Vec<Piece> {
         let (start, end) = (pieces.first().map_or(0, |piece| piece.start), pieces.last().map_or(0, |piece| piece.end));
-        let is_known = self.last.as_ref().is_some_and(|(last, at)| {
-            last.as_deref() == speaker && start.saturating_sub(*at) < NAMED_AGAIN_AFTER_MS
-        });
+        let is_known = self
+            .last
+            .as_ref()
+            .is_some_and(|(last, at)| last.as_deref() == speaker && start.saturating_sub(*at) < NAMED_AGAIN_AFTER_MS);
         self.last = Some((speaker.map(str::to_owned), end));
         let name = speaker.filter(|_| !is_known).map(|speaker| name(speaker, start));
         let mut named: Vec<_> = name.into_iter().chain(pieces.iter().cloned()).collect();
@@ -85,7 +87,8 @@ impl Naming {
 
 fn name(speaker: &str, at: u64) -> Piece {
     let text = if width(speaker) <= MAX_NAME_COLUMNS { speaker.to_owned() } else { shortened(speaker) };
-    Piece { gap: String::new(), text: format!("{text}:"), start: at, end: at, kind: Kind::Name }
+    let text = format!("{text}:");
+    Piece { gap: String::new(), columns: width(&text), text, start: at, end: at, kind: Kind::Name }
 }
 
 fn shortened(name: &str) -> String {

@@ -1,7 +1,6 @@
 //! The lines of a cue: one or two, of at most 42 columns.
 
-use crate::piece::{Piece, Stop, line};
-use crate::units::width;
+use crate::piece::{Piece, Stop, columns, line};
 
 /// The columns of a line. It is what broadcasters ask for; 21 Chinese characters are as wide.
 pub const MAX_COLUMNS: usize = 42;
@@ -18,11 +17,11 @@ pub struct Room {
 impl Room {
     /// Whether the piece fits as well. The first piece of all always does.
     pub fn take(&mut self, piece: &Piece) -> bool {
-        let alone = width(&piece.text);
-        let columns = self.columns.map_or(alone, |columns| columns + piece.width_with_gap());
-        let fits = columns <= MAX_COLUMNS || self.columns.is_none();
+        let alone = piece.columns;
+        let wanted = self.columns.map_or(alone, |columns| columns + piece.columns_with_gap());
+        let fits = wanted <= MAX_COLUMNS || self.columns.is_none();
         self.full_lines += usize::from(!fits);
-        self.columns = Some(if fits { columns } else { alone });
+        self.columns = Some(if fits { wanted } else { alone });
         self.full_lines < MAX_LINES
     }
 }
@@ -33,7 +32,7 @@ pub fn fit_two_lines<'a>(pieces: impl IntoIterator<Item = &'a Piece>) -> bool {
 }
 
 pub fn fit_one_line(pieces: &[Piece]) -> bool {
-    width(&line(pieces)) <= MAX_COLUMNS
+    columns(pieces) <= MAX_COLUMNS
 }
 
 /// The lines of pieces that fit: one if they fit into it, else two of about the same length, where a clause ends if possible.
@@ -41,14 +40,14 @@ pub fn lines(pieces: &[Piece]) -> Vec<String> {
     if fit_one_line(pieces) {
         return vec![line(pieces)];
     }
-    let halves = |at: usize| (line(&pieces[..at]), line(&pieces[at..]));
+    let halves = |at: usize| pieces.split_at(at);
     let fits = |at: &usize| {
         let (upper, lower) = halves(*at);
-        width(&upper) <= MAX_COLUMNS && width(&lower) <= MAX_COLUMNS
+        fit_one_line(upper) && fit_one_line(lower)
     };
     let cost = |at: &usize| {
         let (upper, lower) = halves(*at);
-        let (upper, lower) = (width(&upper), width(&lower));
+        let (upper, lower) = (columns(upper), columns(lower));
         let end = match pieces[at - 1].stop() {
             Stop::Sentence => 0,
             Stop::Clause => 4,
@@ -58,7 +57,8 @@ pub fn lines(pieces: &[Piece]) -> Vec<String> {
         upper.abs_diff(lower) + end + if upper > lower { 2 } else { 0 }
     };
     let best = (1..pieces.len()).filter(fits).min_by_key(cost);
-    best.map_or_else(|| vec![line(pieces)], |at| Vec::from(<[String; 2]>::from(halves(at))))
+    let (upper, lower) = halves(best.unwrap_or(pieces.len()));
+    [upper, lower].into_iter().filter(|half| !half.is_empty()).map(line).collect()
 }
 
 #[cfg(test)]
@@ -68,7 +68,10 @@ mod tests {
 
     #[test]
     fn short_text_is_one_line() {
-        assert_eq!(lines(&pieces("Forty-two columns are just enough for this")), ["Forty-two columns are just enough for this"]);
+        assert_eq!(
+            lines(&pieces("Forty-two columns are just enough for this")),
+            ["Forty-two columns are just enough for this"]
+        );
     }
 
     #[test]

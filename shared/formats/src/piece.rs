@@ -12,6 +12,8 @@ pub struct Piece {
     /// The white space before it, which a line break replaces.
     pub gap: String,
     pub text: String,
+    /// The columns of the text.
+    pub columns: usize,
     pub start: u64,
     pub end: u64,
     pub kind: Kind,
@@ -39,8 +41,8 @@ impl Piece {
     }
 
     /// The columns of the piece in the middle of a line.
-    pub fn width_with_gap(&self) -> usize {
-        width(&self.gap) + width(&self.text)
+    pub fn columns_with_gap(&self) -> usize {
+        width(&self.gap) + self.columns
     }
 
     pub fn stop(&self) -> Stop {
@@ -59,6 +61,12 @@ impl Stop {
             _ => Self::Nothing,
         }
     }
+}
+
+/// The columns of some pieces in one line.
+pub fn columns(pieces: &[Piece]) -> usize {
+    let Some((first, others)) = pieces.split_first() else { return 0 };
+    first.columns + others.iter().map(Piece::columns_with_gap).sum::<usize>()
 }
 
 /// The text of some pieces as one line.

@@ -3,6 +3,7 @@
 use crate::cuts::{LONGEST_MS, SHORTEST_MS};
 use crate::draft::Draft;
 use crate::lines::{fit_one_line, fit_two_lines, lines};
+use crate::piece::line;
 use crate::turn::append;
 use crate::units::width;
 
@@ -89,7 +90,7 @@ impl Schedule {
         let said_until = drafts.iter().map(Draft::end).max().unwrap_or(start);
         let is_one = drafts.len() == 1;
         let voices: Vec<_> = drafts.into_iter().map(|draft| voice(draft, is_one)).collect();
-        let columns: usize = voices.iter().flat_map(|voice| &voice.lines).map(|line| width(line)).sum();
+        let columns: usize = voices.iter().flat_map(|voice| &voice.lines).map(|text| width(text)).sum();
         let read_in = |per_second: u64| columns as u64 * 1000 / per_second;
         let mut end = said_until.max(start + read_in(READ_PER_SECOND));
         if let Some(next) = next {
@@ -109,7 +110,7 @@ fn joined(mut one: Draft, other: Draft) -> Draft {
 }
 
 fn voice(draft: Draft, may_have_two_lines: bool) -> Voice {
-    let lines = if may_have_two_lines { lines(&draft.pieces) } else { vec![crate::piece::line(&draft.pieces)] };
+    let lines = if may_have_two_lines { lines(&draft.pieces) } else { vec![line(&draft.pieces)] };
     Voice { speaker: draft.speaker, lines }
 }
 
@@ -146,7 +147,8 @@ mod tests {
 
     #[test]
     fn quick_answers_share_a_cue_with_a_line_for_each_speaker() {
-        let drafts = [("A", 0, 300, "Yes?"), ("B", 400, 700, "No."), ("A", 900, 1200, "Why?"), ("A", 1300, 1500, "Eh?")];
+        let drafts =
+            [("A", 0, 300, "Yes?"), ("B", 400, 700, "No."), ("A", 900, 1200, "Why?"), ("A", 1300, 1500, "Eh?")];
         assert_eq!(cues(&drafts), [cue(0, 1000, "A: Yes? | B: No."), cue(1000, 2000, "A: Why? Eh?")]);
     }
 

@@ -2,10 +2,10 @@
 
 use crate::clean::{clean, joint, name};
 use crate::conversation::Segment;
-use crate::piece::{Kind, Piece, Stop};
 use crate::lines::MAX_COLUMNS;
+use crate::piece::{Kind, Piece, Stop};
 use crate::timeline::Timeline;
-use crate::units::units;
+use crate::units::{Unit, units, width};
 
 /// Segments of one speaker that are closer together are cut into cues as one text.
 const JOINED_WITHIN_MS: u64 = 300;
@@ -30,13 +30,14 @@ impl Turn {
         let (start, end) = segment.span();
         let timeline = Timeline::new(&text, (start, end), segment.words.as_deref().unwrap_or_default());
         let mut position = 0;
-        let piece = |unit: crate::units::Unit<'_>| {
+        let piece = |unit: Unit<'_>| {
             let from = position;
             position += unit.text.chars().filter(|c| !c.is_whitespace()).count();
             let start = timeline.start_at(from);
             Piece {
                 gap: unit.gap.into(),
                 text: unit.text.into(),
+                columns: width(unit.text),
                 start: offset + start,
                 end: offset + timeline.end_at(position).max(start),
                 kind: Kind::Text(Stop::of(unit.text)),
@@ -51,8 +52,8 @@ impl Turn {
     /// Adds what comes next, or gives it back if it is another turn.
     pub fn join(&mut self, next: Self) -> Option<Self> {
         let is_close = next.start >= self.end && next.start - self.end <= JOINED_WITHIN_MS;
-        let is_short = next.end.saturating_sub(self.start) <= LONGEST_MS
-            && self.pieces.len() + next.pieces.len() <= MOST_PIECES;
+        let is_short =
+            next.end.saturating_sub(self.start) <= LONGEST_MS && self.pieces.len() + next.pieces.len() <= MOST_PIECES;
         if self.speaker != next.speaker || !is_close || !is_short {
             return Some(next);
         }

@@ -119,7 +119,9 @@ mod tests {
 
     #[test]
     fn nothing_is_lost() {
-        for text in ["", "a", "a b", "a \u{a0}b", "ab\u{200b}cd", "x\u{3000}y", "https://example.org/a/very/long/path?query=1"] {
+        for text in
+            ["", "a", "a b", "a \u{a0}b", "ab\u{200b}cd", "x\u{3000}y", "https://example.org/a/very/long/path?query=1"]
+        {
             let all: String = units(text, 10).iter().flat_map(|unit| [unit.gap, unit.text]).collect();
             assert_eq!(all, text);
         }

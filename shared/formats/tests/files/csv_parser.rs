@@ -39,5 +39,9 @@ fn quoted(text: &str) -> Result<(String, &str), String> {
 fn plain(text: &str) -> Result<(String, &str), String> {
     let end = text.find([',', '\r']).ok_or("the file is cut off")?;
     let cell = &text[..end];
-    if cell.contains(['"', '\n']) { Err(format!("a cell needs quotes: {cell:?}")) } else { Ok((cell.to_owned(), &text[end..])) }
+    if cell.contains(['"', '\n']) {
+        Err(format!("a cell needs quotes: {cell:?}"))
+    } else {
+        Ok((cell.to_owned(), &text[end..]))
+    }
 }

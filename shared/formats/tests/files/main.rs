@@ -5,6 +5,7 @@
 mod arbitrary;
 mod csv_parser;
 mod example;
+mod other_parsers;
 mod paging;
 mod snapshots;
 mod srt_parser;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use formats::{Conversation, Format, Options, Segment, Writer, to_string};
 use proptest::prelude::*;
 
-use crate::arbitrary::{any_conversation, orderly};
+use crate::arbitrary::{any_conversation, config, orderly};
 
 /// Fails after some bytes.
 struct FullDisk(usize);
@@ -26,7 +26,7 @@ impl Write for FullDisk {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(32))]
 
     #[test]
     fn pages_give_the_same_file(conversations in proptest::collection::vec(orderly(), 0..4)) {

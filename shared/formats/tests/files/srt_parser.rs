@@ -41,7 +41,8 @@ pub fn time(text: &str, separator: char) -> Result<u64, String> {
     let parts: Vec<&str> = clock.split(':').collect();
     let [hours, minutes, seconds] = parts[..] else { return Err(wrong()) };
     let number = |text: &str, digits: usize, limit: u64| {
-        let is_number = text.bytes().all(|b| b.is_ascii_digit()) && text.len() >= 2 && (digits == 0 || text.len() == digits);
+        let is_number =
+            text.bytes().all(|b| b.is_ascii_digit()) && text.len() >= 2 && (digits == 0 || text.len() == digits);
         text.parse().ok().filter(|n: &u64| is_number && *n < limit).ok_or_else(wrong)
     };
     let (hours, minutes) = (number(hours, 0, u64::MAX)?, number(minutes, 2, 60)?);

@@ -4,7 +4,7 @@ use formats::{Conversation, Format, Head, Options, Segment, Word, to_string};
 use proptest::prelude::*;
 use unicode_width::UnicodeWidthStr;
 
-use crate::arbitrary::{NAMES, any_conversation, orderly, wild};
+use crate::arbitrary::{NAMES, any_conversation, config, orderly, wild};
 use crate::srt_parser::{self, SrtCue};
 use crate::visible::{sorted, text, visible};
 use crate::vtt_parser::{self, VttCue};
@@ -53,7 +53,7 @@ fn said_by(cues: &[VttCue], speaker: Option<&str>) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(64))]
 
     #[test]
     fn cues_have_two_lines_and_one_to_seven_seconds_and_never_overlap(

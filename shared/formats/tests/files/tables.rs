@@ -3,7 +3,7 @@
 use formats::{Conversation, Format, Options, to_string};
 use proptest::prelude::*;
 
-use crate::arbitrary::any_conversation;
+use crate::arbitrary::{any_conversation, config};
 use crate::csv_parser::parse;
 use crate::visible::visible;
 
@@ -27,7 +27,7 @@ fn sorted(conversation: &Conversation) -> Conversation {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(100))]
 
     #[test]
     fn every_segment_is_a_row_of_nine_cells_and_none_is_a_formula(conversation in any_conversation()) {

@@ -87,7 +87,9 @@ fn characters(text: &str, forbidden: &str) -> Result<String, String> {
                 read.push(meant);
                 reference.len()
             }
-            None if "&<>".contains(c) || forbidden.contains(c) => return Err(format!("{c:?} is not escaped in {text:?}")),
+            None if "&<>".contains(c) || forbidden.contains(c) => {
+                return Err(format!("{c:?} is not escaped in {text:?}"));
+            }
             None => {
                 read.push(c);
                 c.len_utf8()
