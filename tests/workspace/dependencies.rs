@@ -18,14 +18,17 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shared/api", &["domain", "flow", "edge"]),
     ("shared/config", &["domain", "flow", "edge", "speech"]),
     ("shared/engines", &["audio", "config", "models", "speech", "whisper"]),
-    ("shared/system", &["domain", "flow"]),
+    ("shared/terminal", &["domain"]),
+    ("shared/system", &["domain", "flow", "terminal"]),
     ("shared/local", &["domain", "flow", "system"]),
     ("shared/gcp", &["domain", "flow"]),
     ("shared/testkit", &["domain", "flow"]),
+    ("client/network", &["engine"]),
+    ("client/cli", &["domain", "engine", "formats", "network", "terminal"]),
     // The commands beside `serve` work on a data folder, therefore they need the ports and the local adapters.
     (
         "functions/embedded",
-        &["domain", "flow", "audio", "speech", "engines", "config", "edge", "api", "system", "local"],
+        &["domain", "flow", "audio", "speech", "engines", "config", "edge", "api", "system", "local", "cli"],
     ),
     ("functions/cloud", &["domain", "flow", "audio", "speech", "engines", "config", "edge", "api", "system", "gcp"]),
 ];
@@ -173,6 +176,15 @@ fn program_for_one_machine_links_no_cloud_crates() {
     assert!(links.contains("axum"), "the dependency graph is parsed wrongly");
     let cloud: Vec<_> = links.iter().filter(|name| CLOUD.iter().any(|cloud| name.starts_with(cloud))).collect();
     assert!(cloud.is_empty(), "{cloud:?}");
+}
+
+#[test]
+fn commands_of_users_link_nothing_of_the_server() {
+    let links = GRAPH.links(GRAPH.package("client/cli"));
+    assert!(links.contains("hyper"), "the dependency graph is parsed wrongly");
+    let server: Vec<_> =
+        ["flow", "edge", "api", "local", "gcp", "config", "axum"].into_iter().filter(|name| links.contains(name)).collect();
+    assert!(server.is_empty(), "{server:?}");
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! The `afterword` program: the server for one machine, and the commands that its owner needs.
+//! The `afterword` program: the server for one machine, the commands that its owner needs, and those of its users.
 
 mod admin;
 mod args;
 mod backup;
 mod banner;
 mod config_show;
+mod local_servers;
 mod moving;
 mod open_files;
 mod serve;
@@ -13,15 +14,20 @@ mod token;
 use std::process::ExitCode;
 
 use args::{Args, Command};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use cli::Host;
+use local_servers::DataFolders;
 use system::output::exit_code;
 
 /// The name at the beginning of what the program says of itself.
 const PROGRAM: &str = "afterword";
 
-/// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap).
+/// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap). The commands of users also have 3: waiting.
 fn main() -> ExitCode {
     let done = match Args::parse().command {
+        Command::User(command) => {
+            return cli::run(command, Host { program: Args::command(), local_servers: &DataFolders });
+        }
         Command::Serve(args) => serve::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Config(args) => config_show::run(&args),
