@@ -46,6 +46,7 @@ mod task_answers;
 mod tls;
 mod transcription;
 mod upload_answers;
+mod user_commands;
 mod waiting;
 
 use tokio::sync::{Mutex, MutexGuard};
