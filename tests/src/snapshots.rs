@@ -29,8 +29,9 @@ fn steady(text: &str) -> String {
         let mut at = 0;
         while at + shape.len() <= steady.len() {
             let fits = steady[at..].iter().zip(&shape).all(|(c, shape)| fits(*c, *shape));
-            let stands_alone = at == 0 || !steady[at - 1].is_ascii_alphanumeric();
-            if fits && stands_alone {
+            let is_part = |c: Option<&char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+            let before = at.checked_sub(1).and_then(|before| steady.get(before));
+            if fits && !is_part(before) && !is_part(steady.get(at + shape.len())) {
                 steady.splice(at..at + shape.len(), replaced.chars());
                 at += replaced.chars().count();
             } else {
@@ -42,10 +43,12 @@ fn steady(text: &str) -> String {
 }
 
 /// In a shape, `h` is a hexadecimal digit and `d` a decimal one.
-const SHAPES: [(&str, &str); 4] = [
+const SHAPES: [(&str, &str); 6] = [
     ("hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh", "8f0c6a3e-0000-4000-8000-000000000000"),
-    ("dddd-dd-dd dd:dd:dd", "2026-11-20 10:00:00"),
-    ("dddd-dd-dd dd:dd", "2026-11-20 10:00"),
+    ("hhhhhhhh", "8f0c6a3e"),
+    ("dddd-dd-dd", "2026-11-20"),
+    ("dd:dd:dd", "10:00:00"),
+    ("dd:dd", "10:00"),
     ("127.0.0.1:ddddd", "127.0.0.1:40000"),
 ];
 

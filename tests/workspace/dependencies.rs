@@ -182,8 +182,10 @@ fn program_for_one_machine_links_no_cloud_crates() {
 fn commands_of_users_link_nothing_of_the_server() {
     let links = GRAPH.links(GRAPH.package("client/cli"));
     assert!(links.contains("hyper"), "the dependency graph is parsed wrongly");
-    let server: Vec<_> =
-        ["flow", "edge", "api", "local", "gcp", "config", "axum"].into_iter().filter(|name| links.contains(name)).collect();
+    let server: Vec<_> = ["flow", "edge", "api", "local", "gcp", "config", "axum"]
+        .into_iter()
+        .filter(|name| links.contains(name))
+        .collect();
     assert!(server.is_empty(), "{server:?}");
 }
 

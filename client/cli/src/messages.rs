@@ -72,7 +72,7 @@ pub enum Message {
     NotAfterword { server: String, path: String, what: String },
     #[error("{server} sends its callers elsewhere, to {to}; log in with that address if you trust it")]
     Redirected { server: String, to: String },
-    #[error("{server} refuses the token: {detail} Log in again with a new one")]
+    #[error("{server} refuses the token: {detail}. Log in again with a new one")]
     TokenRefused { server: String, detail: String },
     #[error("{server} does not allow this: {detail} ({code})")]
     Forbidden { server: String, detail: String, code: String },

@@ -97,19 +97,7 @@ pub async fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal
     let worker = Arc::new(Worker::new(services.clone(), engine, stop_work.clone()));
     let (data_dir, config) = (folder.path().to_owned(), config.clone());
     let end_streams = CancellationToken::new();
-    Ok(Wired {
-        services,
-        worker,
-        identity,
-        queue,
-        uploads,
-        data_dir,
-        config,
-        stop_work,
-        end_streams,
-        secret,
-        folder,
-    })
+    Ok(Wired { services, worker, identity, queue, uploads, data_dir, config, stop_work, end_streams, secret, folder })
 }
 
 /// The guard that knows the newest stored change. A store that cannot tell it is reported by its own check.

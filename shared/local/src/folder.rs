@@ -82,7 +82,8 @@ impl DataFolder {
 
     /// Writes into the lock file where the server of this folder can be reached, so that commands on this machine find it.
     pub fn announce(&self, url: &str, certificate: Option<&Path>) -> io::Result<()> {
-        let owner = Owner { pid: std::process::id(), url: Some(url.to_owned()), certificate: certificate.map(Path::to_owned) };
+        let owner =
+            Owner { pid: std::process::id(), url: Some(url.to_owned()), certificate: certificate.map(Path::to_owned) };
         self.lock.as_ref().map_or(Ok(()), |lock| owner.write(lock))
     }
 

@@ -5,6 +5,8 @@ use crate::wrap::{padded, width, wrap};
 
 const GAP: usize = 2;
 const INDENT: &str = "  ";
+/// A last column that needs more room than there is is broken into lines of at least this width.
+const LEAST_LAST: usize = 24;
 
 /// A value with its style.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,11 +28,23 @@ impl Cell {
 pub struct Table {
     headings: Vec<Cell>,
     rows: Vec<Vec<Cell>>,
+    /// The columns whose values need their heading to be understood.
+    labelled: Vec<usize>,
 }
 
 impl Table {
     pub fn new<const N: usize>(headings: [&str; N]) -> Self {
-        Self { headings: headings.map(|heading| Cell::styled(Style::Heading, heading)).to_vec(), rows: Vec::new() }
+        Self {
+            headings: headings.map(|heading| Cell::styled(Style::Heading, heading)).to_vec(),
+            rows: Vec::new(),
+            labelled: Vec::new(),
+        }
+    }
+
+    /// In paragraphs, the values of these columns follow their heading: `files 2`.
+    #[must_use]
+    pub fn labelled(self, columns: &[usize]) -> Self {
+        Self { labelled: columns.to_vec(), ..self }
     }
 
     pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
@@ -50,7 +64,13 @@ impl Table {
             used.iter().map(|at| all().map(|row| width(&row[*at].text)).max().unwrap_or(0)).collect();
         let total = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
         match screen.width {
-            Some(room) if room < total => self.rows.iter().map(|row| paragraph(row, screen, room)).collect(),
+            Some(room) if room < total => {
+                let before = total - widths.last().copied().unwrap_or(0);
+                if before + LEAST_LAST <= room {
+                    return all().map(|row| wrapped(row, &used, &widths, room - before, screen)).collect();
+                }
+                self.rows.iter().map(|row| self.paragraph(row, screen, room)).collect()
+            }
             _ => all().map(|row| line(row, &used, &widths, screen)).collect(),
         }
     }
@@ -70,29 +90,50 @@ fn line(row: &[Cell], used: &[usize], widths: &[usize], screen: Screen) -> Strin
     line + "\n"
 }
 
-/// The first value on a line of its own, the others indented below it.
-fn paragraph(row: &[Cell], screen: Screen, room: usize) -> String {
-    let Some((first, others)) = row.split_first() else { return String::new() };
-    let mut text = screen.styled(first.style, &first.text) + "\n";
-    let (mut line, mut columns) = (String::new(), 0);
-    for cell in others.iter().filter(|cell| !cell.text.is_empty()) {
-        for (n, piece) in wrap(&cell.text, room - INDENT.len()).iter().enumerate() {
-            if columns > 0 && (n > 0 || columns + GAP + width(piece) > room - INDENT.len()) {
-                text += &format!("{INDENT}{line}\n");
-                (line, columns) = (String::new(), 0);
-            }
-            if columns > 0 {
-                line.push_str(&padded("", GAP));
-                columns += GAP;
-            }
-            line.push_str(&screen.styled(cell.style, piece));
-            columns += width(piece);
+/// A row whose last value is broken into lines below its beginning.
+fn wrapped(row: &[Cell], used: &[usize], widths: &[usize], room: usize, screen: Screen) -> String {
+    let Some(last) = used.last().map(|at| &row[*at]) else { return String::new() };
+    let pieces = wrap(&last.text, room);
+    let mut text = String::new();
+    for (n, piece) in pieces.iter().enumerate() {
+        let cells = row.iter().map(|cell| if n == 0 { cell.clone() } else { Cell::new("") });
+        let mut cells: Vec<Cell> = cells.collect();
+        if let Some(at) = used.last() {
+            cells[*at] = Cell::styled(last.style, piece.clone());
         }
-    }
-    if columns > 0 {
-        text += &format!("{INDENT}{line}\n");
+        text += &line(&cells, used, widths, screen);
     }
     text
+}
+
+impl Table {
+    /// The first value on a line of its own, the others indented below it.
+    fn paragraph(&self, row: &[Cell], screen: Screen, room: usize) -> String {
+        let Some(first) = row.first() else { return String::new() };
+        let mut text = screen.styled(first.style, &first.text) + "\n";
+        let (mut line, mut columns) = (String::new(), 0);
+        for (at, cell) in row.iter().enumerate().skip(1).filter(|(_, cell)| !cell.text.is_empty()) {
+            let label =
+                if self.labelled.contains(&at) { self.headings[at].text.to_lowercase() + " " } else { String::new() };
+            let labelled = label + &cell.text;
+            for (n, piece) in wrap(&labelled, room - INDENT.len()).iter().enumerate() {
+                if columns > 0 && (n > 0 || columns + GAP + width(piece) > room - INDENT.len()) {
+                    text += &format!("{INDENT}{line}\n");
+                    (line, columns) = (String::new(), 0);
+                }
+                if columns > 0 {
+                    line.push_str(&padded("", GAP));
+                    columns += GAP;
+                }
+                line.push_str(&screen.styled(cell.style, piece));
+                columns += width(piece);
+            }
+        }
+        if columns > 0 {
+            text += &format!("{INDENT}{line}\n");
+        }
+        text
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +160,22 @@ mod tests {
         let narrow = table().render(Screen { width: Some(20), has_colours: false });
         assert_eq!(narrow, "8f0c6a3e\n  done  日本\n1\n  processing\n");
         assert!(narrow.lines().all(|line| width(line) <= 20));
+    }
+
+    #[test]
+    fn last_column_is_broken_into_lines_if_the_others_leave_room() {
+        let mut table = Table::new(["CHECK", "WHAT WAS FOUND"]);
+        table.row([Cell::new("clock"), Cell::new("the clock is three minutes ahead of the server's")]);
+        let wanted = "CHECK  WHAT WAS FOUND\nclock  the clock is three minutes\n       ahead of the server's\n";
+        assert_eq!(table.render(Screen { width: Some(32), has_colours: false }), wanted);
+    }
+
+    #[test]
+    fn numbers_have_their_heading_in_paragraphs() {
+        let mut table = Table::new(["JOB", "FILES", "CREATED"]).labelled(&[1]);
+        table.row([Cell::new("8f0c6a3e"), Cell::new("2"), Cell::new("2026-11-20 10:00")]);
+        let narrow = table.render(Screen { width: Some(20), has_colours: false });
+        assert_eq!(narrow, "8f0c6a3e\n  files 2\n  2026-11-20 10:00\n");
     }
 
     #[test]

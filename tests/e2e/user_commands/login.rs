@@ -18,7 +18,10 @@ async fn login_is_checked_kept_privately_and_used_until_logout() {
     let rights = std::fs::metadata(user.logins_file()).unwrap().permissions().mode() & 0o777;
     assert_eq!(rights, 0o600);
     let status = user.json(&["status", "--json"]).await;
-    assert_eq!((&status["origin"], &status["user"], &status["reachable"]), (&"login".into(), &"local".into(), &true.into()));
+    assert_eq!(
+        (&status["origin"], &status["user"], &status["reachable"]),
+        (&"login".into(), &"local".into(), &true.into())
+    );
     let list = user.run(&["login", "--list"]).await.ok();
     assert!(list.contains(&server.url) && list.contains("default") && !list.contains(&server.token), "{list}");
     user.run(&["logout"]).await.ok();

@@ -37,12 +37,13 @@ pub fn judge(server: &str, path: &str, answer: &Answer) -> Result<Value, Message
     let Some(problem) = problem else {
         let what = format!("status {} without a code", answer.status);
         return Err(match answer.status {
-            429 | 503 => waits(server, "it is busy.".to_owned(), what, answer),
+            429 | 503 => waits(server, "it is busy".to_owned(), what, answer),
             408 | 500.. => Message::ServerFault { server, what, request_id: request_id(answer, None) },
             _ => not_afterword(server, path, answer),
         });
     };
     let (code, detail) = (short(&plain(&problem.code)), short(&plain(&problem.detail)));
+    let detail = detail.trim_end_matches('.').to_owned();
     Err(match answer.status {
         401 => Message::TokenRefused { server, detail },
         403 => Message::Forbidden { server, detail, code },
@@ -106,11 +107,11 @@ mod tests {
         let problem = |code: &str| format!(r#"{{"code":"{code}","detail":"It is so.","request_id":"7"}}"#);
         for (status, body, words, exit) in [
             (401, problem("unauthenticated"), "refuses the token: It is so. Log in again", Exit::Failed),
-            (403, problem("not_your_job"), "does not allow this: It is so. (not_your_job)", Exit::Failed),
-            (409, problem("not_retryable"), "refuses: It is so. (not_retryable)", Exit::Failed),
-            (429, problem("rate_limited"), "asks to wait 1 min 30 s: It is so. (rate_limited)", Exit::Waiting),
-            (503, problem("backend_busy"), "asks to wait 1 min 30 s: It is so. (backend_busy)", Exit::Waiting),
-            (503, "<html>".to_owned(), "asks to wait 1 min 30 s: it is busy. (status 503", Exit::Waiting),
+            (403, problem("not_your_job"), "does not allow this: It is so (not_your_job)", Exit::Failed),
+            (409, problem("not_retryable"), "refuses: It is so (not_retryable)", Exit::Failed),
+            (429, problem("rate_limited"), "asks to wait 1 min 30 s: It is so (rate_limited)", Exit::Waiting),
+            (503, problem("backend_busy"), "asks to wait 1 min 30 s: It is so (backend_busy)", Exit::Waiting),
+            (503, "<html>".to_owned(), "asks to wait 1 min 30 s: it is busy (status 503", Exit::Waiting),
             (500, problem("internal_error"), "has a fault (internal_error)", Exit::Waiting),
             (502, "<html>".to_owned(), "has a fault (status 502 without a code)", Exit::Waiting),
             (404, "<html>".to_owned(), "is no Afterword server: GET /v2/limits answered 404", Exit::Failed),

@@ -12,7 +12,7 @@ use crate::messages::Message;
 const PAGE: usize = 100;
 /// The fewest characters of an id that may be given instead of the whole.
 const SHORTEST_ID: usize = 4;
-const WHOLE_ID: usize = 36;
+pub const WHOLE_ID: usize = 36;
 /// The most pages in which the beginning of an id is looked for.
 const MAX_PAGES: usize = 100;
 

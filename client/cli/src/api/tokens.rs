@@ -62,8 +62,9 @@ impl Tokens {
         let token = match &self.source {
             Source::Fixed => return Ok(None),
             Source::Command(command) => printed(command).await?,
-            Source::Local(server) => (server.token)()
-                .map_err(|why| Message::DataFolderUnusable { folder: server.url.clone(), why })?,
+            Source::Local(server) => {
+                (server.token)().map_err(|why| Message::DataFolderUnusable { folder: server.url.clone(), why })?
+            }
         };
         let text = token.expose_secret().to_owned();
         *self.lock() = Some(token);
@@ -88,10 +89,11 @@ async fn printed(command: &str) -> Result<SecretString, Message> {
     let mut shell = tokio::process::Command::new("sh");
     // What the command says about its errors is for the user, and it may ask the user something.
     shell.arg("-c").arg(command).stdout(Stdio::piped()).kill_on_drop(true);
-    let output = tokio::time::timeout(COMMAND_TIMEOUT, shell.output()).await;
+    let child = shell.spawn().map_err(|error| failed(format!("cannot be started ({error})")))?;
+    let output = tokio::time::timeout(COMMAND_TIMEOUT, child.wait_with_output()).await;
     let output = output
         .map_err(|_| failed(format!("has not ended within {} s", COMMAND_TIMEOUT.as_secs())))?
-        .map_err(|error| failed(format!("cannot be started ({error})")))?;
+        .map_err(|error| failed(format!("cannot be read ({error})")))?;
     if !output.status.success() {
         return Err(failed(format!("failed ({})", output.status)));
     }
@@ -147,7 +149,9 @@ mod tests {
     #[tokio::test]
     async fn command_that_prints_no_token_is_told() {
         assert_eq!(printed("echo token").await.unwrap().expose_secret(), "token");
-        for (command, why) in [("exit 3", "failed (exit status: 3)"), ("true", "printed no token"), ("echo a b", "printed")] {
+        for (command, why) in
+            [("exit 3", "failed (exit status: 3)"), ("true", "printed no token"), ("echo a b", "printed")]
+        {
             let told = printed(command).await.unwrap_err().to_string();
             assert!(told.contains(why) && told.contains(command), "{told}");
         }

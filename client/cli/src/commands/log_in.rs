@@ -87,7 +87,7 @@ async fn log_in(args: Args) -> Result<Exit, Failure> {
         Ok(logins.put(login))
     })?;
     print_line(format_args!("logged in to {address}{who}; the login is named `{name}` and is the default"))?;
-    warn(&address, &claims, matches!(given, Given::Command(_)));
+    warn(&claims, matches!(given, Given::Command(_)));
     Ok(Exit::Done)
 }
 
@@ -99,11 +99,7 @@ fn as_failure(message: Message) -> Failure {
     }
 }
 
-fn warn(address: &Address, claims: &Claims, is_command: bool) {
-    if address.is_readable_by_others() {
-        let warning = "the address is http://, so that others on the network can read the token; use https:// if you can";
-        tell(crate::PROGRAM, warning);
-    }
+fn warn(claims: &Claims, is_command: bool) {
     if let Some(end) = claims.expires().filter(|_| !is_command) {
         let end = Zone::new(false).minute(end);
         tell(crate::PROGRAM, format_args!("the token is valid until {end}; --token-command gets new ones by itself"));

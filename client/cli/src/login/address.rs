@@ -15,7 +15,10 @@ impl Address {
         let text = text.trim();
         let wrong = |why: &str| Message::InvalidAddress { url: terminal::plain(&masked(text)), why: why.to_owned() };
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(wrong(&format!("it has to begin with http:// or https://, as in http://{}", terminal::plain(text))));
+            return Err(wrong(&format!(
+                "it has to begin with http:// or https://, as in http://{}",
+                terminal::plain(text)
+            )));
         };
         if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
             return Err(wrong("it has to begin with http:// or https://"));
@@ -30,11 +33,15 @@ impl Address {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("an address has no ? and no #"));
         }
-        Ok(Self(url))
+        let address = Self(url);
+        if address.is_readable_by_others() {
+            return Err(wrong("others on the network could read the token; http:// is for servers on this machine"));
+        }
+        Ok(address)
     }
 
-    /// Whether tokens cross a network that others can listen to.
-    pub fn is_readable_by_others(&self) -> bool {
+    /// Whether tokens would cross a network that others can listen to.
+    fn is_readable_by_others(&self) -> bool {
         let is_this_machine = match self.0.host() {
             Some(Host::Ipv4(ip)) => ip.is_loopback(),
             Some(Host::Ipv6(ip)) => ip.is_loopback(),
@@ -86,26 +93,15 @@ mod tests {
             ("ftp://home", "it has to begin with http:// or https://"),
             ("http://", "no host"),
             ("http:///v2", "no host"),
-            ("http://ann:secret@home", "--token"),
-            ("http://home/?token=secret", "no ?"),
+            ("https://ann:secret@home", "--token"),
+            ("https://home/?token=secret", "no ?"),
             ("http://home:99999", "port"),
+            ("http://192.168.1.5:8787", "could read the token"),
+            ("http://home.example", "could read the token"),
+            ("http://localhost.example", "could read the token"),
         ] {
             let told = Address::parse(given).unwrap_err().to_string();
             assert!(told.contains(why) && !told.contains("secret"), "{told}");
-        }
-    }
-
-    #[test]
-    fn plain_http_is_private_only_on_this_machine() {
-        for (address, readable) in [
-            ("http://127.0.0.1:1", false),
-            ("http://[::1]:1", false),
-            ("http://localhost", false),
-            ("https://home.example", false),
-            ("http://192.168.1.5", true),
-            ("http://home.example", true),
-        ] {
-            assert_eq!(Address::parse(address).unwrap().is_readable_by_others(), readable, "{address}");
         }
     }
 }

@@ -83,7 +83,8 @@ impl Logins {
 
     fn change_in<T>(folder: &Path, change: impl FnOnce(&mut Self) -> Result<T, Message>) -> Result<T, Message> {
         let path = folder.join(FILE);
-        let not_written = |error: std::io::Error| Message::LoginsNotWritten { path: path.clone(), why: error.to_string() };
+        let not_written =
+            |error: std::io::Error| Message::LoginsNotWritten { path: path.clone(), why: error.to_string() };
         file::make_folder(folder).map_err(not_written)?;
         let _lock = file::lock(folder, LOCK).map_err(not_written)?;
         let mut logins = Self::read_from(&path)?;
@@ -201,7 +202,8 @@ mod tests {
             ("{\"version\":2,\"servers\":{}}", "newer version"),
         ] {
             std::fs::write(&path, text).unwrap();
-            let told = Logins::change_in(folder.path(), |logins| Ok(logins.put(login("home")))).unwrap_err().to_string();
+            let told =
+                Logins::change_in(folder.path(), |logins| Ok(logins.put(login("home")))).unwrap_err().to_string();
             assert!(told.contains(words) && told.contains(FILE) && !told.contains("secret"), "{told}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         }

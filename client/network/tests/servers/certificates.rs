@@ -114,7 +114,8 @@ async fn server_without_tls_is_told_as_such() {
 
 #[test]
 fn file_without_certificates_is_refused_by_name() {
-    let refused = |path: &Path| match Network::new(&Settings { ca_file: Some(path.to_owned()), ..Settings::default() }) {
+    let refused = |path: &Path| match Network::new(&Settings { ca_file: Some(path.to_owned()), ..Settings::default() })
+    {
         Err(error) => error,
         Ok(_) => panic!("{} is accepted", path.display()),
     };

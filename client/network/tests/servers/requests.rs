@@ -29,7 +29,10 @@ async fn answer_has_status_headers_and_body_and_connections_are_kept() {
     let network = network();
     for _ in 0..3 {
         let answer = answer(&network, get(&server.url())).await;
-        assert_eq!((answer.status, answer.body.as_slice(), answer.header("x-request-id")), (200, &b"{}"[..], Some("7")));
+        assert_eq!(
+            (answer.status, answer.body.as_slice(), answer.header("x-request-id")),
+            (200, &b"{}"[..], Some("7"))
+        );
     }
     assert_eq!(server.connections(), 1, "one connection is used for all");
     let seen = server.requests();

@@ -24,7 +24,8 @@ impl Owner {
         if let Some(url) = &self.url {
             text += &format!("{url}\n");
             // A path that is no text cannot be announced: commands are then given the certificate.
-            let certificate = self.certificate.as_ref().and_then(|path| path.to_str()).filter(|path| !path.contains('\n'));
+            let certificate =
+                self.certificate.as_ref().and_then(|path| path.to_str()).filter(|path| !path.contains('\n'));
             certificate.iter().for_each(|path| text += &format!("{path}\n"));
         }
         lock.set_len(0)?;

@@ -214,6 +214,9 @@ mod tests {
             let check = clock_difference(&server, at(sent), at(received));
             assert!(check.state == state && check.detail.contains(words), "{sent}: {}", check.detail);
         }
-        assert_eq!(clock_difference(&Answer::default(), at("2026-11-20T10:00:00Z"), at("2026-11-20T10:00:00Z")).state, State::Skipped);
+        assert_eq!(
+            clock_difference(&Answer::default(), at("2026-11-20T10:00:00Z"), at("2026-11-20T10:00:00Z")).state,
+            State::Skipped
+        );
     }
 }

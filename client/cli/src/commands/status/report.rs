@@ -130,7 +130,10 @@ impl Found {
         if let Some(budget) = &self.limits.daily_budget {
             let length = |ms| span(Duration::from_millis(ms));
             let resets = zone.soon(budget.resets_at, now);
-            fields.add("budget", format!("{} of {} today, new at {resets}", length(budget.used_ms), length(budget.cap_ms)));
+            fields.add(
+                "budget",
+                format!("{} of {} today, new at {resets}", length(budget.used_ms), length(budget.cap_ms)),
+            );
         }
         fields.add("jobs", self.jobs());
     }
@@ -141,7 +144,8 @@ impl Found {
         }
         let until = self.limits.restricted_until;
         let until = until.map(|at| format!(" until {} ({} left)", zone.soon(at, now), span(now.until(at))));
-        let restricted = format!("restricted by fair use{}; recordings wait, nothing is lost", until.unwrap_or_default());
+        let restricted =
+            format!("restricted by fair use{}; recordings wait, nothing is lost", until.unwrap_or_default());
         (Style::Warning, restricted)
     }
 
