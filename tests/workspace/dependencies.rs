@@ -9,6 +9,7 @@ use serde_json::Value;
 /// The crates of this workspace that each crate may depend on, outside its tests. A crate is named by its folder.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shared/domain", &[]),
+    ("shared/formats", &["domain"]),
     ("shared/audio", &["domain"]),
     ("shared/speech", &["domain"]),
     ("shared/whisper", &["speech"]),

@@ -1,7 +1,7 @@
 //! Text that every format but JSON is made of: without control characters, and with single spaces.
 
-/// Direction marks that stand in pairs, and characters that are no text. A pair would be torn apart where a text is cut, and then
-/// turn the text around it.
+/// Direction marks that stand in pairs, and characters that are no text. A pair would be torn apart where a text is
+/// cut, and then turn the text around it.
 const REMOVED: [std::ops::RangeInclusive<char>; 5] = [
     '\u{202a}'..='\u{202e}',
     '\u{2066}'..='\u{2069}',
@@ -10,8 +10,8 @@ const REMOVED: [std::ops::RangeInclusive<char>; 5] = [
     '\u{fff9}'..='\u{fffb}',
 ];
 
-/// The text without control characters. Line breaks, tabs and runs of spaces become one space. What joins or separates letters
-/// and emoji invisibly stays.
+/// The text without control characters. Line breaks, tabs and runs of spaces become one space. What joins or separates
+/// letters and emoji invisibly stays.
 pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     let mut space = false;
@@ -68,8 +68,8 @@ pub fn joint(before: &str, after: &str) -> &'static str {
     if matches!(sides, (Some(a), Some(b)) if is_unspaced(a) && is_unspaced(b)) { "" } else { " " }
 }
 
-/// Whether the character belongs to a script that is written without spaces and broken anywhere: Chinese and Japanese with their
-/// punctuation, and emoji. Korean has spaces.
+/// Whether the character belongs to a script that is written without spaces and broken anywhere: Chinese and Japanese
+/// with their punctuation, and emoji. Korean has spaces.
 pub fn is_unspaced(c: char) -> bool {
     let is_hangul = matches!(c, '\u{1100}'..='\u{11ff}' | '\u{3130}'..='\u{318f}' | '\u{a960}'..='\u{a97f}')
         || matches!(c, '\u{ac00}'..='\u{d7ff}' | '\u{ffa0}'..='\u{ffdc}');

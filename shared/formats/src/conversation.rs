@@ -3,7 +3,8 @@
 use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The latest time in a conversation that is shown: ten years after its start. Without a limit, a wrong time could overflow.
+/// The latest time in a conversation that is shown: ten years after its start. Without a limit, a wrong time could
+/// overflow.
 const MAX_MS: i64 = 10 * 366 * 24 * 3_600_000;
 
 /// What is known about a conversation besides its text.
@@ -19,6 +20,9 @@ pub struct Head {
     /// What recorded it, such as `phone`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
+    /// The device that recorded it, if there are several of that kind.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub device: String,
     /// The language of the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,

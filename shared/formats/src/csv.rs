@@ -7,8 +7,8 @@ use crate::local_time::UtcOffset;
 use crate::output::Output;
 
 const HEADER: &str = "conversation_id,title,source,recording_id,time,start_ms,end_ms,speaker,text\r\n";
-/// What begins a formula in some spreadsheet, as OWASP lists it ("CSV Injection"). Japanese settings take wide forms as well; the
-/// last two are minus signs.
+/// What begins a formula in some spreadsheet, as OWASP lists it ("CSV Injection"). Japanese settings take wide forms as
+/// well; the last two are minus signs.
 const FORMULA: &str = "=+-@＝＋－＠﹦﹢﹣﹫−➖";
 
 pub struct Csv {
@@ -66,8 +66,8 @@ fn write_text(to: &mut String, cell: &str) {
     to.push('"');
 }
 
-/// Some programs skip what stands before the sign. An apostrophe of the text counts as well, so that the one that is put before it
-/// can be told from it.
+/// Some programs skip what stands before the sign. An apostrophe of the text counts as well, so that the one that is
+/// put before it can be told from it.
 fn is_formula(cell: &str) -> bool {
     let is_skipped = |c: char| c == '\'' || c == '\u{200b}' || c.is_whitespace() || c.is_control();
     cell.trim_start_matches(is_skipped).starts_with(|c| FORMULA.contains(c)) || cell.starts_with(['\t', '\r', '\n'])

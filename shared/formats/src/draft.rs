@@ -70,8 +70,8 @@ impl Naming {
         named
     }
 
-    /// Corrects the name of a draft for its place among all others: somebody may have spoken between it and its own turn. With a
-    /// name more, it may become two.
+    /// Corrects the name of a draft for its place among all others: somebody may have spoken between it and its own
+    /// turn. With a name more, it may become two.
     pub fn corrected(&mut self, draft: Draft) -> Vec<Draft> {
         let had_name = draft.has_name();
         let plain = draft.clone().without_name();

@@ -35,7 +35,8 @@ pub fn fit_one_line(pieces: &[Piece]) -> bool {
     columns(pieces) <= MAX_COLUMNS
 }
 
-/// The lines of pieces that fit: one if they fit into it, else two of about the same length, where a clause ends if possible.
+/// The lines of pieces that fit: one if they fit into it, else two of about the same length, where a clause ends if
+/// possible.
 pub fn lines(pieces: &[Piece]) -> Vec<String> {
     if fit_one_line(pieces) {
         return vec![line(pieces)];

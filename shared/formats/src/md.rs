@@ -11,8 +11,9 @@ use crate::local_time::UtcOffset;
 use crate::output::Output;
 use crate::paragraphs::{Paragraph, Paragraphs};
 
-/// What is markup in CommonMark or in its common extensions (tables, strikethrough, formulas, highlights, attributes, tags)
-/// wherever it stands. Nothing of the text stands at the beginning of a line, so that lists and quotes need no escape.
+/// What is markup in CommonMark or in its common extensions (tables, strikethrough, formulas, highlights, attributes,
+/// tags) wherever it stands. Nothing of the text stands at the beginning of a line, so that lists and quotes need no
+/// escape.
 const MARKUP: &str = "\\`*_[]<~|$^{}#";
 
 pub struct Md {

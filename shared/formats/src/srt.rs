@@ -6,8 +6,8 @@ use crate::output::Output;
 use crate::schedule::Cue;
 use crate::subtitle_time::write_time;
 
-/// A character without width that breaks what players would take for markup. The format has no escapes, and players that show
-/// HTML's (`&lt;`) as they stand are as common as those that decode them.
+/// A character without width that breaks what players would take for markup. The format has no escapes, and players
+/// that show HTML's (`&lt;`) as they stand are as common as those that decode them.
 const BREAKER: char = '\u{2060}';
 
 pub struct Srt {

@@ -8,7 +8,8 @@ const LOOK_AHEAD: usize = 32;
 /// Times of positions in a text. A position counts the characters before it that are no white space.
 #[derive(Debug)]
 pub struct Timeline {
-    /// In order of position and of time. Between two anchors, time passes evenly. Two anchors of one position are a pause.
+    /// In order of position and of time. Between two anchors, time passes evenly. Two anchors of one position are a
+    /// pause.
     anchors: Vec<(usize, u64)>,
 }
 

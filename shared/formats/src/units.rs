@@ -53,16 +53,16 @@ impl Units<'_> {
     }
 }
 
-/// Whether a cue may be cut here: at white space, and beside characters of scripts without spaces. The Unicode rules also allow a
-/// break at hyphens and between Korean syllables, which readers do not expect of subtitles.
+/// Whether a cue may be cut here: at white space, and beside characters of scripts without spaces. The Unicode rules
+/// also allow a break at hyphens and between Korean syllables, which readers do not expect of subtitles.
 fn is_break(text: &str, at: usize) -> bool {
     let (before, after) = (text[..at].chars().next_back(), text[at..].chars().next());
     let is_space = |c: char| c.is_whitespace() || c == '\u{200b}';
     before.is_some_and(|c| is_space(c) || is_unspaced(c)) || after.is_some_and(is_unspaced)
 }
 
-/// Cuts a word that is wider than a line: where the Unicode rules allow it (after hyphens and slashes), else between characters
-/// as a reader sees them.
+/// Cuts a word that is wider than a line: where the Unicode rules allow it (after hyphens and slashes), else between
+/// characters as a reader sees them.
 fn split(text: &str, word: Range<usize>, widest: usize, part: &mut impl FnMut(Range<usize>)) {
     if width(text[word.clone()].trim()) <= widest {
         return part(word);

@@ -1,4 +1,5 @@
-//! WebVTT, as <https://www.w3.org/TR/webvtt1/> specifies it: speakers are voices, and a note says which conversation it is.
+//! WebVTT, as <https://www.w3.org/TR/webvtt1/> specifies it: speakers are voices, and a note says which conversation it
+//! is.
 
 use crate::clean::clean;
 use crate::conversation::{Head, Segment};

@@ -21,15 +21,15 @@ const BUFFER_BYTES: usize = 16 * 1024;
 pub struct Options {
     /// The place whose time is shown. Subtitles count from the start of the first conversation and do not depend on it.
     pub offset: UtcOffset,
-    /// JSON becomes one object with a list of conversations, as `GET /v2/conversations` answers. Without it, each conversation
-    /// is an object on a line of its own.
+    /// JSON becomes one object with a list of conversations, as `GET /v2/conversations` answers. Without it, each
+    /// conversation is an object on a line of its own.
     pub list: bool,
 }
 
 /// Writes conversations in one format. Call [`finish`](Self::finish) at the end.
 ///
-/// A conversation can be given [at once](Self::conversation), or in pages: [`begin`](Self::begin), [`segment`](Self::segment) for
-/// each segment in the order of its start, and [`end`](Self::end).
+/// A conversation can be given [at once](Self::conversation), or in pages: [`begin`](Self::begin),
+/// [`segment`](Self::segment) for each segment in the order of its start, and [`end`](Self::end).
 pub struct Writer<W: Write> {
     output: Box<dyn Output>,
     buffer: String,

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use formats::{Conversation, Format, Options, to_string};
 
-/// A day with what is hard: two speakers, quick answers, an interruption, other scripts, markup, midnight, and no title.
+/// A day with what is hard: two speakers, quick answers, an interruption, other scripts, markup, midnight, and no
+/// title.
 const DAY: &str = include_str!("../snapshots/day.input.json");
 
 fn path(format: Format) -> PathBuf {
