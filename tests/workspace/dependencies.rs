@@ -24,6 +24,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shared/local", &["domain", "flow", "system"]),
     ("shared/gcp", &["domain", "flow"]),
     ("shared/testkit", &["domain", "flow"]),
+    ("client/engine", &["domain"]),
     ("client/network", &["engine"]),
     ("client/cli", &["domain", "engine", "formats", "network", "terminal"]),
     // The commands beside `serve` work on a data folder, therefore they need the ports and the local adapters.
