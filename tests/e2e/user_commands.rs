@@ -2,6 +2,7 @@
 
 mod login;
 mod output;
+mod push;
 mod seen;
 
 use std::path::PathBuf;

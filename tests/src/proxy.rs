@@ -88,6 +88,11 @@ impl Proxy {
         assert!(in_time, "{} of {bytes} bytes were forwarded", *self.shared.passed.borrow());
     }
 
+    /// The bytes that went towards the server.
+    pub fn passed(&self) -> u64 {
+        *self.shared.passed.borrow()
+    }
+
     /// The number of cuts that are still to come.
     pub fn cuts_left(&self) -> usize {
         self.shared.plan.lock().unwrap().0.len()

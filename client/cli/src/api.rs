@@ -29,12 +29,17 @@ pub struct Api {
     http: Arc<dyn Http>,
     /// The address without a slash at its end.
     server: String,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
 }
 
 impl Api {
     pub fn new(http: Arc<dyn Http>, server: String, tokens: Tokens) -> Self {
-        Self { http, server, tokens }
+        Self { http, server, tokens: Arc::new(tokens) }
+    }
+
+    /// What the device engine shares with these requests: connections and tokens.
+    pub fn shared(&self) -> (Arc<dyn Http>, Arc<Tokens>) {
+        (Arc::clone(&self.http), Arc::clone(&self.tokens))
     }
 
     pub fn server(&self) -> &str {

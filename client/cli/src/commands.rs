@@ -9,6 +9,7 @@ pub mod log_in;
 pub mod log_out;
 pub mod man;
 mod print;
+pub mod push;
 pub mod retry;
 pub mod show;
 pub mod status;

@@ -13,13 +13,16 @@ mod failure;
 mod local_server;
 mod login;
 mod messages;
+mod push;
 mod times;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::commands::{cancel, completions, doctor, jobs, log_in, log_out, man, retry, show, status, transcripts};
+use crate::commands::{
+    cancel, completions, doctor, jobs, log_in, log_out, man, push as push_command, retry, show, status, transcripts,
+};
 use crate::exit::Exit;
 use crate::failure::Failure;
 pub use local_server::{LocalServer, LocalServerError, LocalServers};
@@ -34,6 +37,8 @@ pub enum Command {
     Login(log_in::Args),
     /// Forget a server and its token
     Logout(log_out::Args),
+    /// Send recordings, wait, and print what was said
+    Push(push_command::Args),
     /// Show whether the server can be reached, who you are, and what may be uploaded
     Status(status::Args),
     /// List your jobs, newest first
@@ -78,6 +83,7 @@ pub fn run(command: Command, host: Host<'_>) -> ExitCode {
         match command {
             Command::Login(args) => log_in::run(args, local).await,
             Command::Logout(args) => log_out::run(&args),
+            Command::Push(args) => push_command::run(&args, local).await,
             Command::Status(args) => status::run(&args, local).await,
             Command::Jobs(args) => jobs::run(&args, local).await,
             Command::Show(args) => show::run(&args, local).await,

@@ -49,7 +49,7 @@ pub enum Message {
     LoginsNewer { path: PathBuf },
     #[error("the login cannot be kept in {}: {why}", path.display())]
     LoginsNotWritten { path: PathBuf, why: String },
-    #[error("there is no folder for the configuration: set HOME or XDG_CONFIG_HOME")]
+    #[error("there is no folder for what has to be kept: set HOME, or XDG_CONFIG_HOME and XDG_DATA_HOME")]
     NoConfigFolder,
     #[error("the keychain refuses the token of `{name}`: {why}")]
     Keychain { name: String, why: String },
@@ -96,6 +96,27 @@ pub enum Message {
     NoSuchConversation { id: String },
     #[error("{} exists; choose another file, or replace it with --force", path.display())]
     FileExists { path: PathBuf },
+
+    // Pushing.
+    #[error("{} cannot be read: {why}", path.display())]
+    PathUnreadable { path: PathBuf, why: String },
+    #[error("{} has no recordings: no file with a name that ends in .bin, and no sound file", path.display())]
+    NoRecordings { path: PathBuf },
+    #[error("{} is not sent: {why}", path.display())]
+    NotSent { path: PathBuf, why: String },
+    #[error("more than {most} files are named; push them in parts")]
+    TooManyFiles { most: usize },
+    #[error("the recordings on this computer cannot be used: {why}")]
+    EngineUnusable { why: String },
+    #[error("another `afterword push` to this server runs; it sends its files, and then this one can send its own")]
+    PushRuns,
+    #[error("{reason}; {count} recordings wait, nothing is lost, and the same command goes on later")]
+    RecordingsWait { reason: String, count: usize },
+    #[error("{why}; {count} recordings wait on this computer")]
+    UploadRefused { why: String, count: usize },
+    #[error("{} of {all} recordings did not arrive as they should; see above", failed)]
+    RecordingsFailed { failed: usize, all: usize },
+
     #[error("{} exists; choose another file for the report", path.display())]
     ReportExists { path: PathBuf },
     #[error("{} cannot be written: {why}", path.display())]
@@ -111,7 +132,9 @@ impl Message {
             | Self::Timeout { .. }
             | Self::Broken { .. }
             | Self::AsksToWait { .. }
-            | Self::ServerFault { .. } => Exit::Waiting,
+            | Self::ServerFault { .. }
+            | Self::PushRuns
+            | Self::RecordingsWait { .. } => Exit::Waiting,
             Self::TokenMissing
             | Self::InvalidAddress { .. }
             | Self::InvalidName { .. }

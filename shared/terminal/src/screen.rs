@@ -2,13 +2,14 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 
 /// The width of a terminal that does not tell it.
 const USUAL_WIDTH: usize = 80;
 /// Nothing fits a narrower terminal anyway.
 const LEAST_WIDTH: usize = 20;
 
-/// The standard output of a command.
+/// The standard output, or the standard error, of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Screen {
     /// The number of columns; `None` for a file or a pipe, where lines have any length.
@@ -33,11 +34,19 @@ impl Screen {
 
     /// The standard output of this process.
     pub fn of_stdout() -> Self {
-        let stdout = io::stdout();
-        if !stdout.is_terminal() {
+        Self::of(&io::stdout())
+    }
+
+    /// The standard error of this process.
+    pub fn of_stderr() -> Self {
+        Self::of(&io::stderr())
+    }
+
+    fn of(output: &(impl IsTerminal + AsFd)) -> Self {
+        if !output.is_terminal() {
             return Self::FILE;
         }
-        let told = rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col));
+        let told = rustix::termios::tcgetwinsize(output).ok().map(|size| usize::from(size.ws_col));
         let by_shell = || env::var("COLUMNS").ok()?.parse().ok();
         let width = told.filter(|width| *width > 0).or_else(by_shell).unwrap_or(USUAL_WIDTH);
         let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());

@@ -6,7 +6,7 @@ use crate::wrap::{padded, width, wrap};
 const GAP: usize = 2;
 const INDENT: &str = "  ";
 /// A last column that needs more room than there is is broken into lines of at least this width.
-const LEAST_LAST: usize = 24;
+const LEAST_LAST: usize = 16;
 
 /// A value with its style.
 #[derive(Clone, Debug, PartialEq, Eq)]

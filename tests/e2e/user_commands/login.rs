@@ -71,7 +71,7 @@ async fn login_that_does_not_work_is_one_clear_line_and_is_not_kept() {
     let nobody = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     assert_told(&login(&nobody, &token).await, FAILED, &["cannot be reached", "refused", "not kept"]);
-    assert_told(&login("http://no-such-host.invalid", &token).await, FAILED, &["no address is known"]);
+    assert_told(&login("https://no-such-host.invalid", &token).await, FAILED, &["no address is known"]);
     assert!(!user.logins_file().exists());
     assert!(!user.run(&["login", "--list"]).await.err.is_empty());
 }

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use terminal::plain;
 
 use crate::local_server::LocalServer;
@@ -107,19 +108,35 @@ pub struct Claims {
     pub sub: Option<String>,
     /// Seconds since 1970.
     exp: Option<i64>,
+    /// The key of an Afterword server that signs its tokens itself. A server that is set up anew has another one.
+    #[serde(skip)]
+    pub server_key: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Header {
+    alg: Option<String>,
+    kid: Option<String>,
 }
 
 impl Claims {
     /// Nothing for a token of another kind than a JSON Web Token.
     pub fn of(token: &str) -> Self {
-        let payload = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-        let claims: Self = payload.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
-        Self { sub: claims.sub.map(|sub| plain(&sub)), ..claims }
+        let header: Header = part(token, 0).unwrap_or_default();
+        let claims: Self = part(token, 1).unwrap_or_default();
+        // The keys of other providers change every few days.
+        let server_key = header.kid.filter(|_| header.alg.as_deref() == Some("EdDSA"));
+        Self { sub: claims.sub.map(|sub| plain(&sub)), server_key, ..claims }
     }
 
     pub fn expires(&self) -> Option<Timestamp> {
         Some(Timestamp::from_millis(self.exp?.checked_mul(1000)?))
     }
+}
+
+fn part<T: DeserializeOwned>(token: &str, n: usize) -> Option<T> {
+    let json = URL_SAFE_NO_PAD.decode(token.split('.').nth(n)?).ok()?;
+    serde_json::from_slice(&json).ok()
 }
 
 #[cfg(test)]

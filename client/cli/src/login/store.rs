@@ -159,9 +159,18 @@ pub fn checked_name(name: &str) -> Result<String, Message> {
 
 /// The folder with the configuration of this program.
 pub fn folder() -> Result<PathBuf, Message> {
+    below("XDG_CONFIG_HOME", ".config")
+}
+
+/// The folder with what this program knows about recordings.
+pub fn data_folder() -> Result<PathBuf, Message> {
+    below("XDG_DATA_HOME", ".local/share")
+}
+
+fn below(variable: &str, in_home: &str) -> Result<PathBuf, Message> {
     // A relative path is invalid there, by the specification.
     let set = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
+    let base = set(variable).or_else(|| set("HOME").map(|home| home.join(in_home)));
     base.map(|base| base.join("afterword")).ok_or(Message::NoConfigFolder)
 }
 
