@@ -21,6 +21,10 @@ use crate::failure::{ConnectFailure, causes, of_handshake};
 use crate::silence::SilenceLimit;
 use crate::stream::Stream;
 
+/// Bytes that the system has taken and not sent yet are lost when the connection breaks, and count as sent in every progress
+/// bar. By itself it takes up to four megabytes. Linux doubles this number, which is enough for 5 MB/s at a round trip of 0.1 s.
+const SEND_BUFFER: usize = 256 * 1024;
+
 #[derive(Clone)]
 pub struct Connector {
     tcp: HttpConnector,
@@ -34,6 +38,7 @@ impl Connector {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
+        tcp.set_send_buffer_size(Some(SEND_BUFFER));
         // Of several addresses of a name, each gets its part of this time.
         tcp.set_connect_timeout(Some(connect_timeout));
         Self { tcp, roots, connect_timeout, silence_timeout }

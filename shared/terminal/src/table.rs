@@ -66,7 +66,8 @@ impl Table {
         match screen.width {
             Some(room) if room < total => {
                 let before = total - widths.last().copied().unwrap_or(0);
-                if before + LEAST_LAST <= room {
+                let longest = self.longest_word(used.last().copied());
+                if before + LEAST_LAST.max(longest) <= room {
                     return all().map(|row| wrapped(row, &used, &widths, room - before, screen)).collect();
                 }
                 self.rows.iter().map(|row| self.paragraph(row, screen, room)).collect()
@@ -107,6 +108,12 @@ fn wrapped(row: &[Cell], used: &[usize], widths: &[usize], room: usize, screen: 
 }
 
 impl Table {
+    /// The width of the longest word in a column, which is never broken.
+    fn longest_word(&self, column: Option<usize>) -> usize {
+        let texts = column.into_iter().flat_map(|at| self.rows.iter().map(move |row| &row[at].text));
+        texts.flat_map(|text| text.split(' ')).map(width).max().unwrap_or(0)
+    }
+
     /// The first value on a line of its own, the others indented below it.
     fn paragraph(&self, row: &[Cell], screen: Screen, room: usize) -> String {
         let Some(first) = row.first() else { return String::new() };
@@ -168,6 +175,14 @@ mod tests {
         table.row([Cell::new("clock"), Cell::new("the clock is three minutes ahead of the server's")]);
         let wanted = "CHECK  WHAT WAS FOUND\nclock  the clock is three minutes\n       ahead of the server's\n";
         assert_eq!(table.render(Screen { width: Some(32), has_colours: false }), wanted);
+    }
+
+    #[test]
+    fn last_column_with_a_long_word_becomes_paragraphs() {
+        let mut table = Table::new(["CHECK", "WHAT WAS FOUND"]);
+        table.row([Cell::new("server"), Cell::new("at http://127.0.0.1:40000 (login)")]);
+        let narrow = table.render(Screen { width: Some(28), has_colours: false });
+        assert_eq!(narrow, "server\n  at http://127.0.0.1:40000\n  (login)\n");
     }
 
     #[test]

@@ -6,22 +6,29 @@ use tests::{Recording, Setup, pty};
 
 use super::{User, WAITING};
 
+/// What is left on the terminal when bars have been drawn over.
+fn without_bars(text: &str) -> String {
+    let drawn_over = |line: &str| line.rsplit("\r\u{1b}[K").next().unwrap_or_default().to_owned();
+    text.split_inclusive('\n').map(drawn_over).collect()
+}
+
 /// Compares what the command prints on both terminals and in a file.
 async fn looks(user: &User, name: &str, args: &[&str]) {
     for columns in [80, 40] {
-        let seen = user.sees(columns, args).await;
-        let widest = seen.text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        let seen = without_bars(&user.sees(columns, args).await.text);
+        let widest = seen.lines().map(|line| line.chars().count()).max().unwrap_or(0);
         // Help for somebody on standard error is a line of any length: the terminal breaks it.
-        let printed = seen.text.lines().filter(|line| !line.starts_with("afterword: "));
+        let printed = seen.lines().filter(|line| !line.starts_with("afterword: "));
         // What has no spaces, such as a name, is never broken: it must be copied as it is.
         let breakable = printed.filter(|line| line.trim().contains(' '));
         let too_wide: Vec<_> = breakable.filter(|line| line.chars().count() > usize::from(columns)).collect();
         assert!(too_wide.is_empty(), "{name}, {columns} of {widest}: {too_wide:#?}");
-        assert_seen(&format!("{name}-{columns}"), &seen.text);
+        assert_seen(&format!("{name}-{columns}"), &seen);
     }
     let output = user.run(args).await;
-    assert!(!output.out.contains('\t') && !output.out.contains('\u{1b}'), "{output:?}");
-    assert_seen(&format!("{name}-piped"), &output.out);
+    let all = format!("{}{}", output.out, output.err);
+    assert!(!all.contains('\t') && !all.contains('\u{1b}'), "{output:?}");
+    assert_seen(&format!("{name}-piped"), &all);
 }
 
 #[tokio::test]
@@ -63,6 +70,27 @@ async fn status_of_a_server_that_takes_recordings_and_of_one_that_does_not() {
     server.kill9().await;
     looks(&user, "status-offline", &["status"]).await;
     assert_eq!(user.sees(80, &["status"]).await.code, WAITING);
+}
+
+/// A zone in which it is about noon, so that "in ten minutes" is never tomorrow.
+fn noon() -> String {
+    let hour = tests::wait::now_secs().div_euclid(3600).rem_euclid(24);
+    // POSIX counts hours to the west.
+    format!("NOON{:+}", hour - 12)
+}
+
+#[tokio::test]
+async fn push_that_is_refused_or_finds_bad_files() {
+    for (refusal, seconds) in [("fair_use", 86_400), ("rate_limit", 86_400), ("backend_busy", 600)] {
+        let refusing = Setup::new().with("simulate.refuse", refusal).with("simulate.retry_after_seconds", seconds);
+        let server = refusing.start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("audio_phone_pcm16_16000_1_fs160_1748300000.bin");
+        std::fs::write(&file, &Recording::speech(T0).bytes).unwrap();
+        let user = User::of(&server).with("TZ", &noon());
+        looks(&user, &format!("push-{refusal}"), &["push", &file.display().to_string()]).await;
+        looks(&user, &format!("status-{refusal}"), &["status"]).await;
+    }
 }
 
 #[tokio::test]
