@@ -110,9 +110,9 @@ pub enum Message {
     EngineUnusable { why: String },
     #[error("another `afterword push` to this server runs; it sends its files, and then this one can send its own")]
     PushRuns,
-    #[error("{reason}; {count} recordings wait, nothing is lost, and the same command goes on later")]
+    #[error("{reason}; {}, nothing is lost, and the same command goes on later", waiting(*count))]
     RecordingsWait { reason: String, count: usize },
-    #[error("{why}; {count} recordings wait on this computer")]
+    #[error("{why}; {} on this computer", waiting(*count))]
     UploadRefused { why: String, count: usize },
     #[error("{} of {all} recordings did not arrive as they should; see above", failed)]
     RecordingsFailed { failed: usize, all: usize },
@@ -143,6 +143,10 @@ impl Message {
             _ => Exit::Failed,
         }
     }
+}
+
+fn waiting(count: usize) -> String {
+    if count == 1 { "1 recording waits".to_owned() } else { format!("{count} recordings wait") }
 }
 
 fn near(nearest: Option<&str>) -> String {
