@@ -18,10 +18,10 @@ use crate::messages::Message;
 use crate::times::Zone;
 
 const EXAMPLES: &str = "\
-The server is asked first, and nothing is kept that does not work. The token is kept in the keychain of macOS, elsewhere in a
-file that only you may read. AFTERWORD_SERVER and AFTERWORD_TOKEN win over what is kept.
+The server is asked first, and nothing is kept that does not work. The token is kept in the keychain of macOS, elsewhere in \
+a file that only you may read. AFTERWORD_SERVER and AFTERWORD_TOKEN win over what is kept.
 
-On the machine of a server that runs, no login is needed: the other commands find its data folder, ./afterword-data, or
+On the machine of a server that runs, no login is needed: the other commands find its data folder, ./afterword-data, or \
 take it with --data-dir.
 
 Examples:

@@ -31,10 +31,10 @@ use crate::push::words;
 use crate::times::Zone;
 
 const EXAMPLES: &str = "\
-Folders are searched for recordings (.bin) and sound files. A file whose name has no time gets one from its metadata, or else
-from the time of its last change. Files are read and never changed.
+Folders are searched for recordings (.bin) and sound files. A file whose name has no time gets one from its metadata, or \
+else from the time of its last change. Files are read and never changed.
 
-An upload that was cut off, also by Ctrl-C, goes on where it was when the same command runs again. Pushing a file twice is
+An upload that was cut off, also by Ctrl-C, goes on where it was when the same command runs again. Pushing a file twice is \
 harmless. Ends with 3 if recordings have to wait.
 
 Examples:
