@@ -103,6 +103,12 @@ impl Core {
 
     /// Passes an event to the coordinator. What is to be stored is stored before this returns; the driver does the rest.
     pub fn post(&self, event: Event) {
+        // Deadlines are compared with the clock as it is: a clock that was set moves them first.
+        self.check_clock();
+        self.step(event);
+    }
+
+    fn step(&self, event: Event) {
         {
             let mut state = lock(&self.state);
             let actions = coordinator::step(&mut state, event, self.now());
@@ -261,7 +267,7 @@ impl Core {
                     self.note(EventKind::IndexFailed { why: error.to_string() });
                 }
             }
-            self.post(Event::ClockMoved { by_ms });
+            self.step(Event::ClockMoved { by_ms });
         }
     }
 

@@ -81,6 +81,11 @@ impl Engine {
         self.core.waker.wake();
     }
 
+    /// The account that is signed in. It is remembered over restarts: an app whose sign-out was cut off signs out again.
+    pub fn signed_in(&self) -> Option<Uid> {
+        self.core.account()
+    }
+
     fn account(&self) -> Result<Uid, Error> {
         self.core.account().ok_or(Error::SignedOut)
     }
@@ -244,9 +249,9 @@ impl Engine {
         let now = self.core.now();
         let in_flight = self.core.in_flight();
         let account = self.core.account();
-        let (cooldown, blocked, is_busy) = self.core.with_state(|state| {
-            (state.cooldowns.effective(now), state.may_upload(now).err(), state.pass.is_some())
-        });
+        let (cooldown, blocked, is_busy) = self
+            .core
+            .with_state(|state| (state.cooldowns.effective(now), state.may_upload(now).err(), state.pass.is_some()));
         let (sums, oldest) = match &account {
             Some(account) => {
                 let index = self.core.index();
@@ -348,7 +353,8 @@ impl Engine {
             let known = index.push_tasks(&task.owner)?;
             let is_known = known.iter().any(|known| {
                 known.kind == PushKind::Registered
-                    && (&known.device_id, &known.token, &known.platform) == (&task.device_id, &task.token, &task.platform)
+                    && (&known.device_id, &known.token, &known.platform)
+                        == (&task.device_id, &task.token, &task.platform)
             });
             if is_known {
                 return Ok(());

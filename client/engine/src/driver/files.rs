@@ -80,7 +80,13 @@ fn missing(chunk: &Chunk, now: Timestamp) -> Transfer {
     let before = chunk.transfer.clone();
     let last_error = Some(LastError::new("local_missing", None, ""));
     if before.was_missing || mistakes::is_planted(Mistake::MissingAfterOnePass) {
-        return Transfer { state: State::Missing, last_error, confirmed_at: Some(now), next_attempt_at: None, ..before };
+        return Transfer {
+            state: State::Missing,
+            last_error,
+            confirmed_at: Some(now),
+            next_attempt_at: None,
+            ..before
+        };
     }
     // Not in this pass again: a pass takes only what was due when it began.
     let next_attempt_at = Some(now + backoff::delay(1, 0.5));

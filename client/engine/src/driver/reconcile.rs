@@ -196,7 +196,8 @@ fn terminal(api: &Api<'_>, job: &JobRow, view: &JobView) -> Result<(), WorkError
             status: view.status.clone(),
             ..job.clone()
         });
-        let changes: Vec<(ChunkId, Transfer)> = rows.iter().map(|(chunk, _, after)| (chunk.id, after.clone())).collect();
+        let changes: Vec<(ChunkId, Transfer)> =
+            rows.iter().map(|(chunk, _, after)| (chunk.id, after.clone())).collect();
         let result = result(view, job.job_id, &rows, at.now);
         index.settle(&api.account, job.job_id, &changes, retry.as_ref(), Some(&result))?;
         Ok(rows)
@@ -210,12 +211,7 @@ fn terminal(api: &Api<'_>, job: &JobRow, view: &JobView) -> Result<(), WorkError
     Ok(())
 }
 
-fn result(
-    view: &JobView,
-    job_id: JobId,
-    rows: &[(Chunk, Outcome, Transfer)],
-    now: Timestamp,
-) -> StoredResult {
+fn result(view: &JobView, job_id: JobId, rows: &[(Chunk, Outcome, Transfer)], now: Timestamp) -> StoredResult {
     let found = view.result.clone().unwrap_or_default();
     let completed = Completed {
         job_id,

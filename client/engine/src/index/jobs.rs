@@ -75,8 +75,9 @@ impl Index {
 
     /// Jobs whose time has come, longest due first.
     pub fn due_jobs(&self, owner: &Uid, now: Timestamp, limit: usize) -> Result<Vec<JobRow>> {
-        let sql =
-            format!("SELECT {JOB} FROM job WHERE owner = ?1 AND next_poll_at <= ?2 ORDER BY next_poll_at, job_id LIMIT ?3");
+        let sql = format!(
+            "SELECT {JOB} FROM job WHERE owner = ?1 AND next_poll_at <= ?2 ORDER BY next_poll_at, job_id LIMIT ?3"
+        );
         self.read(|c| {
             c.prepare_cached(&sql)?.query_map(params![owner.as_str(), now.millis(), limit as i64], job)?.collect()
         })

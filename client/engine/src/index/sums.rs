@@ -26,7 +26,10 @@ impl Index {
             while let Some(row) = rows.next()? {
                 let state = row.get_ref(0)?.as_str()?.parse::<State>();
                 if let Ok(state) = state {
-                    sums.push((state, Sum { count: number(row, 1)?, duration_ms: number(row, 2)?, bytes: number(row, 3)? }));
+                    sums.push((
+                        state,
+                        Sum { count: number(row, 1)?, duration_ms: number(row, 2)?, bytes: number(row, 3)? },
+                    ));
                 }
             }
             Ok(sums)

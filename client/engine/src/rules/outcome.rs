@@ -126,9 +126,8 @@ mod tests {
     const AT: Moment = Moment { now: Timestamp::from_secs(1_800_000_000), random: 0.5 };
 
     fn job(status: &str, file: &str) -> JobView {
-        let body = format!(
-            r#"{{"job_id":"6f0c0000-0000-4000-8000-000000000000","status":"{status}","files":[{file}]}}"#
-        );
+        let body =
+            format!(r#"{{"job_id":"6f0c0000-0000-4000-8000-000000000000","status":"{status}","files":[{file}]}}"#);
         JobView::parse(body.as_bytes(), "6f0c0000-0000-4000-8000-000000000000".parse().unwrap()).unwrap()
     }
 
@@ -162,7 +161,8 @@ mod tests {
 
     #[test]
     fn r31_each_file_of_a_job_has_its_own_outcome() {
-        let kept = |found: Outcome, state| assert!(matches!(&found, Outcome::Settled(s, _) if *s == state), "{found:?}");
+        let kept =
+            |found: Outcome, state| assert!(matches!(&found, Outcome::Settled(s, _) if *s == state), "{found:?}");
         kept(of("failed", &failed("invalid_audio", "content", false)), State::Unreadable);
         kept(of("failed", &failed("language_unsupported", "limit", false)), State::Held);
         kept(of("cancelled", r#"{"name":"x","status":"queued"}"#), State::Held);
