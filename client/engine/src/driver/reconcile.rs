@@ -134,9 +134,10 @@ fn not_ours(api: &Api<'_>, job: &JobRow) -> Result<(), WorkError> {
 /// The server does not know the job any more, or cannot run it again: its files are uploaded again.
 fn lost(api: &Api<'_>, job: &JobRow) -> Result<(), WorkError> {
     let core = api.core;
+    let at = Moment { now: core.now(), random: core.unit() };
     let members = core.fenced(api.fence, |index| {
         let chunks = index.chunks_of(&api.account, job.job_id)?;
-        let rows: Vec<_> = chunks.iter().map(|chunk| (chunk.id, outcome::lost(chunk.transfer.clone()))).collect();
+        let rows: Vec<_> = chunks.iter().map(|chunk| (chunk.id, outcome::lost(chunk.transfer.clone(), at))).collect();
         index.settle(&api.account, job.job_id, &rows, None, None)?;
         Ok(rows.len())
     })?;

@@ -55,6 +55,11 @@ pub async fn upload(api: &Api<'_>) -> Result<(), WorkError> {
         }
         let (route, batch) = batch::cut(candidates, &limits);
         let checked = check(api, batch, &limits)?;
+        if checked.is_locked {
+            // Every other file would be found like this one.
+            core.post(Event::Trouble { asked: None, random: core.unit() });
+            return Ok(());
+        }
         if checked.ready.is_empty() {
             continue;
         }

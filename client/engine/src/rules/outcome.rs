@@ -110,10 +110,20 @@ fn again_later(before: Transfer, error: LastError, at: Moment) -> Transfer {
     }
 }
 
-/// The job is not known any more: its files are uploaded again, and nothing is counted.
-pub fn lost(before: Transfer) -> Transfer {
+/// The job is not known any more: its files are uploaded again, and nothing is counted. The first time that happens at once;
+/// a server that forgets every job must not make the device upload without a pause.
+pub fn lost(before: Transfer, at: Moment) -> Transfer {
     let error = LastError::new("job_not_found", Some(Blame::Service), "");
-    Transfer { state: State::Pending, job_id: None, next_attempt_at: None, last_error: Some(error), ..before }
+    let losses = before.service_retries;
+    let next_attempt_at = (losses > 0).then(|| at.now + backoff::delay(losses, at.random));
+    Transfer {
+        state: State::Pending,
+        job_id: None,
+        service_retries: losses.saturating_add(1),
+        next_attempt_at,
+        last_error: Some(error),
+        ..before
+    }
 }
 
 #[cfg(test)]
@@ -185,7 +195,9 @@ mod tests {
                 assert_eq!(after.retry_count, u32::from(counted), "{code} {found:?}");
             }
         }
-        assert_eq!(lost(Transfer { retry_count: 2, ..Transfer::pending() }).retry_count, 2);
+        let once = lost(Transfer { retry_count: 2, ..Transfer::pending() }, AT);
+        assert_eq!((once.retry_count, once.next_attempt_at), (2, None));
+        assert_eq!(lost(once, AT).next_attempt_at, Some(AT.now + Duration::from_secs(5)));
     }
 
     #[test]
