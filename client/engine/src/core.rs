@@ -259,13 +259,15 @@ impl Core {
         // Less is the drift of a clock that a network corrects.
         if by_ms.unsigned_abs() >= 2_000 {
             self.note(EventKind::ClockMoved { by_ms });
-            if by_ms < 0 {
-                // Delays are short: after a step back, what waited may as well be tried now.
-                let now = self.now();
-                let corrected = self.index().correct_times(now, now);
-                if let Err(error) = corrected {
-                    self.note(EventKind::IndexFailed { why: error.to_string() });
-                }
+            let now = self.now();
+            let corrected = {
+                let mut index = self.index();
+                // Those of other accounts too. Delays are short: after a step back, what waits may as well be tried now.
+                let shifted = index.shift_cooldowns(by_ms);
+                if by_ms < 0 { shifted.and_then(|()| index.correct_times(now, now)) } else { shifted }
+            };
+            if let Err(error) = corrected {
+                self.note(EventKind::IndexFailed { why: error.to_string() });
             }
             self.step(Event::ClockMoved { by_ms });
         }

@@ -12,5 +12,5 @@ mod run;
 mod source;
 mod upload;
 
-pub use files::digest;
+pub use files::{Digests, digest};
 pub use run::run;

@@ -13,6 +13,7 @@ use crate::coordinator::{Event, State as Coordinator};
 use crate::core::Core;
 use crate::driver;
 use crate::events;
+use crate::import::{self, ImportError, Imported};
 use crate::index::{Index, IndexError, PushKind, PushTask};
 use crate::observers::Observer;
 use crate::opening::{self, OpenError};
@@ -145,6 +146,15 @@ impl Engine {
         self.core.changed();
         self.core.post(Event::Recorded);
         Ok(added)
+    }
+
+    /// Takes over the recordings of an older app whose `wals.json` is in this folder (R12).
+    pub fn import_wals(&self, folder: &Path) -> Result<Imported, ImportError> {
+        let account = self.core.account().ok_or(ImportError::SignedOut)?;
+        let imported = import::import(&self.core, &account, folder)?;
+        self.core.changed();
+        self.core.post(Event::Retry);
+        Ok(imported)
     }
 
     /// Marks the session's recordings that belong to no conversation yet (R13). How many there were.

@@ -12,6 +12,7 @@ mod cooldowns;
 mod disk;
 mod files;
 mod harness;
+mod import;
 mod index;
 #[path = "../simulation/random.rs"]
 #[expect(dead_code, reason = "the simulation needs more of it")]
