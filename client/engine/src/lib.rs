@@ -16,6 +16,7 @@ mod import;
 mod index;
 mod journal;
 mod lock;
+pub mod messages;
 pub mod mistakes;
 mod observers;
 mod opening;

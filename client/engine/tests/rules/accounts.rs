@@ -27,8 +27,13 @@ fn r34_what_was_started_for_one_account_never_touches_the_next_one() {
     bench.engine().sign_in(uid("ben")).unwrap();
     bench.run(600);
     assert_eq!(bench.states(), [], "ben sees nothing of anna's");
-    assert!(bench.seen().iter().all(|seen| seen.header("authorization") != Some("Bearer token-of-ben")
-        || !seen.path.contains("upload")), "nothing of anna's is sent for ben");
+    assert!(
+        bench
+            .seen()
+            .iter()
+            .all(|seen| seen.header("authorization") != Some("Bearer token-of-ben") || !seen.path.contains("upload")),
+        "nothing of anna's is sent for ben"
+    );
     assert_eq!(bench.uploads().len(), 1);
     drop(bench.engine().sign_out().unwrap());
     bench.engine().sign_in(uid("anna")).unwrap();

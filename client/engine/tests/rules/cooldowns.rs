@@ -61,7 +61,9 @@ fn r28_no_path_uploads_during_a_cooldown_and_its_end_wakes_the_coordinator() {
         bench.run(10);
     }
     assert_eq!(bench.uploads().len(), 1);
-    assert!(bench.chunks().iter().all(|chunk| chunk.transfer.state == State::Pending && chunk.transfer.retry_count == 0));
+    assert!(
+        bench.chunks().iter().all(|chunk| chunk.transfer.state == State::Pending && chunk.transfer.retry_count == 0)
+    );
     bench.run(200);
     let waited = (bench.uploads()[1].at - refused_at).as_secs();
     assert!((300..303).contains(&waited), "{waited}");
@@ -94,9 +96,12 @@ fn r29_fair_use_that_ran_out_is_checked_once_before_the_next_upload() {
         looks += 1;
         // At the first look after the cooldown, the cap is still reached.
         let used = if looks == 2 { 10 } else { 0 };
-        Some(answer(200, json!({"stage": "restricted", "restricted_until": null,
+        Some(answer(
+            200,
+            json!({"stage": "restricted", "restricted_until": null,
             "windows": [{"hours": 24, "used_ms": used, "cap_ms": 10}],
-            "upload": {"max_file_bytes": 1000, "max_batch_bytes": 1000, "max_files": 5, "resumable_max_file_bytes": 1000}})))
+            "upload": {"max_file_bytes": 1000, "max_batch_bytes": 1000, "max_files": 5, "resumable_max_file_bytes": 1000}}),
+        ))
     };
     let mut bench = Bench::new(script);
     bench.record("a", 10);

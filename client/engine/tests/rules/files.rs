@@ -60,9 +60,13 @@ fn r10_locked_phone_leaves_everything_pending_and_counts_nothing() {
 
 #[test]
 fn r41_only_synced_files_are_deleted_and_only_by_the_policy() {
-    for (retention, deleted_after) in [(Retention::Keep, None), (Retention::AtOnce, Some(1)), (Retention::Days(7), Some(8))] {
-        let mut bench =
-            Bench::with(|config| config.retention = retention, server_that_ends("completed", json!({"status": "done"})));
+    for (retention, deleted_after) in
+        [(Retention::Keep, None), (Retention::AtOnce, Some(1)), (Retention::Days(7), Some(8))]
+    {
+        let mut bench = Bench::with(
+            |config| config.retention = retention,
+            server_that_ends("completed", json!({"status": "done"})),
+        );
         bench.engine().sign_in(engine::domain::Uid::new("anna").unwrap()).unwrap();
         bench.record("s", 10);
         let path = match &bench.chunks()[0].place {
@@ -82,9 +86,13 @@ fn r41_only_synced_files_are_deleted_and_only_by_the_policy() {
 
 #[test]
 fn r41_nothing_but_synced_files_makes_room() {
-    for (end, file) in [("failed", json!({"status": "failed", "code": "invalid_audio", "blame": "content", "retryable": false})),
-        ("partial_failure", json!({"status": "done", "code": "partly_decoded", "blame": "content", "retryable": false}))]
-    {
+    for (end, file) in [
+        ("failed", json!({"status": "failed", "code": "invalid_audio", "blame": "content", "retryable": false})),
+        (
+            "partial_failure",
+            json!({"status": "done", "code": "partly_decoded", "blame": "content", "retryable": false}),
+        ),
+    ] {
         let mut bench = Bench::with(|config| config.retention = Retention::AtOnce, server_that_ends(end, file));
         bench.engine().sign_in(engine::domain::Uid::new("anna").unwrap()).unwrap();
         bench.record("s", 10);

@@ -79,8 +79,11 @@ pub fn accepted(job: &str) -> Reply {
 }
 
 pub fn limits() -> Reply {
-    answer(200, json!({"upload": {"max_file_bytes": 209_715_200, "max_batch_bytes": 268_435_456, "max_files": 20,
-        "resumable_max_file_bytes": 2_147_483_648_u64}}))
+    answer(
+        200,
+        json!({"upload": {"max_file_bytes": 209_715_200, "max_batch_bytes": 268_435_456, "max_files": 20,
+        "resumable_max_file_bytes": 2_147_483_648_u64}}),
+    )
 }
 
 type Script = dyn FnMut(&Seen) -> Option<Reply> + Send;
@@ -328,9 +331,12 @@ impl Bench {
 
 /// A job that is over, with this for each file.
 pub fn job(status: &str, files: Value) -> Reply {
-    answer(200, json!({"job_id": JOB, "status": status, "completed_at": "2025-06-15T16:00:00.000Z", "files": files,
+    answer(
+        200,
+        json!({"job_id": JOB, "status": status, "completed_at": "2025-06-15T16:00:00.000Z", "files": files,
         "processed_segments": 1, "total_segments": 1,
-        "result": {"new_conversation_ids": ["6f0c0000-0000-4000-8000-0000000000aa"], "updated_conversation_ids": []}}))
+        "result": {"new_conversation_ids": ["6f0c0000-0000-4000-8000-0000000000aa"], "updated_conversation_ids": []}}),
+    )
 }
 
 /// The names of the files of a multipart body.

@@ -73,7 +73,11 @@ fn r12_every_entry_of_an_older_index_becomes_what_it_is_here() {
     assert_eq!(of(1_748_300_480).format.unwrap().codec, Codec::Pcm8);
     assert!(of(1_748_300_780).name.contains("omiring2"));
     assert_eq!(of(1_748_300_900).name, "audio_omi_opus_16000_1_fs160_1748300900.bin", "no server reads the other name");
-    assert_eq!(chunks.iter().filter(|chunk| chunk.captured_at.millis() == 1_748_300_840_000).count(), 2, "both are kept");
+    assert_eq!(
+        chunks.iter().filter(|chunk| chunk.captured_at.millis() == 1_748_300_840_000).count(),
+        2,
+        "both are kept"
+    );
 
     let again = import(&bench).unwrap();
     assert_eq!((again.known, again.added.len()), (13, 0));
@@ -92,8 +96,12 @@ fn of_state(bench: &Bench, state: State) -> usize {
 fn r12_backup_is_read_if_the_main_file_is_empty_or_invalid() {
     for broken in ["", "{", "[]", "{\"wals\": 3}", "\u{0}\u{0}\u{0}"] {
         let bench = older_app(broken);
-        put(&bench, "wals_backup.json", r#"{"version":1,"wals":[{"timer_start":1748300000,"codec":"opus","device":"omi",
-            "file_path":"audio_omi_opus_16000_1_fs160_1748300000.bin"}]}"#);
+        put(
+            &bench,
+            "wals_backup.json",
+            r#"{"version":1,"wals":[{"timer_start":1748300000,"codec":"opus","device":"omi",
+            "file_path":"audio_omi_opus_16000_1_fs160_1748300000.bin"}]}"#,
+        );
         let imported = import(&bench).unwrap();
         assert!(imported.from_backup, "{broken:?}");
         assert_eq!(bench.states(), [State::Pending]);

@@ -2,7 +2,7 @@
 
 use engine::State;
 
-use crate::harness::{Bench, OPUS, accepted, JOB};
+use crate::harness::{Bench, JOB, OPUS, accepted};
 
 #[test]
 fn r07_everything_that_is_known_of_a_chunk_survives_a_restart() {

@@ -21,7 +21,8 @@ fn polls(bench: &Bench) -> Vec<u64> {
 
 #[test]
 fn r08_partly_decoded_file_is_kept_and_shown() {
-    let kept = json!({"status": "done", "code": "partly_decoded", "blame": "content", "retryable": false, "detail": "d"});
+    let kept =
+        json!({"status": "done", "code": "partly_decoded", "blame": "content", "retryable": false, "detail": "d"});
     let mut bench = Bench::new(server_that_ends("partial_failure", kept));
     bench.record("a", 10);
     bench.run(60);
@@ -94,7 +95,9 @@ fn r24_after_409_only_files_that_are_not_done_are_uploaded_again() {
             return Some(answer(409, json!({"code": "not_retryable"})));
         }
         let view = |(index, name): (usize, &String)| match index == 0 && uploads.len() == 1 {
-            true => json!({"name": name, "status": "failed", "code": "internal", "blame": "service", "retryable": true}),
+            true => {
+                json!({"name": name, "status": "failed", "code": "internal", "blame": "service", "retryable": true})
+            }
             false => json!({"name": name, "status": "done"}),
         };
         let files: Vec<_> = names.iter().enumerate().map(view).collect();
@@ -159,7 +162,10 @@ fn r31_job_that_is_lost_is_uploaded_again_and_nothing_is_counted() {
             1 => answer(500, json!({})),
             2 => Reply::Fail(HttpError::Timeout),
             3 => answer(200, json!("<html>")),
-            4 => answer(200, json!({"job_id": "6f0c0000-0000-4000-8000-0000000000ff", "status": "completed", "files": []})),
+            4 => answer(
+                200,
+                json!({"job_id": "6f0c0000-0000-4000-8000-0000000000ff", "status": "completed", "files": []}),
+            ),
             5 => answer(404, json!({"code": "job_not_found"})),
             _ => job("completed", json!([])),
         })
@@ -236,7 +242,10 @@ fn r39_result_is_told_until_it_is_acknowledged_over_restarts() {
     for _ in 0..2 {
         let told = bench.engine().completed().unwrap();
         let [one] = &told[..] else { panic!("{told:?}") };
-        assert_eq!((one.job_id.to_string(), one.status.as_str(), one.new_conversation_ids.len()), (JOB.to_owned(), "completed", 1));
+        assert_eq!(
+            (one.job_id.to_string(), one.status.as_str(), one.new_conversation_ids.len()),
+            (JOB.to_owned(), "completed", 1)
+        );
         assert_eq!(one.files[0].state, State::Synced);
         bench.stop(true);
         bench.start();

@@ -150,9 +150,13 @@ fn r03_change_of_the_codec_finalises_and_empty_chunks_are_not_kept() {
 
 #[test]
 fn r04_chunk_that_the_live_socket_took_is_not_kept() {
-    for (live, everything, minimum_ms, kept) in
-        [(100, false, 0, false), (99, false, 0, true), (99, false, 20, false), (98, false, 20, true), (100, true, 20, true)]
-    {
+    for (live, everything, minimum_ms, kept) in [
+        (100, false, 0, false),
+        (99, false, 0, true),
+        (99, false, 20, false),
+        (98, false, 20, true),
+        (100, true, 20, true),
+    ] {
         let change = |config: &mut engine::Config| {
             config.keep_everything = everything;
             config.min_unsynced = Duration::from_millis(minimum_ms);

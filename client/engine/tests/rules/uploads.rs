@@ -36,8 +36,11 @@ fn r16_batches_are_of_one_session_and_the_newest_go_first() {
 #[test]
 fn r16_batch_stays_within_the_limits_that_the_server_tells() {
     let script = |seen: &Seen| match seen.is(Method::Get, "/v2/limits") {
-        true => Some(answer(200, json!({"upload": {"max_file_bytes": 1000, "max_batch_bytes": 170, "max_files": 20,
-            "resumable_max_file_bytes": 100_000}}))),
+        true => Some(answer(
+            200,
+            json!({"upload": {"max_file_bytes": 1000, "max_batch_bytes": 170, "max_files": 20,
+            "resumable_max_file_bytes": 100_000}}),
+        )),
         false => accept(seen),
     };
     let mut bench = pending(&["a"; 5], script);
@@ -58,7 +61,8 @@ fn sessions(
             let body: Value = serde_json::from_slice(&seen.body).unwrap();
             let file = &body["files"][0];
             assert_eq!(file["crc32c"].as_str().unwrap().len(), 8);
-            let file = json!({"name": file["name"], "status": "uploading", "upload_url": "/bytes/1", "offset": content.len()});
+            let file =
+                json!({"name": file["name"], "status": "uploading", "upload_url": "/bytes/1", "offset": content.len()});
             return Some(answer(201, json!({"job_id": JOB, "status": "uploading", "files": [file]})));
         }
         if seen.is(Method::Put, "/bytes/1") {
@@ -128,7 +132,8 @@ fn r17_token_follows_no_redirect_and_goes_to_no_other_origin() {
     let script = |seen: &Seen| {
         if seen.is(Method::Post, "/v2/sync/uploads") {
             let body: Value = serde_json::from_slice(&seen.body).unwrap();
-            let file = json!({"name": body["files"][0]["name"], "upload_url": "https://storage.example/1", "offset": 0});
+            let file =
+                json!({"name": body["files"][0]["name"], "upload_url": "https://storage.example/1", "offset": 0});
             return Some(answer(201, json!({"job_id": JOB, "files": [file]})));
         }
         let elsewhere = [("location", "https://elsewhere.example/")];
@@ -171,8 +176,11 @@ fn r19_files_that_are_not_named_go_again_at_once_without_the_named_one() {
         let bad = names.iter().find(|name| name.contains("48300001")).cloned();
         Some(match bad {
             None => accepted(JOB),
-            Some(name) => answer(400, json!({"code": "invalid_filename",
-                "errors": [{"file": name, "code": "invalid_filename", "detail": "no"}]})),
+            Some(name) => answer(
+                400,
+                json!({"code": "invalid_filename",
+                "errors": [{"file": name, "code": "invalid_filename", "detail": "no"}]}),
+            ),
         })
     };
     let mut bench = Bench::new(script);
@@ -265,7 +273,8 @@ fn r22_outage_of_twenty_minutes_counts_nothing_and_needs_nobody() {
             let known = |file: &Value| json!({"name": file["name"], "status": "done", "upload_url": null});
             let files: Vec<_> = body["files"].as_array().unwrap().iter().map(known).collect();
             // The bytes go another way here: the names are what the job needs.
-            let names: String = files.iter().map(|file| format!("filename=\"{}\" ", file["name"].as_str().unwrap())).collect();
+            let names: String =
+                files.iter().map(|file| format!("filename=\"{}\" ", file["name"].as_str().unwrap())).collect();
             let upload = Seen { path: "/v2/sync/upload".to_owned(), body: names.into_bytes(), ..seen.clone() };
             ends(&upload);
             return Some(answer(201, json!({"job_id": JOB, "files": files})));
@@ -287,7 +296,13 @@ fn r22_outage_of_twenty_minutes_counts_nothing_and_needs_nobody() {
 #[test]
 fn r22_refused_token_is_renewed_once_and_then_waits_for_credentials() {
     let script = |seen: &Seen| match seen.header("authorization") {
-        Some("Bearer good") => if seen.path == "/v2/limits" { Some(limits()) } else { accept(seen) },
+        Some("Bearer good") => {
+            if seen.path == "/v2/limits" {
+                Some(limits())
+            } else {
+                accept(seen)
+            }
+        }
         _ => Some(answer(401, json!({"code": "unauthenticated"}))),
     };
     let mut bench = pending(&["a"], script);
