@@ -18,6 +18,7 @@ use crate::index::{Index, IndexError, PushKind, PushTask};
 use crate::observers::Observer;
 use crate::opening::{self, OpenError};
 use crate::ports::{Lock, Ports};
+use crate::rebuild::{Rebuilt, rebuild};
 use crate::recorder::{RecordError, Recorder, Stream};
 use crate::rules::cooldown::{Cooldown, Cooldowns};
 use crate::settings::{Config, Settings};
@@ -25,10 +26,10 @@ use crate::signal::Given;
 use crate::status::{self, Shown, Status, Sums};
 
 /// The account that was signed in when the process ended.
-const ACCOUNT: &str = "account";
+pub(crate) const ACCOUNT: &str = "account";
 const SETTINGS: &str = "settings";
 /// The results that are handed out together.
-const RESULTS: usize = 100;
+pub(crate) const RESULTS: usize = 100;
 
 /// Why a call cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,12 @@ impl Engine {
             core.post(Event::SignedIn { account, cooldowns });
         }
         Ok((Self { core: Arc::clone(&core) }, Driver { core, _lock: lock }))
+    }
+
+    /// Makes a new index from the recordings that are on the disk, and puts the old one aside. Only a person decides this:
+    /// everything is uploaded again, and the server recognises what it has.
+    pub fn rebuild(config: &Config, ports: &Ports) -> Result<Rebuilt, OpenError> {
+        rebuild(config, ports)
     }
 
     /// Ends the driver after what it is doing at this moment.

@@ -132,6 +132,7 @@ impl Index {
     }
 
     /// The commits since the index was opened.
+    #[cfg(test)]
     pub fn commits(&self) -> u64 {
         self.commits
     }

@@ -96,10 +96,6 @@ impl Index {
         })
     }
 
-    pub fn has_jobs(&self, owner: &Uid) -> Result<bool> {
-        self.read(|c| c.prepare_cached("SELECT 1 FROM job WHERE owner = ?1 LIMIT 1")?.exists([owner.as_str()]))
-    }
-
     /// Asks for jobs anew from the first step: for one, or for all that are not about to be retried.
     pub fn reset_polls(&mut self, owner: &Uid, only: Option<JobId>, now: Timestamp) -> Result<usize> {
         self.write(|transaction| {

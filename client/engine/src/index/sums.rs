@@ -36,14 +36,6 @@ impl Index {
         })
     }
 
-    /// The bytes of all accounts in this state.
-    pub fn bytes_in(&self, state: State) -> Result<u64> {
-        self.read(|c| {
-            let sql = "SELECT COALESCE(sum(bytes), 0) FROM tally WHERE state = ?1";
-            c.prepare_cached(sql)?.query_row([state.as_str()], |row| number(row, 0))
-        })
-    }
-
     /// When the oldest chunk begins that waits to be uploaded.
     pub fn oldest_pending(&self, owner: &Uid) -> Result<Option<Timestamp>> {
         self.read(|c| {

@@ -208,16 +208,28 @@ impl Bench {
         bench
     }
 
-    pub fn start(&mut self) {
-        let ports = Ports {
+    fn ports(&self) -> Ports {
+        Ports {
             clock: Arc::new(self.clock.clone()),
             disk: Arc::new(self.disk.clone()),
             http: Arc::clone(&self.world) as _,
             credentials: Arc::clone(&self.world) as _,
             device: Arc::clone(&self.world) as _,
             random: Arc::new(Seeded::new(9)),
-        };
-        let (engine, driver) = Engine::open(self.config.clone(), ports).unwrap();
+        }
+    }
+
+    /// Makes a new index of the recordings; the process must not live.
+    pub fn rebuild(&mut self) -> engine::Rebuilt {
+        // The database in memory is put aside by another name.
+        let index = format!("file:rules-{}?mode=memory&cache=shared", NUMBER.fetch_add(1, Ordering::Relaxed));
+        self._index = rusqlite::Connection::open(&index).unwrap();
+        self.config.index = index.into();
+        Engine::rebuild(&self.config, &self.ports()).unwrap()
+    }
+
+    pub fn start(&mut self) {
+        let (engine, driver) = Engine::open(self.config.clone(), self.ports()).unwrap();
         self.engine = Some(engine);
         self.driver = Some(Box::pin(driver.run()));
     }

@@ -1,6 +1,7 @@
 //! R7 and R9: the index.
 
-use engine::State;
+use engine::domain::Uid;
+use engine::{Reader, Shown, State};
 
 use crate::harness::{Bench, JOB, OPUS, accepted};
 
@@ -45,4 +46,44 @@ fn r09_engine_is_ready_when_its_index_is_loaded_and_journals_are_recovered() {
     // Without a single poll of the driver.
     assert_eq!(bench.states(), [State::Pending]);
     assert_eq!(bench.engine().signed_in().unwrap().as_str(), "anna");
+}
+
+#[test]
+fn r07_rebuilt_index_has_every_recording_of_every_account_again() {
+    let mut bench = Bench::new(|seen| seen.path.starts_with("/v2/sync/upload").then(|| accepted(JOB)));
+    bench.set_conditions(|conditions| conditions.online = false);
+    bench.record("a", 10);
+    let mut recorder = bench.recorder("b");
+    bench.feed(&mut recorder, 20);
+    drop(recorder);
+    bench.engine().sign_in(Uid::new("ben").unwrap()).unwrap();
+    bench.record("c", 30);
+    bench.stop(false);
+    let rebuilt = bench.rebuild();
+    assert_eq!((rebuilt.recordings, &rebuilt.unreadable[..]), (3, &[][..]));
+    bench.start();
+    bench.engine().sign_in(Uid::new("anna").unwrap()).unwrap();
+    let sizes: Vec<_> = bench.chunks().iter().map(|chunk| (chunk.bytes, chunk.transfer.state)).collect();
+    assert_eq!(sizes, [(80, State::Pending), (160, State::Pending)]);
+    bench.run(1);
+    bench.engine().sign_in(Uid::new("ben").unwrap()).unwrap();
+    assert_eq!(bench.chunks()[0].bytes, 240);
+    bench.set_conditions(|conditions| conditions.online = true);
+    bench.run(5);
+    assert_eq!(bench.states(), [State::Uploaded]);
+}
+
+#[test]
+fn r37_reader_shows_what_the_index_knows_beside_a_running_engine() {
+    let mut bench = Bench::new(|seen| seen.path.starts_with("/v2/sync/upload").then(|| accepted(JOB)));
+    bench.record("a", 100);
+    bench.run(1);
+    bench.set_conditions(|conditions| conditions.online = false);
+    bench.record("a", 200);
+    let reader = Reader::open(&bench.config).unwrap();
+    let now = "2025-06-15T16:00:00Z".parse().unwrap();
+    let status = reader.status(now).unwrap();
+    assert_eq!((status.queue, status.pending_seconds, status.account.as_deref()), (1, 2.0, Some("anna")));
+    let shown: Vec<_> = reader.list(None, None, 10, now).unwrap().into_iter().map(|(_, shown)| shown).collect();
+    assert_eq!(shown, [Shown::Waiting { blocked: None }, Shown::Processing { done: 0, total: 0 }]);
 }

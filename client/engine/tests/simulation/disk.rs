@@ -204,8 +204,13 @@ impl Disk for SimDisk {
             if state.is_locked {
                 return Err(io::ErrorKind::PermissionDenied.into());
             }
-            let inside = state.files.keys().filter(|path| path.parent() == Some(folder));
-            Ok(inside.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect())
+            let inside = state.files.keys().filter_map(|path| path.strip_prefix(folder).ok()?.iter().next());
+            let mut names: Vec<_> = inside.map(|name| name.to_string_lossy().into_owned()).collect();
+            names.dedup();
+            if names.is_empty() && state.files.contains_key(folder) {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
+            Ok(names)
         })
     }
 
