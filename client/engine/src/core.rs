@@ -103,6 +103,12 @@ impl Core {
 
     /// Passes an event to the coordinator. What is to be stored is stored before this returns; the driver does the rest.
     pub fn post(&self, event: Event) {
+        // Deadlines are compared with the clock as it is: a clock that was set moves them first.
+        self.check_clock();
+        self.step(event);
+    }
+
+    fn step(&self, event: Event) {
         {
             let mut state = lock(&self.state);
             let actions = coordinator::step(&mut state, event, self.now());
@@ -253,15 +259,17 @@ impl Core {
         // Less is the drift of a clock that a network corrects.
         if by_ms.unsigned_abs() >= 2_000 {
             self.note(EventKind::ClockMoved { by_ms });
-            if by_ms < 0 {
-                // Delays are short: after a step back, what waited may as well be tried now.
-                let now = self.now();
-                let corrected = self.index().correct_times(now, now);
-                if let Err(error) = corrected {
-                    self.note(EventKind::IndexFailed { why: error.to_string() });
-                }
+            let now = self.now();
+            let corrected = {
+                let mut index = self.index();
+                // Those of other accounts too. Delays are short: after a step back, what waits may as well be tried now.
+                let shifted = index.shift_cooldowns(by_ms);
+                if by_ms < 0 { shifted.and_then(|()| index.correct_times(now, now)) } else { shifted }
+            };
+            if let Err(error) = corrected {
+                self.note(EventKind::IndexFailed { why: error.to_string() });
             }
-            self.post(Event::ClockMoved { by_ms });
+            self.step(Event::ClockMoved { by_ms });
         }
     }
 

@@ -1,6 +1,7 @@
 //! Performs what the coordinator decides. The driver is one future; it runs under any runtime.
 
 mod api;
+mod files;
 mod finish;
 mod multipart;
 mod prepare;
@@ -8,9 +9,8 @@ mod push_tokens;
 mod reconcile;
 mod resumable;
 mod run;
-mod files;
 mod source;
 mod upload;
 
-pub use files::digest;
+pub use files::{Digests, digest};
 pub use run::run;

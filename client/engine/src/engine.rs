@@ -13,10 +13,12 @@ use crate::coordinator::{Event, State as Coordinator};
 use crate::core::Core;
 use crate::driver;
 use crate::events;
+use crate::import::{self, ImportError, Imported};
 use crate::index::{Index, IndexError, PushKind, PushTask};
 use crate::observers::Observer;
 use crate::opening::{self, OpenError};
 use crate::ports::{Lock, Ports};
+use crate::rebuild::{Rebuilt, rebuild};
 use crate::recorder::{RecordError, Recorder, Stream};
 use crate::rules::cooldown::{Cooldown, Cooldowns};
 use crate::settings::{Config, Settings};
@@ -24,10 +26,10 @@ use crate::signal::Given;
 use crate::status::{self, Shown, Status, Sums};
 
 /// The account that was signed in when the process ended.
-const ACCOUNT: &str = "account";
+pub(crate) const ACCOUNT: &str = "account";
 const SETTINGS: &str = "settings";
 /// The results that are handed out together.
-const RESULTS: usize = 100;
+pub(crate) const RESULTS: usize = 100;
 
 /// Why a call cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -75,10 +77,21 @@ impl Engine {
         Ok((Self { core: Arc::clone(&core) }, Driver { core, _lock: lock }))
     }
 
+    /// Makes a new index from the recordings that are on the disk, and puts the old one aside. Only a person decides this:
+    /// everything is uploaded again, and the server recognises what it has.
+    pub fn rebuild(config: &Config, ports: &Ports) -> Result<Rebuilt, OpenError> {
+        rebuild(config, ports)
+    }
+
     /// Ends the driver after what it is doing at this moment.
     pub fn close(&self) {
         self.core.is_closed.store(true, Ordering::Release);
         self.core.waker.wake();
+    }
+
+    /// The account that is signed in. It is remembered over restarts: an app whose sign-out was cut off signs out again.
+    pub fn signed_in(&self) -> Option<Uid> {
+        self.core.account()
     }
 
     fn account(&self) -> Result<Uid, Error> {
@@ -140,6 +153,15 @@ impl Engine {
         self.core.changed();
         self.core.post(Event::Recorded);
         Ok(added)
+    }
+
+    /// Takes over the recordings of an older app whose `wals.json` is in this folder (R12).
+    pub fn import_wals(&self, folder: &Path) -> Result<Imported, ImportError> {
+        let account = self.core.account().ok_or(ImportError::SignedOut)?;
+        let imported = import::import(&self.core, &account, folder)?;
+        self.core.changed();
+        self.core.post(Event::Retry);
+        Ok(imported)
     }
 
     /// Marks the session's recordings that belong to no conversation yet (R13). How many there were.
@@ -244,9 +266,9 @@ impl Engine {
         let now = self.core.now();
         let in_flight = self.core.in_flight();
         let account = self.core.account();
-        let (cooldown, blocked, is_busy) = self.core.with_state(|state| {
-            (state.cooldowns.effective(now), state.may_upload(now).err(), state.pass.is_some())
-        });
+        let (cooldown, blocked, is_busy) = self
+            .core
+            .with_state(|state| (state.cooldowns.effective(now), state.may_upload(now).err(), state.pass.is_some()));
         let (sums, oldest) = match &account {
             Some(account) => {
                 let index = self.core.index();
@@ -348,7 +370,8 @@ impl Engine {
             let known = index.push_tasks(&task.owner)?;
             let is_known = known.iter().any(|known| {
                 known.kind == PushKind::Registered
-                    && (&known.device_id, &known.token, &known.platform) == (&task.device_id, &task.token, &task.platform)
+                    && (&known.device_id, &known.token, &known.platform)
+                        == (&task.device_id, &task.token, &task.platform)
             });
             if is_known {
                 return Ok(());

@@ -49,20 +49,51 @@ pub enum EventKind {
         retry_count: u32,
         retry_counted: bool,
     },
-    UploadStarted { files: usize, bytes: u64, resumable: bool },
-    UploadFinished { files: usize, outcome: &'static str, http_status: u16, error: String },
-    Cooldown { reason: Reason, until: Timestamp },
-    StatusHttp { job_id: JobId, http_status: u16 },
+    UploadStarted {
+        files: usize,
+        bytes: u64,
+        resumable: bool,
+    },
+    UploadFinished {
+        files: usize,
+        outcome: &'static str,
+        http_status: u16,
+        error: String,
+    },
+    Cooldown {
+        reason: Reason,
+        until: Timestamp,
+    },
+    StatusHttp {
+        job_id: JobId,
+        http_status: u16,
+    },
     /// A journal was recovered after the process had ended.
-    Recovered { id: ChunkId, frames: u64, torn_bytes: u64 },
-    RecordingRefused { free_bytes: u64, reserve_bytes: u64 },
+    Recovered {
+        id: ChunkId,
+        frames: u64,
+        torn_bytes: u64,
+    },
+    RecordingRefused {
+        free_bytes: u64,
+        reserve_bytes: u64,
+    },
     /// The file of a recording could not be read.
-    Unreadable { id: ChunkId, why: String },
-    FileDeleted { id: ChunkId },
+    Unreadable {
+        id: ChunkId,
+        why: String,
+    },
+    FileDeleted {
+        id: ChunkId,
+    },
     /// The clock of the device was set.
-    ClockMoved { by_ms: i64 },
+    ClockMoved {
+        by_ms: i64,
+    },
     /// The index could not be read or written; what was to be done is tried again.
-    IndexFailed { why: String },
+    IndexFailed {
+        why: String,
+    },
 }
 
 /// An event and its time.

@@ -35,7 +35,9 @@ pub enum IndexError {
     #[expect(missing_docs, reason = "the sentence says it")]
     Newer { path: String, found: i64, known: i64 },
     /// It is damaged.
-    #[error("the index {path} is damaged: `rebuild` makes a new one from the recordings, which are not touched ({why})")]
+    #[error(
+        "the index {path} is damaged: `rebuild` makes a new one from the recordings, which are not touched ({why})"
+    )]
     #[expect(missing_docs, reason = "the sentence says it")]
     Damaged { path: String, why: String },
     /// It is not a database of this program.
@@ -130,6 +132,7 @@ impl Index {
     }
 
     /// The commits since the index was opened.
+    #[cfg(test)]
     pub fn commits(&self) -> u64 {
         self.commits
     }
@@ -146,7 +149,11 @@ fn classify(path: &str, error: &rusqlite::Error) -> IndexError {
             | ErrorCode::CannotOpen
             | ErrorCode::PermissionDenied,
         ) => IndexError::Disk { path, why },
-        _ if matches!(error, rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..)) => {
+        _ if matches!(
+            error,
+            rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..)
+        ) =>
+        {
             IndexError::Damaged { path, why }
         }
         _ => IndexError::Sqlite { path, why },

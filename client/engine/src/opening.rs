@@ -29,12 +29,17 @@ pub enum OpenError {
     Index(#[from] IndexError),
 }
 
-/// Locks the folder and opens the index.
-pub fn open(config: &Config, ports: &Ports) -> Result<(Box<dyn Lock>, Index), OpenError> {
+/// Creates the folder, and locks it for this process.
+pub fn lock_folder(config: &Config, ports: &Ports) -> Result<Box<dyn Lock>, OpenError> {
     let folder = |why| OpenError::Folder { folder: config.folder.clone(), why };
     ports.disk.create_folder(&config.folder).map_err(folder)?;
     let lock = ports.disk.lock(&config.folder.join("engine.lock")).map_err(folder)?;
-    let lock = lock.ok_or_else(|| OpenError::InUse(config.folder.clone()))?;
+    lock.ok_or_else(|| OpenError::InUse(config.folder.clone()))
+}
+
+/// Locks the folder and opens the index.
+pub fn open(config: &Config, ports: &Ports) -> Result<(Box<dyn Lock>, Index), OpenError> {
+    let lock = lock_folder(config, ports)?;
     let disk = Arc::clone(&ports.disk);
     let index = Index::open(&config.index, Box::new(move || disk.before_commit()))?;
     Ok((lock, index))

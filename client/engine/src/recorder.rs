@@ -14,6 +14,7 @@ use crate::housekeeping::make_room;
 use crate::index::IndexError;
 use crate::journal::{JournalWriter, MAX_FRAME_BYTES, recover, sidecar_of};
 use crate::lock::lock;
+use crate::rebuild::claim;
 use crate::rules::{naming, store_gate};
 
 /// Why a frame is not recorded. What was recorded before is kept and becomes durable.
@@ -149,6 +150,7 @@ impl Inner {
         let core = Arc::clone(&self.core);
         let folder = core.folder_of(&self.owner);
         core.ports.disk.create_folder(&folder)?;
+        claim(&*core.ports.disk, &folder, &self.owner)?;
         let (id, file) = {
             let mut index = core.index();
             let mut failed = None;

@@ -94,7 +94,9 @@ mod tests {
         ] {
             assert_eq!(server.resolve(address).map(|target| target.is_own), Some(own), "{address}");
         }
-        for address in ["http://afterword.example/", "http://elsewhere.example/", "ftp://a/", "file:///etc/passwd", "https://"] {
+        for address in
+            ["http://afterword.example/", "http://elsewhere.example/", "ftp://a/", "file:///etc/passwd", "https://"]
+        {
             assert_eq!(server.resolve(address), None, "{address}");
         }
     }

@@ -73,8 +73,7 @@ pub(crate) fn status(
         queue: pending.count,
         oldest,
         counts: sums.into_iter().map(|(state, sum)| (state, sum.count)).collect(),
-        cooldown: cooldown
-            .map(|cooldown| CooldownStatus { cooldown, seconds_left: seconds_left(now, cooldown.until) }),
+        cooldown: cooldown.map(|cooldown| CooldownStatus { cooldown, seconds_left: seconds_left(now, cooldown.until) }),
         blocked,
         is_busy,
     }

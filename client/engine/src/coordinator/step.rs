@@ -20,7 +20,10 @@ const SHORTEST_TIMER: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// An account is signed in: at the start, or by the user. Its cooldowns come from the index.
-    SignedIn { account: Uid, cooldowns: Cooldowns },
+    SignedIn {
+        account: Uid,
+        cooldowns: Cooldowns,
+    },
     SignedOut,
     CredentialsChanged,
     Foreground,
@@ -35,26 +38,47 @@ pub enum Event {
     Timer,
     Cancel,
     /// The time of day was set; by so many milliseconds forward.
-    ClockMoved { by_ms: i64 },
+    ClockMoved {
+        by_ms: i64,
+    },
     // What the steps of a pass find out.
     LimitsKnown(UploadLimits),
-    CooldownBegan { reason: Reason, wait: Duration },
-    Accepted { sent_at: Timestamp, deduplicated: bool },
+    CooldownBegan {
+        reason: Reason,
+        wait: Duration,
+    },
+    Accepted {
+        sent_at: Timestamp,
+        deduplicated: bool,
+    },
     FairUseChecked,
     TokenRefused,
     UploadForbidden,
-    Trouble { asked: Option<Duration>, random: f64 },
+    Trouble {
+        asked: Option<Duration>,
+        random: f64,
+    },
     /// An answer came: the network and the service work.
     Answered,
-    StatusDelayed { wait: Duration },
-    StepEnded { fence: u64, uploaded: bool, dues: Dues },
+    StatusDelayed {
+        wait: Duration,
+    },
+    StepEnded {
+        fence: u64,
+        uploaded: bool,
+        dues: Dues,
+    },
 }
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Runs a step of a pass, and reports its end.
-    Run { stage: Stage, fence: u64, prepare: Prepare },
+    Run {
+        stage: Stage,
+        fence: u64,
+        prepare: Prepare,
+    },
     /// Ends the step that is running, wherever it is.
     Abort,
     Arm(Timestamp),
@@ -69,6 +93,10 @@ pub enum Action {
 /// The next state, and what is to be done.
 pub fn step(state: &mut State, event: Event, now: Timestamp) -> Vec<Action> {
     let mut actions = Vec::new();
+    if let Event::ClockMoved { by_ms } = event {
+        // Before anything is compared with the clock.
+        state.cooldowns.shift(by_ms);
+    }
     if state.cooldowns.expire(now) {
         actions.extend([Action::StoreCooldowns, Action::TellCooldown]);
     }
@@ -118,7 +146,6 @@ pub fn step(state: &mut State, event: Event, now: Timestamp) -> Vec<Action> {
             arm(state, now, &mut actions);
         }
         Event::ClockMoved { by_ms } => {
-            state.cooldowns.shift(by_ms);
             let moved = |at: Timestamp| Timestamp::from_millis(at.millis().saturating_add(by_ms));
             state.trouble.until = state.trouble.until.map(moved);
             state.status_until = state.status_until.map(moved);
@@ -236,14 +263,7 @@ fn run(state: &mut State, actions: &mut Vec<Action>) {
 }
 
 /// The next step, whatever became of the last one; after the last step the timer.
-fn step_ended(
-    state: &mut State,
-    fence: u64,
-    uploaded: bool,
-    dues: Dues,
-    now: Timestamp,
-    actions: &mut Vec<Action>,
-) {
+fn step_ended(state: &mut State, fence: u64, uploaded: bool, dues: Dues, now: Timestamp, actions: &mut Vec<Action>) {
     let Some(pass) = state.pass.as_mut().filter(|_| fence == state.fence) else { return };
     pass.uploaded |= uploaded;
     state.dues = dues;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use domain::Uid;
 use futures_util::future::{Either, select};
 
-use crate::core::{Core, WorkError};
 use crate::coordinator::Event;
+use crate::core::{Core, WorkError};
 use crate::ports::{Answer, Body, HttpError, Method, NoToken, Request};
 use crate::server::Target;
 

@@ -15,6 +15,8 @@ use crate::recorder::can_list;
 use crate::rules::backoff;
 
 const BLOCK: usize = 64 << 10;
+/// A file that cannot be read is tried again after the delay of so many failures: a minute.
+const READ_AGAIN: u32 = 4;
 
 /// Size and digests of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub enum Found {
     Changed(Transfer),
     /// Its file has other bytes than the index says: it is uploaded as what it is.
     Differs(Digests),
+    /// Not even its folder can be read: a locked phone, or a card that was taken out. Nothing is changed.
+    Locked,
 }
 
 /// Looks for the file of a chunk.
@@ -71,6 +75,7 @@ pub fn find(core: &Core, chunk: &Chunk) -> Found {
         Err(error) if error.kind() == io::ErrorKind::NotFound && can_list(core, &path) => {
             Found::Changed(missing(chunk, core.now()))
         }
+        Err(_) if !can_list(core, &path) => Found::Locked,
         Err(error) => Found::Changed(unreadable(core, chunk, &error)),
     }
 }
@@ -80,20 +85,24 @@ fn missing(chunk: &Chunk, now: Timestamp) -> Transfer {
     let before = chunk.transfer.clone();
     let last_error = Some(LastError::new("local_missing", None, ""));
     if before.was_missing || mistakes::is_planted(Mistake::MissingAfterOnePass) {
-        return Transfer { state: State::Missing, last_error, confirmed_at: Some(now), next_attempt_at: None, ..before };
+        return Transfer {
+            state: State::Missing,
+            last_error,
+            confirmed_at: Some(now),
+            next_attempt_at: None,
+            ..before
+        };
     }
     // Not in this pass again: a pass takes only what was due when it began.
     let next_attempt_at = Some(now + backoff::delay(1, 0.5));
     Transfer { was_missing: true, last_error, next_attempt_at, ..before }
 }
 
-/// The file cannot be read for now: a locked phone, a card that was taken out, an error of the disk. Nothing is counted.
-pub fn unreadable(core: &Core, chunk: &Chunk, error: &io::Error) -> Transfer {
+/// The file cannot be read for now. Nothing is counted, and its way to the server stays the same.
+fn unreadable(core: &Core, chunk: &Chunk, error: &io::Error) -> Transfer {
     core.note(EventKind::Unreadable { id: chunk.id, why: error.kind().to_string() });
-    let attempts = chunk.transfer.attempts.saturating_add(1);
     Transfer {
-        attempts,
-        next_attempt_at: Some(core.now() + backoff::delay(attempts, core.unit())),
+        next_attempt_at: Some(core.now() + backoff::delay(READ_AGAIN, core.unit())),
         last_error: Some(LastError::new("local_read_failed", None, &error.kind().to_string())),
         ..chunk.transfer.clone()
     }
@@ -104,11 +113,13 @@ pub struct Checked {
     pub ready: Vec<(Chunk, PathBuf)>,
     pub changed: Vec<(ChunkId, Transfer)>,
     pub differs: Vec<(ChunkId, Digests)>,
+    /// A folder could not be read.
+    pub is_locked: bool,
 }
 
 /// Looks for the files of a batch.
 pub fn check(core: &Core, batch: Vec<Chunk>) -> Checked {
-    let mut checked = Checked { ready: Vec::new(), changed: Vec::new(), differs: Vec::new() };
+    let mut checked = Checked { ready: Vec::new(), changed: Vec::new(), differs: Vec::new(), is_locked: false };
     for mut chunk in batch {
         match find(core, &chunk) {
             Found::Ready(path) => {
@@ -117,6 +128,7 @@ pub fn check(core: &Core, batch: Vec<Chunk>) -> Checked {
             }
             Found::Changed(transfer) => checked.changed.push((chunk.id, transfer)),
             Found::Differs(digests) => checked.differs.push((chunk.id, digests)),
+            Found::Locked => checked.is_locked = true,
         }
     }
     checked

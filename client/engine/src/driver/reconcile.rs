@@ -134,9 +134,10 @@ fn not_ours(api: &Api<'_>, job: &JobRow) -> Result<(), WorkError> {
 /// The server does not know the job any more, or cannot run it again: its files are uploaded again.
 fn lost(api: &Api<'_>, job: &JobRow) -> Result<(), WorkError> {
     let core = api.core;
+    let at = Moment { now: core.now(), random: core.unit() };
     let members = core.fenced(api.fence, |index| {
         let chunks = index.chunks_of(&api.account, job.job_id)?;
-        let rows: Vec<_> = chunks.iter().map(|chunk| (chunk.id, outcome::lost(chunk.transfer.clone()))).collect();
+        let rows: Vec<_> = chunks.iter().map(|chunk| (chunk.id, outcome::lost(chunk.transfer.clone(), at))).collect();
         index.settle(&api.account, job.job_id, &rows, None, None)?;
         Ok(rows.len())
     })?;
@@ -196,7 +197,8 @@ fn terminal(api: &Api<'_>, job: &JobRow, view: &JobView) -> Result<(), WorkError
             status: view.status.clone(),
             ..job.clone()
         });
-        let changes: Vec<(ChunkId, Transfer)> = rows.iter().map(|(chunk, _, after)| (chunk.id, after.clone())).collect();
+        let changes: Vec<(ChunkId, Transfer)> =
+            rows.iter().map(|(chunk, _, after)| (chunk.id, after.clone())).collect();
         let result = result(view, job.job_id, &rows, at.now);
         index.settle(&api.account, job.job_id, &changes, retry.as_ref(), Some(&result))?;
         Ok(rows)
@@ -210,12 +212,7 @@ fn terminal(api: &Api<'_>, job: &JobRow, view: &JobView) -> Result<(), WorkError
     Ok(())
 }
 
-fn result(
-    view: &JobView,
-    job_id: JobId,
-    rows: &[(Chunk, Outcome, Transfer)],
-    now: Timestamp,
-) -> StoredResult {
+fn result(view: &JobView, job_id: JobId, rows: &[(Chunk, Outcome, Transfer)], now: Timestamp) -> StoredResult {
     let found = view.result.clone().unwrap_or_default();
     let completed = Completed {
         job_id,

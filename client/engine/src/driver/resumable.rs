@@ -130,7 +130,11 @@ async fn send_file(
                 if offset == chunk.bytes { sender.ask().await? } else { sender.put(offset, piece).await? }
             }
             Sent::Gone => {
-                return Ok(FileEnd::Failed(LastError::new("upload_not_found", None, "the session is not known any more")));
+                return Ok(FileEnd::Failed(LastError::new(
+                    "upload_not_found",
+                    None,
+                    "the session is not known any more",
+                )));
             }
             Sent::WrongBytes(detail) => {
                 let blame = Some(domain::Blame::Content);

@@ -17,7 +17,11 @@ const BLOCK: u64 = 64 << 10;
 pub enum Segment {
     Bytes(Bytes),
     /// This range of a file. A file that ends earlier is an error: it has changed.
-    File { path: PathBuf, offset: u64, length: u64 },
+    File {
+        path: PathBuf,
+        offset: u64,
+        length: u64,
+    },
 }
 
 impl Segment {

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use domain::Timestamp;
 
 use super::api::{Api, ApiError, Call, report};
+use super::files::{self, Checked};
 use super::multipart;
 use super::resumable;
-use super::files::{self, Checked};
 use super::source::{Segment, Segments};
 use crate::chunk::{Chunk, ChunkId, Transfer};
 use crate::coordinator::Event;
@@ -36,6 +36,7 @@ pub async fn upload(api: &Api<'_>) -> Result<(), WorkError> {
     for _ in 0..BATCHES_A_PASS {
         core.ports.clock.breathe().await;
         // The gate: every batch asks anew, whatever was true a moment ago.
+        core.check_clock();
         if !api.is_current() || core.with_state(|state| state.may_upload(core.now())).is_err() {
             return Ok(());
         }
@@ -44,12 +45,21 @@ pub async fn upload(api: &Api<'_>) -> Result<(), WorkError> {
         if core.with_state(|state| state.may_upload(core.now())).is_err() {
             return Ok(());
         }
-        let candidates = core.fenced(api.fence, |index| index.next_batch(&api.account, began, core.now(), CANDIDATES))?;
+        let candidates = core.fenced(api.fence, |index| {
+            // The clock may be set back in the middle of a pass.
+            let (now, began) = (core.now(), began.min(core.now()));
+            index.next_batch(&api.account, began, now, CANDIDATES)
+        })?;
         if candidates.is_empty() {
             return Ok(());
         }
         let (route, batch) = batch::cut(candidates, &limits);
         let checked = check(api, batch, &limits)?;
+        if checked.is_locked {
+            // Every other file would be found like this one.
+            core.post(Event::Trouble { asked: None, random: core.unit() });
+            return Ok(());
+        }
         if checked.ready.is_empty() {
             continue;
         }
@@ -256,4 +266,3 @@ fn new_job(api: &Api<'_>, accepted: &Accepted, now: Timestamp) -> JobRow {
         total: 0,
     }
 }
-

@@ -46,6 +46,13 @@ impl Index {
         })
     }
 
+    /// The clock was set: all cooldowns move with it.
+    pub fn shift_cooldowns(&mut self, by_ms: i64) -> Result<()> {
+        self.write(|transaction| {
+            transaction.execute("UPDATE cooldown SET since = since + ?1, until = until + ?1", [by_ms]).map(drop)
+        })
+    }
+
     pub fn setting(&self, key: &str) -> Result<Option<String>> {
         self.read(|c| {
             let mut statement = c.prepare_cached("SELECT value FROM setting WHERE key = ?1")?;

@@ -54,7 +54,9 @@ impl Index {
     pub fn reset(&mut self, owner: &Uid, only: Option<ChunkId>) -> Result<usize> {
         self.write(|transaction| {
             let which = match only {
-                Some(_) => "id = ?2 AND state IN ('pending', 'missing', 'too_old', 'rejected', 'unreadable', 'held', 'kept')",
+                Some(_) => {
+                    "id = ?2 AND state IN ('pending', 'missing', 'too_old', 'rejected', 'unreadable', 'held', 'kept')"
+                }
                 None => "?2 IS NULL AND state IN ('pending', 'missing', 'too_old', 'rejected', 'unreadable', 'held')",
             };
             let sql = format!(
@@ -81,7 +83,13 @@ impl Index {
             )?;
             let Finished { frames, synced_prefix, duration_ms, bytes, sha256, crc32c } = finished;
             statement.execute(params![
-                id.0, stored(*frames), stored(*synced_prefix), stored(*duration_ms), stored(*bytes), sha256.to_string(), crc32c
+                id.0,
+                stored(*frames),
+                stored(*synced_prefix),
+                stored(*duration_ms),
+                stored(*bytes),
+                sha256.to_string(),
+                crc32c
             ])?;
             Ok(())
         })
@@ -138,7 +146,8 @@ impl Index {
     /// The file of a synced chunk is gone; the row stays, so that the name is not used again.
     pub fn file_deleted(&mut self, id: ChunkId) -> Result<()> {
         self.write(|transaction| {
-            let mut statement = transaction.prepare_cached("UPDATE chunk SET place = 'deleted', path = '' WHERE id = ?1")?;
+            let mut statement =
+                transaction.prepare_cached("UPDATE chunk SET place = 'deleted', path = '' WHERE id = ?1")?;
             statement.execute([id.0])?;
             Ok(())
         })

@@ -75,8 +75,9 @@ impl Index {
 
     /// Jobs whose time has come, longest due first.
     pub fn due_jobs(&self, owner: &Uid, now: Timestamp, limit: usize) -> Result<Vec<JobRow>> {
-        let sql =
-            format!("SELECT {JOB} FROM job WHERE owner = ?1 AND next_poll_at <= ?2 ORDER BY next_poll_at, job_id LIMIT ?3");
+        let sql = format!(
+            "SELECT {JOB} FROM job WHERE owner = ?1 AND next_poll_at <= ?2 ORDER BY next_poll_at, job_id LIMIT ?3"
+        );
         self.read(|c| {
             c.prepare_cached(&sql)?.query_map(params![owner.as_str(), now.millis(), limit as i64], job)?.collect()
         })
@@ -93,10 +94,6 @@ impl Index {
             let sql = "SELECT min(next_poll_at) FROM job WHERE owner = ?1";
             c.prepare_cached(sql)?.query_row([owner.as_str()], |row| row::time(row, 0))
         })
-    }
-
-    pub fn has_jobs(&self, owner: &Uid) -> Result<bool> {
-        self.read(|c| c.prepare_cached("SELECT 1 FROM job WHERE owner = ?1 LIMIT 1")?.exists([owner.as_str()]))
     }
 
     /// Asks for jobs anew from the first step: for one, or for all that are not about to be retried.

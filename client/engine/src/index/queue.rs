@@ -28,14 +28,8 @@ impl Index {
                 return Ok(Vec::new());
             };
             let conversation = head.conversation_id.map(|id| id.to_string());
-            let values = params![
-                owner.as_str(),
-                pass_began.millis(),
-                now.millis(),
-                head.session,
-                conversation,
-                limit as i64
-            ];
+            let values =
+                params![owner.as_str(), pass_began.millis(), now.millis(), head.session, conversation, limit as i64];
             collect(c, &fellows, values)
         })
     }
@@ -96,7 +90,9 @@ impl Index {
     pub fn correct_times(&mut self, now: Timestamp, furthest: Timestamp) -> Result<()> {
         self.write(|transaction| {
             let values = params![now.millis(), furthest.millis()];
-            transaction.execute("UPDATE chunk SET next_attempt_at = ?1 WHERE state = 'pending' AND next_attempt_at > ?2", values)?;
+            // A file that was not seen is looked for again after a moment, not in the very next pass.
+            let sql = "UPDATE chunk SET next_attempt_at = ?1 + 5000 * was_missing WHERE state = 'pending' AND next_attempt_at > ?2";
+            transaction.execute(sql, values)?;
             transaction.execute("UPDATE job SET next_poll_at = ?1 WHERE next_poll_at > ?2", values)?;
             transaction.execute("UPDATE hold SET until = ?1 WHERE until > ?2", values)?;
             transaction.execute("UPDATE push_task SET next_attempt_at = ?1 WHERE next_attempt_at > ?2", values)?;

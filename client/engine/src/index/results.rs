@@ -62,7 +62,8 @@ impl Index {
     /// Whether the app has acknowledged this end of a job.
     pub fn is_handled(&self, owner: &Uid, job: JobId, completed_at: Timestamp) -> Result<bool> {
         self.read(|c| {
-            let sql = "SELECT 1 FROM result WHERE owner = ?1 AND job_id = ?2 AND completed_at = ?3 AND handled_at NOT NULL";
+            let sql =
+                "SELECT 1 FROM result WHERE owner = ?1 AND job_id = ?2 AND completed_at = ?3 AND handled_at NOT NULL";
             c.prepare_cached(sql)?.exists(params![owner.as_str(), job.to_string(), completed_at.millis()])
         })
     }

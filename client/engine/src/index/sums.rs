@@ -26,18 +26,13 @@ impl Index {
             while let Some(row) = rows.next()? {
                 let state = row.get_ref(0)?.as_str()?.parse::<State>();
                 if let Ok(state) = state {
-                    sums.push((state, Sum { count: number(row, 1)?, duration_ms: number(row, 2)?, bytes: number(row, 3)? }));
+                    sums.push((
+                        state,
+                        Sum { count: number(row, 1)?, duration_ms: number(row, 2)?, bytes: number(row, 3)? },
+                    ));
                 }
             }
             Ok(sums)
-        })
-    }
-
-    /// The bytes of all accounts in this state.
-    pub fn bytes_in(&self, state: State) -> Result<u64> {
-        self.read(|c| {
-            let sql = "SELECT COALESCE(sum(bytes), 0) FROM tally WHERE state = ?1";
-            c.prepare_cached(sql)?.query_row([state.as_str()], |row| number(row, 0))
         })
     }
 

@@ -82,7 +82,9 @@ impl Index {
                 task.attempts,
                 task.next_attempt_at.map(Timestamp::millis)
             ];
-            transaction.execute("INSERT OR REPLACE INTO push_task VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", values).map(drop)
+            transaction
+                .execute("INSERT OR REPLACE INTO push_task VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", values)
+                .map(drop)
         })
     }
 

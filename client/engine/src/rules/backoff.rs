@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
-const FIRST: [Duration; 4] = [SECOND.saturating_mul(5), SECOND.saturating_mul(10), SECOND.saturating_mul(20), SECOND.saturating_mul(60)];
+const FIRST: [Duration; 4] =
+    [SECOND.saturating_mul(5), SECOND.saturating_mul(10), SECOND.saturating_mul(20), SECOND.saturating_mul(60)];
 /// The longest delay without its jitter.
 pub const LONGEST: Duration = Duration::from_secs(30 * 60);
 /// A delay is longer or shorter by at most this part, so that devices do not come back together.
@@ -35,7 +36,9 @@ mod tests {
 
     #[test]
     fn r23_delays_grow_to_half_an_hour_and_are_jittered() {
-        for (failures, seconds) in [(0, 5), (1, 5), (2, 10), (3, 20), (4, 60), (5, 120), (6, 240), (9, 1800), (99, 1800)] {
+        for (failures, seconds) in
+            [(0, 5), (1, 5), (2, 10), (3, 20), (4, 60), (5, 120), (6, 240), (9, 1800), (99, 1800)]
+        {
             assert_eq!(delay(failures, 0.5), Duration::from_secs(seconds), "{failures}");
             assert_eq!(delay(failures, 0.0), Duration::from_secs(seconds).mul_f64(0.8), "{failures}");
             assert_eq!(delay(failures, 1.0), Duration::from_secs(seconds).mul_f64(1.2), "{failures}");

@@ -96,7 +96,12 @@ mod tests {
     }
 
     fn wide() -> UploadLimits {
-        UploadLimits { max_file_bytes: 200 * MIB, max_batch_bytes: 256 * MIB, max_files: 20, resumable_max_file_bytes: 2048 * MIB }
+        UploadLimits {
+            max_file_bytes: 200 * MIB,
+            max_batch_bytes: 256 * MIB,
+            max_files: 20,
+            resumable_max_file_bytes: 2048 * MIB,
+        }
     }
 
     #[test]
@@ -112,7 +117,10 @@ mod tests {
 
     #[test]
     fn r05_no_batch_holds_one_name_twice() {
-        let twins = vec![Chunk { name: "a_1748300000.bin".into(), ..chunk(1) }, Chunk { name: "a_1748300000.bin".into(), ..chunk(2) }];
+        let twins = vec![
+            Chunk { name: "a_1748300000.bin".into(), ..chunk(1) },
+            Chunk { name: "a_1748300000.bin".into(), ..chunk(2) },
+        ];
         assert_eq!(ids(&cut(twins, &wide()).1), [1]);
     }
 

@@ -91,6 +91,7 @@ pub fn accept(accepted: Accepted, batch: &[Chunk], now: Timestamp) -> Judgement 
         confirmed_at: None,
         attempts: 0,
         next_attempt_at: None,
+        last_error: None,
         batch_limit: None,
         was_missing: false,
         ..chunk.transfer.clone()
@@ -158,7 +159,8 @@ pub fn failed(chunk: &Chunk, batch_files: usize, error: LastError, at: Moment) -
 fn trouble(batch: &[Chunk], sending: &Sending, code: &str, answer: &Answer) -> Judgement {
     let error = LastError::new(code, blame(code), &format!("HTTP {}", answer.status));
     let rows = each(batch, |chunk| failed(chunk, batch.len(), error.clone(), sending.at));
-    let asked = retry_after::requested(answer.header("retry-after"), sending.at.now).map(|wait| wait.min(backoff::LONGEST));
+    let asked =
+        retry_after::requested(answer.header("retry-after"), sending.at.now).map(|wait| wait.min(backoff::LONGEST));
     Judgement { effect: Effect::Trouble { asked }, rows }
 }
 

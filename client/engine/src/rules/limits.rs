@@ -21,12 +21,7 @@ pub struct UploadLimits {
 impl Default for UploadLimits {
     /// Small enough for every server, until one tells its own.
     fn default() -> Self {
-        Self {
-            max_file_bytes: 4 << 20,
-            max_batch_bytes: 25 << 20,
-            max_files: 20,
-            resumable_max_file_bytes: 2 << 30,
-        }
+        Self { max_file_bytes: 4 << 20, max_batch_bytes: 25 << 20, max_files: 20, resumable_max_file_bytes: 2 << 30 }
     }
 }
 

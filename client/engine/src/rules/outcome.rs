@@ -110,10 +110,20 @@ fn again_later(before: Transfer, error: LastError, at: Moment) -> Transfer {
     }
 }
 
-/// The job is not known any more: its files are uploaded again, and nothing is counted.
-pub fn lost(before: Transfer) -> Transfer {
+/// The job is not known any more: its files are uploaded again, and nothing is counted. The first time that happens at once;
+/// a server that forgets every job must not make the device upload without a pause.
+pub fn lost(before: Transfer, at: Moment) -> Transfer {
     let error = LastError::new("job_not_found", Some(Blame::Service), "");
-    Transfer { state: State::Pending, job_id: None, next_attempt_at: None, last_error: Some(error), ..before }
+    let losses = before.service_retries;
+    let next_attempt_at = (losses > 0).then(|| at.now + backoff::delay(losses, at.random));
+    Transfer {
+        state: State::Pending,
+        job_id: None,
+        service_retries: losses.saturating_add(1),
+        next_attempt_at,
+        last_error: Some(error),
+        ..before
+    }
 }
 
 #[cfg(test)]
@@ -126,9 +136,8 @@ mod tests {
     const AT: Moment = Moment { now: Timestamp::from_secs(1_800_000_000), random: 0.5 };
 
     fn job(status: &str, file: &str) -> JobView {
-        let body = format!(
-            r#"{{"job_id":"6f0c0000-0000-4000-8000-000000000000","status":"{status}","files":[{file}]}}"#
-        );
+        let body =
+            format!(r#"{{"job_id":"6f0c0000-0000-4000-8000-000000000000","status":"{status}","files":[{file}]}}"#);
         JobView::parse(body.as_bytes(), "6f0c0000-0000-4000-8000-000000000000".parse().unwrap()).unwrap()
     }
 
@@ -162,7 +171,8 @@ mod tests {
 
     #[test]
     fn r31_each_file_of_a_job_has_its_own_outcome() {
-        let kept = |found: Outcome, state| assert!(matches!(&found, Outcome::Settled(s, _) if *s == state), "{found:?}");
+        let kept =
+            |found: Outcome, state| assert!(matches!(&found, Outcome::Settled(s, _) if *s == state), "{found:?}");
         kept(of("failed", &failed("invalid_audio", "content", false)), State::Unreadable);
         kept(of("failed", &failed("language_unsupported", "limit", false)), State::Held);
         kept(of("cancelled", r#"{"name":"x","status":"queued"}"#), State::Held);
@@ -185,7 +195,9 @@ mod tests {
                 assert_eq!(after.retry_count, u32::from(counted), "{code} {found:?}");
             }
         }
-        assert_eq!(lost(Transfer { retry_count: 2, ..Transfer::pending() }).retry_count, 2);
+        let once = lost(Transfer { retry_count: 2, ..Transfer::pending() }, AT);
+        assert_eq!((once.retry_count, once.next_attempt_at), (2, None));
+        assert_eq!(lost(once, AT).next_attempt_at, Some(AT.now + Duration::from_secs(5)));
     }
 
     #[test]

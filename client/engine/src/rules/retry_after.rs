@@ -33,7 +33,8 @@ mod tests {
     #[test]
     fn r26_retry_after_is_read_in_both_forms_within_bounds() {
         let now = Timestamp::from_secs(1_800_000_000);
-        let date = |ahead: u64| httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + ahead));
+        let date =
+            |ahead: u64| httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + ahead));
         let (fair, rate, busy) = (Reason::FairUse, Reason::RateLimit, Reason::BackendBusy);
         let day = 86_400;
         let cases: [(Option<&str>, Reason, u64); 17] = [

@@ -17,12 +17,8 @@ impl World {
             let Some(relative) = text.strip_prefix(FOLDER).filter(|text| text.ends_with(".bin")) else { continue };
             let mut parts = relative.trim_start_matches('/').split('/');
             let (owner, name) = (parts.next().unwrap().to_owned(), parts.next().unwrap().to_owned());
-            let allowed = self.network.server(|server| {
-                server.jobs.values().any(|job| {
-                    let file = job.files.iter().find(|file| file.id.0 == owner && file.id.1 == name);
-                    job.is_settled && file.is_some_and(|file| file.allows_deletion())
-                })
-            });
+            let key = (owner.clone(), name.clone());
+            let allowed = self.network.server(|server| server.told_done.contains(&key));
             // A chunk that was never finished, or that the live socket took, may go: its frames are checked at the end.
             let was_accepted =
                 self.network.server(|server| server.recordings.keys().any(|id| id.0 == owner && id.1 == name));
@@ -41,7 +37,8 @@ impl World {
             let told = failures.get(&(account.to_owned(), chunk.name.clone())).copied().unwrap_or(0);
             if chunk.transfer.retry_count > told {
                 let (count, name) = (chunk.transfer.retry_count, &chunk.name);
-                self.violations.push(format!("{name} has {count} counted failures, and the content was blamed {told} times"));
+                self.violations
+                    .push(format!("{name} has {count} counted failures, and the content was blamed {told} times"));
             }
             if chunk.transfer.state == State::Missing {
                 self.violations.push(format!("{} was given up as missing", chunk.name));
@@ -56,12 +53,8 @@ impl World {
     }
 
     fn check_synced(&mut self, account: &str, name: &str) {
-        let confirmed = self.network.server(|server| {
-            server.jobs.values().any(|job| {
-                job.is_settled
-                    && job.files.iter().any(|file| file.id.0 == account && file.id.1 == name && file.allows_deletion())
-            })
-        });
+        let key = (account.to_owned(), name.to_owned());
+        let confirmed = self.network.server(|server| server.told_done.contains(&key));
         if !confirmed {
             self.violations.push(format!("{name} is synced, and no job said so"));
         }
@@ -93,7 +86,8 @@ impl World {
         for (number, frame) in frames.iter().enumerate() {
             let places = found.get(&(number as u64)).map_or(0, Vec::len);
             if places > 1 {
-                violations.push(format!("frame {number} is at the server {places} times: {:?}", found[&(number as u64)]));
+                violations
+                    .push(format!("frame {number} is at the server {places} times: {:?}", found[&(number as u64)]));
             }
             if frame.is_promised && places == 0 && !kept.contains(&(number as u64)) {
                 violations.push(format!("frame {number} of {} ({}) is lost", frame.owner, frame.session));

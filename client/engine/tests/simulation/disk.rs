@@ -29,6 +29,7 @@ struct State {
     fuse: Option<u64>,
     is_dead: bool,
     removed: Vec<PathBuf>,
+    syncs: u64,
 }
 
 /// Clones share their state.
@@ -95,6 +96,11 @@ impl SimDisk {
     /// Files that were removed since the last call.
     pub fn take_removed(&self) -> Vec<PathBuf> {
         self.with(|state| std::mem::take(&mut state.removed))
+    }
+
+    /// The fsyncs so far.
+    pub fn syncs(&self) -> u64 {
+        self.with(|state| state.syncs)
     }
 
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
@@ -184,6 +190,7 @@ impl Disk for SimDisk {
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.with(|state| {
             state.operation()?;
+            state.syncs += 1;
             for (path, file) in &mut state.files {
                 file.name_is_durable |= path.parent() == Some(folder);
             }
@@ -197,8 +204,13 @@ impl Disk for SimDisk {
             if state.is_locked {
                 return Err(io::ErrorKind::PermissionDenied.into());
             }
-            let inside = state.files.keys().filter(|path| path.parent() == Some(folder));
-            Ok(inside.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect())
+            let inside = state.files.keys().filter_map(|path| path.strip_prefix(folder).ok()?.iter().next());
+            let mut names: Vec<_> = inside.map(|name| name.to_string_lossy().into_owned()).collect();
+            names.dedup();
+            if names.is_empty() && state.files.contains_key(folder) {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
+            Ok(names)
         })
     }
 
@@ -269,6 +281,7 @@ impl FileWriter for Writer {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        self.disk.with(|state| state.syncs += 1);
         self.with(|file, _, _| {
             file.synced = file.data.len();
             Ok(())

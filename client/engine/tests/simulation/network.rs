@@ -20,8 +20,17 @@ type Slot = Arc<Mutex<(Option<Result<Answer, HttpError>>, Option<Waker>)>>;
 
 enum Happening {
     /// A request reaches the server. Its answer goes to the slot after this time, unless it is lost.
-    Arrives { request: Incoming, slot: Slot, answer_after: Option<Duration>, copies: u32 },
-    Delivered { slot: Slot, result: Result<Answer, HttpError>, account: Option<String> },
+    Arrives {
+        request: Incoming,
+        slot: Slot,
+        answer_after: Option<Duration>,
+        copies: u32,
+    },
+    Delivered {
+        slot: Slot,
+        result: Result<Answer, HttpError>,
+        account: Option<String>,
+    },
 }
 
 struct State {
@@ -112,7 +121,8 @@ impl Network {
         let mut state = self.state.lock().unwrap();
         state.requests += 1;
         let ms = |first, last| Duration::from_millis(random.between(first, last));
-        let fail = |error| (Happening::Delivered { slot: Arc::clone(slot), result: Err(error), account: None }, ms(5, 4000));
+        let fail =
+            |error| (Happening::Delivered { slot: Arc::clone(slot), result: Err(error), account: None }, ms(5, 4000));
         let (happening, after) = if !state.online {
             fail(HttpError::Connect("offline".to_owned()))
         } else if state.is_faulty && random.permille(20) {
@@ -151,6 +161,9 @@ impl State {
         if answer.header("x-rate-limit-reason").is_some() {
             let seconds = answer.header("retry-after").and_then(|text| text.parse().ok()).unwrap_or(0);
             let until = now + Duration::from_secs(seconds);
+            if std::env::var_os("SIMULATION_LOG").is_some() {
+                eprintln!("{:>12.3} {account} is refused until {until:?}", now.as_secs_f64());
+            }
             let before = self.server.refused_until.entry(account).or_default();
             *before = (*before).max(until);
         }

@@ -27,10 +27,16 @@ pub fn live(seed: u64) -> Lived {
         happen(&mut world, happening);
         world.check_rows();
         if !world.violations.is_empty() {
+            if std::env::var_os("SIMULATION_LOG").is_some() {
+                world.print_events();
+            }
             break;
         }
     }
     end(&mut world);
+    if std::env::var_os("SIMULATION_LOG").is_some() && !world.violations.is_empty() {
+        world.print_events();
+    }
     let frames = world.frames.len() as u64;
     Lived { violations: world.violations, kills: world.kills, frames, polls: world.polls }
 }
@@ -67,7 +73,9 @@ fn happen(world: &mut World, happening: u64) {
         13 => {
             let year = 365 * 86_400_000;
             let by = random.pick(&[-year, -3_600_000, 240_000, 6 * 3_600_000, -1_000]);
+            world.note(|| format!("the clock is set by {by} ms"));
             world.clock.set_by(by);
+            world.was_set_forward |= by > 0;
         }
         14 => {
             world.disk.set_full(true);
@@ -88,7 +96,8 @@ fn happen(world: &mut World, happening: u64) {
             world.sign_in(account);
         }
         17 => {
-            let settings = Settings { unmetered_only: random.permille(300), paused: random.permille(300), charging_only: false };
+            let settings =
+                Settings { unmetered_only: random.permille(300), paused: random.permille(300), charging_only: false };
             world.set_settings(settings);
             world.around.unmetered.store(random.permille(500), Ordering::Relaxed);
             world.conditions_changed();

@@ -3,7 +3,7 @@
 mod jobs;
 mod upload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use engine::domain::Timestamp;
@@ -70,8 +70,8 @@ pub struct Server {
     pub violations: Vec<String>,
     pub now: Duration,
     pub devices: BTreeMap<String, String>,
-    /// Ends of jobs that were told.
-    pub ends: u64,
+    /// Files of which a finished job told that they may be deleted, by account and name.
+    pub told_done: BTreeSet<(String, String)>,
 }
 
 /// The first moment of the world; the server's clock is right.
@@ -90,7 +90,7 @@ impl Server {
             violations: Vec::new(),
             now: Duration::ZERO,
             devices: BTreeMap::new(),
-            ends: 0,
+            told_done: BTreeSet::new(),
         }
     }
 
@@ -153,17 +153,22 @@ impl Server {
     }
 
     fn limits(&self) -> Answer {
-        ok(200, json!({
-            "stage": "none", "restricted_until": null, "windows": [], "daily_budget": null,
-            "upload": {"max_file_bytes": 209_715_200, "max_batch_bytes": 268_435_456, "max_files": 20,
-                "resumable_max_file_bytes": 2_147_483_648_u64},
-        }))
+        ok(
+            200,
+            json!({
+                "stage": "none", "restricted_until": null, "windows": [], "daily_budget": null,
+                "upload": {"max_file_bytes": 209_715_200, "max_batch_bytes": 268_435_456, "max_files": 20,
+                    "resumable_max_file_bytes": 2_147_483_648_u64},
+            }),
+        )
     }
 
     /// Refuses an upload of the account for a while, now and then.
     fn refuse(&mut self, account: &str, request: &Incoming) -> Option<Answer> {
         if self.refused_until.get(account).is_some_and(|until| request.sent_at < *until) {
-            self.violations.push(format!("{account} uploaded at {:?} during a cooldown", request.sent_at));
+            let until = self.refused_until[account];
+            self.violations
+                .push(format!("{account} uploaded at {:?} during a cooldown until {until:?}", request.sent_at));
         }
         if !self.chance(40) {
             return None;

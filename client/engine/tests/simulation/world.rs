@@ -32,7 +32,7 @@ pub struct Frame {
     pub recorded_at: Duration,
     /// It has to be in a transcript in the end.
     pub is_promised: bool,
-    /// A live socket took it, so that it may be dropped.
+    /// It may be lost: a live socket took it, or it was too young when the power failed.
     pub is_live: bool,
 }
 
@@ -109,6 +109,8 @@ pub struct World {
     handled: BTreeSet<(JobId, Timestamp)>,
     pub violations: Vec<String>,
     pub is_calm: bool,
+    /// The wall clock was set forward since the last start.
+    pub was_set_forward: bool,
     pub kills: u64,
     pub polls: u64,
 }
@@ -144,6 +146,7 @@ impl World {
             handled: BTreeSet::new(),
             violations: Vec::new(),
             is_calm: false,
+            was_set_forward: false,
             kills: 0,
             polls: 0,
             random,
@@ -184,8 +187,12 @@ impl World {
                     self.process = Some(process);
                     self.flag.0.store(true, Ordering::Relaxed);
                     let account = *self.around.signed_in.lock().unwrap();
-                    if let Some(account) = account {
-                        self.call(|engine| engine.sign_in(Uid::new(account).unwrap()).map_err(|e| e.to_string()));
+                    // The app knows better than the engine who is signed in: its sign-out may have been cut off.
+                    match account {
+                        Some(account) => {
+                            self.call(|engine| engine.sign_in(Uid::new(account).unwrap()).map_err(|e| e.to_string()));
+                        }
+                        None => self.leave(),
                     }
                     return;
                 }
@@ -224,9 +231,11 @@ impl World {
         self.clock.forget_timers();
         self.disk.end_process(is_power_failure);
         // After a power failure the newest frames may be lost: at most a second, and what follows until the next tick.
-        let safe = self.clock.elapsed().saturating_sub(Duration::from_millis(2_200));
+        let (now, young) = (self.clock.elapsed(), Duration::from_millis(2_200));
         for frame in self.frames.iter_mut().rev().take(5_000).filter(|frame| !frame.is_promised) {
-            frame.is_promised = !frame.is_live && (!is_power_failure || frame.recorded_at <= safe);
+            frame.is_promised = !frame.is_live && (!is_power_failure || frame.recorded_at + young <= now);
+            // What was not promised now is not promised by a later end either.
+            frame.is_live = !frame.is_promised;
         }
         self.start();
     }
@@ -237,7 +246,8 @@ impl World {
         let Some(process) = &self.process else { return };
         // Its own disk is dead: only what the coordinator knows is asked for.
         let cooldown = process.engine.cooldown();
-        if cooldown.is_none() {
+        // A clock that is set forward while the process does not live is believed: nothing tells how long it slept.
+        if cooldown.is_none() || std::mem::take(&mut self.was_set_forward) {
             self.network.server(|server| server.refused_until.remove(account));
         }
     }
@@ -305,17 +315,23 @@ impl World {
         let Some(account) = *self.around.signed_in.lock().unwrap() else { return };
         self.note(|| format!("{account} signs out"));
         self.end_session();
-        self.around.leaving.lock().unwrap().insert(account);
         *self.around.signed_in.lock().unwrap() = None;
+        self.leave();
+        // A sign-out that failed, because the disk was full, is repeated.
+        self.leave();
+    }
+
+    /// Signs out whoever the engine believes to be signed in.
+    fn leave(&mut self) {
+        let account = self.process.as_ref().and_then(|process| process.engine.signed_in());
+        let Some(account) = ACCOUNTS.into_iter().find(|name| account.as_ref().is_some_and(|a| a.as_str() == *name))
+        else {
+            return;
+        };
+        self.around.leaving.lock().unwrap().insert(account);
         let leaving = self.call(|engine| engine.sign_out().map_err(|error| error.to_string()));
-        match (leaving, &mut self.process) {
-            (Some(leaving), Some(process)) => process.leaving.push((Box::pin(leaving), account)),
-            // The sign-out failed, or the process ended: the app does it again.
-            _ => {
-                self.around.leaving.lock().unwrap().remove(account);
-                self.call(|engine| engine.sign_out().map(drop).map_err(|error| error.to_string()));
-                *self.around.signed_in.lock().unwrap() = None;
-            }
+        if let (Some(leaving), Some(process)) = (leaving, &mut self.process) {
+            process.leaving.push((Box::pin(leaving), account));
         }
     }
 
@@ -342,12 +358,14 @@ impl World {
             let Some(session) = self.session.clone() else { return };
             let owner = self.around.signed_in.lock().unwrap().unwrap_or("nobody");
             let number = self.frames.len() as u64;
-            let payload = [&number.to_le_bytes()[..], owner.as_bytes(), &vec![0xAB; self.random.below(40) as usize]].concat();
+            let payload =
+                [&number.to_le_bytes()[..], owner.as_bytes(), &vec![0xAB; self.random.below(40) as usize]].concat();
             let is_live = live && self.random.permille(500);
             let Some(recorder) = self.process.as_mut().and_then(|process| process.recorder.as_mut()) else { return };
             let recorded = recorder.record(&payload, is_live);
             self.flag.0.store(true, Ordering::Relaxed);
-            let (owner, recorded_at) = (ACCOUNTS.into_iter().find(|a| *a == owner).unwrap_or("nobody"), self.clock.elapsed());
+            let (owner, recorded_at) =
+                (ACCOUNTS.into_iter().find(|a| *a == owner).unwrap_or("nobody"), self.clock.elapsed());
             let frame = Frame { owner, session, recorded_at, is_promised: false, is_live };
             self.frames.push(frame);
             if recorded.is_err() && self.disk.is_dead() {
@@ -458,7 +476,8 @@ impl World {
     /// A pending file is not seen for a moment.
     pub fn hide_one(&mut self) {
         let page = self.call(|engine| engine.list(Some(State::Pending), None, 1).map_err(|error| error.to_string()));
-        if let Some((chunk, _)) = page.and_then(|page| page.into_iter().next()) {
+        if let Some((chunk, _)) = page.and_then(|page| page.into_iter().find(|(chunk, _)| !chunk.transfer.was_missing))
+        {
             self.disk.hide(Some(&chunk.name));
             self.call(|engine| {
                 engine.conditions_changed();
@@ -474,7 +493,12 @@ impl World {
         }
     }
 
-    pub fn engine(&self) -> &Engine {
-        &self.process.as_ref().unwrap().engine
+    /// Prints what the engine remembers, for a person.
+    pub fn print_events(&mut self) {
+        let events = self.process.as_ref().map(|process| process.engine.events()).unwrap_or_default();
+        for event in events.iter().rev().take(40).rev() {
+            eprintln!("{}", serde_json::to_string(event).unwrap());
+        }
+        eprintln!("{:#?}", self.violations);
     }
 }

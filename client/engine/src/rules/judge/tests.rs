@@ -24,7 +24,8 @@ fn with(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Answer, Htt
 
 fn naming(status: u16, id: i64, code: &str) -> Result<Answer, HttpError> {
     let name = chunk(id).name;
-    let body = format!(r#"{{"code":"{code}","detail":"d","errors":[{{"file":"{name}","code":"{code}","detail":"d"}}]}}"#);
+    let body =
+        format!(r#"{{"code":"{code}","detail":"d","errors":[{{"file":"{name}","code":"{code}","detail":"d"}}]}}"#);
     with(status, &[("retry-after", "640")], &body)
 }
 
@@ -81,7 +82,9 @@ fn r19_batch_that_is_too_large_is_halved_and_then_resumable() {
 
 #[test]
 fn r19_answer_that_names_no_file_of_the_batch_is_not_repeated_at_once() {
-    for result in [naming(400, 9, "invalid_filename"), answer(400, r#"{"code":"malformed_multipart"}"#), answer(418, "tea")] {
+    for result in
+        [naming(400, 9, "invalid_filename"), answer(400, r#"{"code":"malformed_multipart"}"#), answer(418, "tea")]
+    {
         let (effect, row) = one(&result, &MULTIPART);
         assert_eq!((effect, row.state, row.retry_count), (Effect::GoOn, State::Pending, 0));
         assert!(row.next_attempt_at.is_some());

@@ -139,7 +139,8 @@ impl Server {
                 problem(403, "not_your_job", &[])
             }
             Some(job) => {
-                self.ends += u64::from(job.is_settled);
+                let done = job.files.iter().filter(|file| job.is_settled && file.allows_deletion());
+                self.told_done.extend(done.map(|file| (file.id.0.clone(), file.id.1.clone())));
                 ok(200, view(id, job, now))
             }
         }

@@ -40,7 +40,8 @@ fn parts(request: &Incoming) -> Option<Vec<(String, Option<String>, Vec<u8>)>> {
         let head_end = find(rest, b"\r\n\r\n")?;
         let head = std::str::from_utf8(&rest[..head_end]).ok()?;
         let name = head.split("filename=\"").nth(1)?.split('"').next()?.to_owned();
-        let digest = head.split("Content-Digest: sha-256=:").nth(1).map(|text| text.split(':').next().unwrap().to_owned());
+        let digest =
+            head.split("Content-Digest: sha-256=:").nth(1).map(|text| text.split(':').next().unwrap().to_owned());
         let content = &rest[head_end + 4..];
         let end = find(content, format!("\r\n{boundary}").as_bytes())?;
         files.push((name, digest, content[..end].to_vec()));
