@@ -49,7 +49,7 @@ const SHAPES: [(&str, &str); 7] = [
     ("dddd-dd-dd", "2026-11-20"),
     ("dd:dd:dd", "10:00:00"),
     ("dd:dd", "10:00"),
-    ("d min dd s left", "9 min 59 s left"),
+    ("d min dd s", "9 min 59 s"),
     ("127.0.0.1:ddddd", "127.0.0.1:40000"),
 ];
 

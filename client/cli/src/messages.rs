@@ -110,7 +110,7 @@ pub enum Message {
     EngineUnusable { why: String },
     #[error("another `afterword push` to this server runs; it sends its files, and then this one can send its own")]
     PushRuns,
-    #[error("{reason}; {}, nothing is lost, and the same command goes on later", waiting(*count))]
+    #[error("{reason}; {}: the same command goes on later", waiting(*count))]
     RecordingsWait { reason: String, count: usize },
     #[error("{why}; {} on this computer", waiting(*count))]
     UploadRefused { why: String, count: usize },

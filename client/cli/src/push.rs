@@ -3,6 +3,7 @@
 pub mod captured;
 pub mod collect;
 pub mod credentials;
+pub mod folder;
 mod media_time;
 pub mod progress;
 pub mod states;

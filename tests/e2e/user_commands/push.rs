@@ -140,7 +140,7 @@ async fn file_that_is_no_recording_is_told_and_the_others_are_pushed_all_the_sam
     for words in [
         format!("{odd} is not sent"),
         format!("{empty} is not sent: the file is empty"),
-        format!("{garbage}: nothing in it can be decoded"),
+        format!("{garbage}: nothing in it can be played"),
         "3 of 4 recordings did not arrive as they should".to_owned(),
     ] {
         assert!(output.err.contains(&words), "{words}: {output:?}");
@@ -177,8 +177,8 @@ async fn recordings_wait_for_a_server_that_is_offline_or_asks_to_wait() {
     );
     for (refusal, words) in [
         ("fair_use", "the fair-use limit is reached"),
-        ("rate_limit", "the server asks to wait"),
-        ("backend_busy", "the server is busy"),
+        ("rate_limit", "too many uploads at once"),
+        ("backend_busy", "the service is busy"),
     ] {
         let server =
             setup.clone().with("simulate.refuse", refusal).with("simulate.retry_after_seconds", 600).start().await;
@@ -186,7 +186,11 @@ async fn recordings_wait_for_a_server_that_is_offline_or_asks_to_wait() {
         let user = User::of(&server);
         let file = text(&written(user.home.path(), &Recording::speech(T0)));
         let output = user.run(&["push", &file]).await;
-        assert_told(&output, WAITING, &[words, " left)", "1 recording waits"]);
+        assert_told(&output, WAITING, &[words, " go on in ", "1 recording waits"]);
+        let status = user.run(&["status"]).await;
+        assert!(status.code == WAITING && status.out.contains("1 recording waits: "), "{status:?}");
+        let status = user.json(&["status", "--json"]).await;
+        assert_eq!((&status["queue"]["queue"], &status["queue"]["cooldown"]["reason"]), (&json!(1), &json!(refusal)));
         server.kill9().await;
         // The cooldown is remembered: the server that admits everybody is not asked before its end.
         let server = setup.start().await;
@@ -282,7 +286,7 @@ async fn interrupted_push_says_that_it_goes_on_and_does() {
     let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), WAITING, "{told}");
-    assert!(told.contains("stopped; 1 recording waits"), "{told}");
+    assert!(told.contains("stopped, and nothing is lost; 1 recording waits"), "{told}");
     let user = user.with("AFTERWORD_SERVER", &server.url);
     assert_eq!(user.run(&["push", &file]).await.code, DONE);
     assert_eq!(server.client().jobs().await.iter().filter(|job| job["status"] == "completed").count(), 1);

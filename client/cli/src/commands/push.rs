@@ -19,11 +19,11 @@ use crate::connection::{Connection, ServerArgs, connect};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::local_server::LocalServers;
-use crate::login::store::data_folder;
 use crate::messages::Message;
 use crate::push::captured::{Captured, Source, captured};
 use crate::push::collect::collect;
 use crate::push::credentials::CommandCredentials;
+use crate::push::folder::folder;
 use crate::push::progress::Bytes;
 use crate::push::states::{Standing, sentence, standing};
 use crate::push::watch::{Ended, Watch};
@@ -80,7 +80,7 @@ pub async fn run(args: &Args, local: &dyn LocalServers) -> Result<Exit, Failure>
     }
     let api = &connection.api;
     let (all, waits) = (pushed.len(), !args.no_wait);
-    let mut watch = Watch { engine: &engine, api, open, all, bytes, waits, zone: zone.clone() };
+    let mut watch = Watch { engine: &engine, api, open, all, bytes, waits };
     // A server that cannot be reached is told at once. The files are in the index, and go when the command runs again.
     let ended = match api.limits().await {
         Err(message) if message.exit() == Exit::Waiting => Ended::Waiting(short(&message)),
@@ -123,25 +123,13 @@ async fn open(connection: &Connection, account: &Uid) -> Result<(Engine, engine:
         device: Arc::new(UnknownDevice),
         random: Arc::new(SystemRandom),
     };
-    let folder = data_folder()?.join("servers").join(folder_name(api).await?);
-    let opened = Engine::open(Config::new(folder, server), ports).map_err(|error| match error {
+    let config = Config::new(folder(api).await?, server);
+    let opened = Engine::open(config, ports).map_err(|error| match error {
         OpenError::InUse(_) => Message::PushRuns,
         other => Message::EngineUnusable { why: other.to_string() },
     })?;
     opened.0.sign_in(account.clone()).map_err(unusable)?;
     Ok(opened)
-}
-
-/// A name for what is known about a server. A server that was set up anew at the same address is another one: it has none of
-/// the recordings.
-async fn folder_name(api: &Api) -> Result<String, Message> {
-    let (_, address) = api.server().split_once("://").unwrap_or_default();
-    let plain = |c: char| if c.is_ascii_alphanumeric() || ".-".contains(c) { c } else { '_' };
-    let mut name: String = address.chars().map(plain).take(150).collect();
-    if let Some(key) = api.claims().await?.server_key {
-        name = key.chars().map(plain).take(64).collect();
-    }
-    Ok(name)
 }
 
 /// Gives the files to the engine, and says where the times come from that no name has.
@@ -177,7 +165,7 @@ fn report(engine: &Engine, pushed: &[Pushed]) -> Result<usize, Failure> {
     for one in pushed {
         let Some((_, shown)) = engine.recording(one.id).map_err(unusable)? else { continue };
         if standing(&shown) == Standing::Failed {
-            tell(crate::PROGRAM, format_args!("{}: {}", one.path.display(), sentence(&shown)));
+            tell(crate::PROGRAM, format_args!("{}: {}", one.path.display(), sentence(&shown, clock::now())));
             failed += 1;
         }
     }
@@ -239,14 +227,16 @@ fn end(ended: Ended, waiting: usize, failed: usize, all: usize) -> Result<Exit, 
         _ if failed > 0 => Err(Message::RecordingsFailed { failed, all }.into()),
         Ended::Over => Ok(Exit::Done),
         Ended::Waiting(reason) => Err(Message::RecordingsWait { reason, count: waiting }.into()),
-        Ended::Stopped => Err(Message::RecordingsWait { reason: "stopped".to_owned(), count: waiting }.into()),
+        Ended::Stopped => {
+            Err(Message::RecordingsWait { reason: "stopped, and nothing is lost".to_owned(), count: waiting }.into())
+        }
     }
 }
 
 /// The reason without what to do about it, which this command says itself.
 fn short(message: &Message) -> String {
     let text = message.to_string();
-    text.split(". Nothing is lost").next().unwrap_or(&text).to_owned()
+    text.split(". Nothing is lost").next().unwrap_or(&text).to_owned() + ", and nothing is lost"
 }
 
 fn unusable(error: engine::Error) -> Message {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use domain::{JobId, Timestamp};
+use domain::JobId;
 use engine::{Blocked, ChunkId, Engine, Shown, State};
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -13,7 +13,6 @@ use super::progress::{Bar, Bytes, line, room};
 use super::states::{Standing, blocked, standing};
 use crate::api::Api;
 use crate::clock;
-use crate::times::Zone;
 
 /// How often the bar is drawn.
 const EVERY: Duration = Duration::from_millis(200);
@@ -50,7 +49,6 @@ pub struct Watch<'w> {
     pub bytes: Bytes,
     /// Whether the end of the jobs is waited for.
     pub waits: bool,
-    pub zone: Zone,
 }
 
 impl Watch<'_> {
@@ -150,18 +148,14 @@ impl Watch<'_> {
         }
         Ok(match status.blocked {
             Some(at @ (Blocked::SignedOut | Blocked::SignInNeeded | Blocked::Forbidden)) => {
-                Some(Ended::Refused(self.words(at, now)))
+                Some(Ended::Refused(blocked(at, now)))
             }
-            Some(at @ Blocked::Unreachable { .. }) => moved.is_stuck().then(|| Ended::Waiting(self.words(at, now))),
-            Some(at) => Some(Ended::Waiting(self.words(at, now))),
+            Some(at @ Blocked::Unreachable { .. }) => moved.is_stuck().then(|| Ended::Waiting(blocked(at, now))),
+            Some(at) => Some(Ended::Waiting(blocked(at, now))),
             None => {
                 soonest_retry.filter(|seconds| *seconds > LONGEST_RETRY).map(|seconds| Ended::Waiting(later(seconds)))
             }
         })
-    }
-
-    fn words(&self, at: Blocked, now: Timestamp) -> String {
-        blocked(at, &self.zone, now)
     }
 
     fn line(&self, jobs: &BTreeMap<JobId, (u64, u64)>) -> String {

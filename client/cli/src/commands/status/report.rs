@@ -7,10 +7,14 @@ use domain::Timestamp;
 use serde_json::{Value, json};
 use terminal::{Fields, Style, plain};
 
+use crate::api::Api;
 use crate::api::limits::{Limits, Window};
+use crate::clock;
 use crate::connection::{Connection, Origin};
 use crate::exit::Exit;
 use crate::messages::Message;
+use crate::push::folder::folder;
+use crate::push::states::blocked;
 use crate::times::{Zone, span};
 
 /// Jobs that a user may wait for or do something about.
@@ -23,6 +27,8 @@ pub struct Report {
     origin: Origin,
     user: Option<String>,
     found: Result<Found, Message>,
+    /// What `afterword push` has on this computer for the server; `None` if it never ran.
+    queue: Option<engine::Status>,
 }
 
 struct Found {
@@ -44,12 +50,14 @@ impl Report {
             Some(uid) => Some(uid.clone()),
             None => by_token().await,
         };
-        Self { server, origin: connection.origin.clone(), user, found }
+        let queue = queue(&connection.api).await;
+        Self { server, origin: connection.origin.clone(), user, found, queue }
     }
 
     pub fn exit(&self) -> Exit {
         match &self.found {
             Ok(found) if found.limits.is_restricted() => Exit::Waiting,
+            Ok(_) if self.queue.as_ref().is_some_and(|queue| queue.blocked.is_some()) => Exit::Waiting,
             Ok(_) => Exit::Done,
             Err(message) => message.exit(),
         }
@@ -62,6 +70,10 @@ impl Report {
         match &self.found {
             Ok(found) => found.add_to(&mut fields, zone, now),
             Err(message) => fields.styled("state", Style::Bad, message.to_string()),
+        }
+        if let Some(queue) = self.queue.as_ref().filter(|queue| queue.queue > 0 || queue.blocked.is_some()) {
+            let style = if queue.blocked.is_some() { Style::Warning } else { Style::Normal };
+            fields.styled("to send", style, waiting(queue, now));
         }
         fields
     }
@@ -86,12 +98,29 @@ impl Report {
             "error": error,
             "version": found.map(|found| &found.version),
             "readiness": found.map(|found| &found.readiness),
-            "may_upload": found.is_some_and(|found| !found.limits.is_restricted()),
+            "may_upload": self.exit() == Exit::Done,
+            "queue": self.queue,
             "limits": found.map(|found| &found.limits_as_sent),
             "jobs": found.map(|found| &found.jobs),
             "more_jobs": found.is_some_and(|found| found.more),
         })
     }
+}
+
+/// Reads the index of the device engine, also while a push runs.
+async fn queue(api: &Api) -> Option<engine::Status> {
+    let config = engine::Config::new(folder(api).await.ok()?, engine::Server::parse(api.server()).ok()?);
+    // Without a push there is no index, and nothing waits.
+    engine::Reader::open(&config).ok()?.status(clock::now()).ok()
+}
+
+fn waiting(queue: &engine::Status, now: Timestamp) -> String {
+    let count = match queue.queue {
+        0 => "nothing waits".to_owned(),
+        1 => "1 recording waits".to_owned(),
+        count => format!("{count} recordings wait"),
+    };
+    queue.blocked.map_or(count.clone(), |why| format!("{count}: {}", blocked(why, now)))
 }
 
 impl Found {
