@@ -43,13 +43,14 @@ fn steady(text: &str) -> String {
 }
 
 /// In a shape, `h` is a hexadecimal digit and `d` a decimal one.
-const SHAPES: [(&str, &str); 7] = [
+const SHAPES: [(&str, &str); 8] = [
     ("hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh", "8f0c6a3e-0000-4000-8000-000000000000"),
     ("hhhhhhhh", "8f0c6a3e"),
     ("dddd-dd-dd", "2026-11-20"),
     ("dd:dd:dd", "10:00:00"),
     ("dd:dd", "10:00"),
     ("d min dd s", "9 min 59 s"),
+    ("dd min d s", "9 min 59 s"),
     ("127.0.0.1:ddddd", "127.0.0.1:40000"),
 ];
 

@@ -81,7 +81,7 @@ fn noon() -> String {
 
 #[tokio::test]
 async fn push_that_is_refused_or_finds_bad_files() {
-    for (refusal, seconds) in [("fair_use", 86_400), ("rate_limit", 86_400), ("backend_busy", 600)] {
+    for (refusal, seconds) in [("fair_use", 45_030), ("rate_limit", 45_030), ("backend_busy", 600)] {
         let refusing = Setup::new().with("simulate.refuse", refusal).with("simulate.retry_after_seconds", seconds);
         let server = refusing.start().await;
         let folder = tempfile::tempdir().unwrap();

@@ -67,13 +67,13 @@ impl Report {
         let mut fields = Fields::default();
         fields.add("server", format!("{} ({})", self.server, self.origin.describe()));
         self.user.iter().for_each(|user| fields.add("user", user));
+        let queue_blocked = self.queue.as_ref().and_then(|queue| queue.blocked);
         match &self.found {
-            Ok(found) => found.add_to(&mut fields, zone, now),
+            Ok(found) => found.add_to(&mut fields, queue_blocked, zone, now),
             Err(message) => fields.styled("state", Style::Bad, message.to_string()),
         }
-        if let Some(queue) = self.queue.as_ref().filter(|queue| queue.queue > 0 || queue.blocked.is_some()) {
-            let style = if queue.blocked.is_some() { Style::Warning } else { Style::Normal };
-            fields.styled("to send", style, waiting(queue, now));
+        if let Some(queue) = self.queue.as_ref().filter(|queue| queue.queue > 0) {
+            fields.add("to send", waiting(queue.queue));
         }
         fields
     }
@@ -114,13 +114,8 @@ async fn queue(api: &Api) -> Option<engine::Status> {
     engine::Reader::open(&config).ok()?.status(clock::now()).ok()
 }
 
-fn waiting(queue: &engine::Status, now: Timestamp) -> String {
-    let count = match queue.queue {
-        0 => "nothing waits".to_owned(),
-        1 => "1 recording waits".to_owned(),
-        count => format!("{count} recordings wait"),
-    };
-    queue.blocked.map_or(count.clone(), |why| format!("{count}: {}", blocked(why, now)))
+fn waiting(count: u64) -> String {
+    if count == 1 { "1 recording waits".to_owned() } else { format!("{count} recordings wait") }
 }
 
 impl Found {
@@ -143,7 +138,7 @@ impl Found {
         })
     }
 
-    fn add_to(&self, fields: &mut Fields, zone: &Zone, now: Timestamp) {
+    fn add_to(&self, fields: &mut Fields, queue_blocked: Option<engine::Blocked>, zone: &Zone, now: Timestamp) {
         let version = if self.version.is_empty() { String::new() } else { format!(", version {}", self.version) };
         let (style, state) = match self.readiness.as_str() {
             "ready" | "" => (Style::Good, "ready".to_owned()),
@@ -151,7 +146,7 @@ impl Found {
             other => (Style::Warning, other.replace('_', " ")),
         };
         fields.styled("state", style, state + &version);
-        let (style, uploads) = self.uploads(zone, now);
+        let (style, uploads) = self.uploads(queue_blocked, zone, now);
         fields.styled("uploads", style, uploads);
         for window in &self.limits.windows {
             fields.add("fair use", used(window));
@@ -167,9 +162,11 @@ impl Found {
         fields.add("jobs", self.jobs());
     }
 
-    fn uploads(&self, zone: &Zone, now: Timestamp) -> (Style, String) {
+    /// Whether uploads are possible, by the server and by what it said to earlier ones.
+    fn uploads(&self, queue_blocked: Option<engine::Blocked>, zone: &Zone, now: Timestamp) -> (Style, String) {
         if !self.limits.is_restricted() {
-            return (Style::Good, "allowed".to_owned());
+            let waits = queue_blocked.map(|why| (Style::Warning, blocked(why, now)));
+            return waits.unwrap_or((Style::Good, "allowed".to_owned()));
         }
         let until = self.limits.restricted_until;
         let until = until.map(|at| format!(" until {} ({} left)", zone.soon(at, now), span(now.until(at))));
