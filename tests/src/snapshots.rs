@@ -1,4 +1,5 @@
-//! Snapshots of what a user sees. `AFTERWORD_WRITE_SNAPSHOTS=1` writes them anew; look at the difference before a commit.
+//! Snapshots of what a user sees. `AFTERWORD_WRITE_SNAPSHOTS=1` writes them anew; look at the difference before a
+//! commit.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,8 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/seen")
 }
 
-/// Compares a text with the snapshot of this name, after ids, times, ports and paths were replaced: they differ in each run.
+/// Compares a text with the snapshot of this name, after ids, times, ports and paths were replaced: they differ in
+/// each run.
 #[track_caller]
 pub fn assert_seen(name: &str, text: &str) {
     let (path, text) = (folder().join(format!("{name}.txt")), steady(text));

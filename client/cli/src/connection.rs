@@ -69,8 +69,8 @@ impl Environment {
     }
 }
 
-/// Chooses the server: an option of the command line wins over the environment, that over what is stored, and that over a
-/// server that runs on the usual folder.
+/// Chooses the server: an option of the command line wins over the environment, that over what is stored, and that
+/// over a server that runs on the usual folder.
 pub fn connect(args: &ServerArgs, local: &dyn LocalServers) -> Result<Connection, Message> {
     let environment = Environment::of_process();
     if let Some(folder) = &args.data_dir {

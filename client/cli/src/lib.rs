@@ -1,8 +1,8 @@
 //! The commands of `afterword` for the users of a server: they talk to it over its HTTP API, and keep nothing but the
 //! addresses and the tokens of servers.
 //!
-//! The program of the server contains these commands too, so that there is one program. It passes in what a command has to
-//! know about the server on this machine ([`LocalServers`]); nothing of the server is part of this crate.
+//! The program of the server contains these commands too, so that there is one program. It passes in what a command
+//! has to know about the server on this machine ([`LocalServers`]); nothing of the server is part of this crate.
 
 mod api;
 mod clock;
@@ -68,8 +68,8 @@ pub struct Host<'h> {
     pub local_servers: &'h dyn LocalServers,
 }
 
-/// Runs a command. Exit codes: 0 done, 1 failed, 2 wrong usage (most of it by clap), 3 waiting: the server is offline or asks
-/// to wait, and nothing is lost.
+/// Runs a command. Exit codes: 0 done, 1 failed, 2 wrong usage (most of it by clap), 3 waiting: the server is offline
+/// or asks to wait, and nothing is lost.
 pub fn run(command: Command, host: Host<'_>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

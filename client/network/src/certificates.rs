@@ -45,8 +45,8 @@ pub enum CaFileError {
     },
 }
 
-/// What is trusted. TLS is set up at the first connection that uses it: a system without certificates still reaches servers
-/// that need none.
+/// What is trusted. TLS is set up at the first connection that uses it: a system without certificates still reaches
+/// servers that need none.
 pub struct Roots {
     extra: Vec<CertificateDer<'static>>,
     config: OnceLock<Result<Arc<ClientConfig>, String>>,
@@ -102,8 +102,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CaFileError
 
 /// Trusts what the system trusts, what the file's certificates have issued, and the file's certificates themselves.
 ///
-/// The last are for self-signed servers. Their certificates often say that they are of an authority, which a server's must
-/// not be, so that the usual check refuses them. Whoever puts exactly this certificate into the file trusts it.
+/// The last are for self-signed servers. Their certificates often say that they are of an authority, which a server's
+/// must not be, so that the usual check refuses them. Whoever puts exactly this certificate into the file trusts it.
 #[derive(Debug)]
 struct TrustedCertificates {
     chains: Verifier,

@@ -21,8 +21,9 @@ use crate::failure::{ConnectFailure, causes, of_handshake};
 use crate::silence::SilenceLimit;
 use crate::stream::Stream;
 
-/// Bytes that the system has taken and not sent yet are lost when the connection breaks, and count as sent in every progress
-/// bar. By itself it takes up to four megabytes. Linux doubles this number, which is enough for 5 MB/s at a round trip of 0.1 s.
+/// Bytes that the system has taken and not sent yet are lost when the connection breaks, and count as sent in every
+/// progress bar. By itself it takes up to four megabytes. Linux doubles this number, which is enough for 5 MB/s at a
+/// round trip of 0.1 s.
 const SEND_BUFFER: usize = 256 * 1024;
 
 #[derive(Clone)]

@@ -18,8 +18,8 @@ use crate::certificates::{CaFileError, Roots};
 use crate::connector::Connector;
 use crate::failure;
 
-/// Connections that nobody uses are closed after this time. Servers keep theirs a little longer, so that a request rarely
-/// meets a connection that is being closed.
+/// Connections that nobody uses are closed after this time. Servers keep theirs a little longer, so that a request
+/// rarely meets a connection that is being closed.
 const POOL_IDLE: Duration = Duration::from_secs(15);
 /// The most unused connections that are kept for a server.
 const POOL_SIZE: usize = 4;
@@ -29,8 +29,8 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// How the network behaves. The limit of a whole request is part of the request.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The certificates in this PEM file are trusted besides those that the system trusts. The file may also be a server's
-    /// own certificate, as self-signed servers have one.
+    /// The certificates in this PEM file are trusted besides those that the system trusts. The file may also be a
+    /// server's own certificate, as self-signed servers have one.
     pub ca_file: Option<PathBuf>,
     /// The limit for the look-up of a name, the connection and the TLS handshake together.
     pub connect_timeout: Duration,

@@ -174,7 +174,7 @@ mod tests {
         let mut table = Table::new(["CHECK", "WHAT WAS FOUND"]);
         table.row([Cell::new("clock"), Cell::new("the clock is three minutes ahead of the server's")]);
         let wanted = "CHECK  WHAT WAS FOUND\nclock  the clock is three minutes\n       ahead of the server's\n";
-        assert_eq!(table.render(Screen { width: Some(32), has_colours: false }), wanted);
+        assert_eq!(table.render(Screen { width: Some(33), has_colours: false }), wanted);
     }
 
     #[test]

@@ -7,8 +7,8 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// Lines of at most `room` columns, broken between words. A word that is longer stays whole: an id or an address must be
-/// copied as it is.
+/// Lines of at most `room` columns, broken between words. A word that is longer stays whole: an id or an address must
+/// be copied as it is.
 pub fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {

@@ -41,7 +41,7 @@ async fn several_logins_have_names_and_the_environment_wins_over_them() {
     assert_eq!(chosen(&["--name", "home"]).await, home.url);
     user.run(&["login", "--use", "home"]).await.ok();
     assert_eq!(chosen(&[]).await, home.url);
-    assert_told(&user.run(&["status", "--name", "hom"]).await, FAILED, &["`hom`", "did you mean `home`?"]);
+    assert_told(&user.run(&["status", "--name", "homes"]).await, FAILED, &["`homes`", "did you mean `home`?"]);
     // A stored token is used for its own server only.
     let user = user.with("AFTERWORD_SERVER", &work.url);
     assert_eq!(user.json(&["status", "--json"]).await["server"], work.url);

@@ -84,7 +84,8 @@ async fn log_in(args: Args) -> Result<Exit, Failure> {
     Logins::change(|logins| {
         let token = given.keep(&name)?;
         let login = Login { name: name.clone(), url: address.to_string(), token, ca_file, uid };
-        Ok(logins.put(login))
+        logins.put(login);
+        Ok(())
     })?;
     print_line(format_args!("logged in to {address}{who}; the login is named `{name}` and is the default"))?;
     warn(&claims, matches!(given, Given::Command(_)));

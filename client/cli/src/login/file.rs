@@ -1,4 +1,5 @@
-//! A file that only its owner may read, and that is replaced durably: after a crash it has its old content or its new one.
+//! A file that only its owner may read, and that is replaced durably: after a crash it has its old content or its new
+//! one.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};

@@ -1,5 +1,5 @@
-//! The keychain of the platform. macOS has one for every user; elsewhere a file keeps the tokens, because a keychain there
-//! is a service of some desktops only.
+//! The keychain of the platform. macOS has one for every user; elsewhere a file keeps the tokens, because a keychain
+//! there is a service of some desktops only.
 
 use secrecy::SecretString;
 

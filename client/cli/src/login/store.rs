@@ -183,6 +183,11 @@ mod tests {
         Login { name: name.to_owned(), url: format!("http://{name}"), token, ca_file: None, uid: None }
     }
 
+    fn put(logins: &mut Logins, name: &str) -> Result<(), Message> {
+        logins.put(login(name));
+        Ok(())
+    }
+
     fn names(logins: &Logins) -> (Vec<&str>, Option<&str>) {
         (logins.logins.iter().map(|login| login.name.as_str()).collect(), logins.default.as_deref())
     }
@@ -191,7 +196,7 @@ mod tests {
     fn newest_login_is_the_default_until_it_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["home", "work", "home"] {
-            Logins::change_in(folder.path(), |logins| Ok(logins.put(login(name)))).unwrap();
+            Logins::change_in(folder.path(), |logins| put(logins, name)).unwrap();
         }
         let read = || Logins::read_from(&folder.path().join(FILE)).unwrap();
         assert_eq!(names(&read()), (vec!["work", "home"], Some("home")));
@@ -211,8 +216,7 @@ mod tests {
             ("{\"version\":2,\"servers\":{}}", "newer version"),
         ] {
             std::fs::write(&path, text).unwrap();
-            let told =
-                Logins::change_in(folder.path(), |logins| Ok(logins.put(login("home")))).unwrap_err().to_string();
+            let told = Logins::change_in(folder.path(), |logins| put(logins, "home")).unwrap_err().to_string();
             assert!(told.contains(words) && told.contains(FILE) && !told.contains("secret"), "{told}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         }
@@ -222,7 +226,7 @@ mod tests {
     fn name_that_is_nearly_right_is_suggested() {
         let mut logins = Logins::default();
         logins.put(login("home"));
-        assert!(logins.find(Some("hom")).unwrap_err().to_string().contains("did you mean `home`?"));
+        assert!(logins.find(Some("homes")).unwrap_err().to_string().contains("did you mean `home`?"));
         assert!(!logins.find(Some("elsewhere")).unwrap_err().to_string().contains("did you mean"));
         assert!(checked_name("a b").is_err() && checked_name("-x").is_err() && checked_name("::1:8787").is_ok());
     }

@@ -9,8 +9,8 @@ use crate::messages::Message;
 /// The longest name of a folder that every file system takes, with room for what is added to it.
 const MAX_NAME: usize = 150;
 
-/// The folder for this server. A server that was set up anew at the same address has another key and is another one: it has
-/// none of the recordings.
+/// The folder for this server. A server that was set up anew at the same address has another key and is another one:
+/// it has none of the recordings.
 pub async fn folder(api: &Api) -> Result<PathBuf, Message> {
     let (_, address) = api.server().split_once("://").unwrap_or_default();
     let key = api.claims().await?.server_key;

@@ -1,5 +1,5 @@
-//! The time of recording in the metadata of a sound file. A file without one, or with one that cannot be read, has none: nothing
-//! here is an error.
+//! The time of recording in the metadata of a sound file. A file without one, or with one that cannot be read, has
+//! none: nothing here is an error.
 
 mod mp4;
 mod tags;

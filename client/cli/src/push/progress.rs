@@ -79,7 +79,7 @@ impl Bar {
 
 /// The line for so many sent bytes and what the server is doing, within the width of the terminal.
 pub fn line(sent: u64, all: u64, words: &str, room: usize) -> String {
-    let percent = if all == 0 { 100 } else { sent * 100 / all };
+    let percent = (sent * 100).checked_div(all).unwrap_or(100);
     let numbers = format!(" {percent:>3} %  {:.1} of {:.1} MiB", sent as f64 / MIB, all as f64 / MIB);
     let words = if words.is_empty() { String::new() } else { format!("  {words}") };
     // The last column stays free: some terminals break the line there.

@@ -115,7 +115,8 @@ impl Watch<'_> {
         Ok(jobs)
     }
 
-    /// Asks the server for jobs. One that is over is told to the engine, which asks for itself what became of each file.
+    /// Asks the server for jobs. One that is over is told to the engine, which asks for itself what became of each
+    /// file.
     async fn ask(&self, jobs: &BTreeMap<JobId, (u64, u64)>) -> Result<(), engine::Error> {
         for job in jobs.keys().take(MOST_JOBS) {
             // An error is for the engine to judge, when it asks.

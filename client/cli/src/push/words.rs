@@ -49,8 +49,8 @@ fn recordings(account: &Uid, chunks: &[Chunk]) -> BTreeSet<String> {
     chunks.iter().filter_map(id).collect()
 }
 
-/// A conversation may have other recordings too. If none of its segments is recognised, the server knows the user by another
-/// name than the token says, and everything is shown.
+/// A conversation may have other recordings too. If none of its segments is recognised, the server knows the user by
+/// another name than the token says, and everything is shown.
 fn said_in(mut conversation: Conversation, recordings: &BTreeSet<String>) -> Conversation {
     let is_ours = |segment: &formats::Segment| segment.recording_id.as_ref().is_some_and(|id| recordings.contains(id));
     if conversation.segments.iter().any(is_ours) {

@@ -42,3 +42,43 @@ fn find(file: &mut File, mut at: u64, end: u64, kind: [u8; 4]) -> Option<(u64, u
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 8).unwrap().to_be_bytes();
+        [&length[..], kind, body].concat()
+    }
+
+    fn of(bytes: &[u8]) -> Option<Timestamp> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        time(&mut file)
+    }
+
+    #[test]
+    fn time_of_creation_counts_from_1904_in_both_versions() {
+        let at: Timestamp = "2026-11-20T10:00:00Z".parse().unwrap();
+        let seconds = at.millis() / 1000 + FROM_1904;
+        let short = [&[0; 4][..], &u32::try_from(seconds).unwrap().to_be_bytes(), &[0; 8]].concat();
+        let long = [&[1, 0, 0, 0][..], &seconds.to_be_bytes(), &[0; 8]].concat();
+        for header in [short, long] {
+            let moov = boxed(b"moov", &[boxed(b"udta", b"x"), boxed(b"mvhd", &header)].concat());
+            assert_eq!(of(&[boxed(b"ftyp", b"M4A "), boxed(b"mdat", &[7; 999]), moov].concat()), Some(at));
+        }
+    }
+
+    #[test]
+    fn damaged_boxes_have_no_time_and_no_endless_search() {
+        let endless = boxed(b"free", b"").repeat(MAX_PIECES + 10);
+        let huge = [&1_u32.to_be_bytes()[..], b"mdat", &u64::MAX.to_be_bytes()].concat();
+        let cut = &boxed(b"moov", &boxed(b"mvhd", &[0; 12]))[..18];
+        for bytes in [&b""[..], b"\0\0\0\x04mvhd", b"\0\0\0\0moov", &endless, &huge, cut] {
+            assert_eq!(of(bytes), None);
+        }
+    }
+}

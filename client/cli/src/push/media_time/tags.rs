@@ -19,7 +19,8 @@ pub fn time(file: &mut File) -> Option<Timestamp> {
     if head.starts_with(b"ID3") { id3(&head, &zone) } else { comments(&head, &zone) }
 }
 
-/// Comments are `NAME=value`, each behind its length. Where they stand depends on the codec; their names are searched for.
+/// Comments are `NAME=value`, each behind its length. Where they stand depends on the codec; their names are searched
+/// for.
 fn comments(head: &[u8], zone: &TimeZone) -> Option<Timestamp> {
     COMMENTS.iter().find_map(|name| {
         let starts =

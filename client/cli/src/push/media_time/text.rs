@@ -4,8 +4,8 @@ use domain::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// `2026-11-20T10:00:00Z`, also with an offset, a space instead of the `T`, or without any zone: then it is the time of the
-/// recorder's place, for which that of this computer is taken. A date without a time of day is too coarse.
+/// `2026-11-20T10:00:00Z`, also with an offset, a space instead of the `T`, or without any zone: then it is the time
+/// of the recorder's place, for which that of this computer is taken. A date without a time of day is too coarse.
 pub fn time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let text = text.trim().trim_end_matches('\0').trim();
     let with_t = text.replacen(' ', "T", 1);

@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn damaged_lists_have_no_time() {
-        for body in [&b""[..], b"INFO", b"INFOICRD\xff\xff\xff\xff2026", b"INFOICRD\x01\0\0\0\xff", b"OTHR"] {
+        for body in [&b""[..], b"INFO", b"INFOICRD\xff\xff\xff\xff2026", b"INFOICRD\x01\0\0\0\xff", b"LIST"] {
             assert_eq!(info(body, &TimeZone::UTC), None, "{body:?}");
         }
     }
