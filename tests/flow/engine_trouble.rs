@@ -31,6 +31,17 @@ async fn unavailable_engine_gets_no_more_calls_and_no_further_file_is_started() 
 }
 
 #[tokio::test]
+async fn engine_that_asks_for_days_keeps_a_job_for_an_hour() {
+    let stage = Stage::new().with(limits(1));
+    let task = stage.accept_all(&recordings(0, 1), None).await;
+    let (hour, days) = (Duration::from_secs(3600), Duration::from_secs(3 * 86_400));
+    let engine = Arc::new(Script::new(move |_| Reply::Fails(RetryClass::Later { after: Some(days) })));
+    let (worker, _) = stage.worker_with(&engine);
+    let Outcome::Rescheduled { due_at: Some(at) } = run(&worker, &task).await else { panic!("it ended") };
+    assert_eq!(at, stage.job(task.job_id).await.wait_reason.unwrap().at + hour);
+}
+
+#[tokio::test]
 async fn files_with_empty_answers_share_one_check_of_the_engine() {
     let stage = Stage::new().with(limits(4));
     let task = stage.accept_all(&recordings(0, 4), None).await;

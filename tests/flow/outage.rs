@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::accept::{Batch, StagedFile};
-use domain::{Job, JobId, Rules, Status};
+use domain::job::WaitingFor;
+use domain::{Command, Job, JobId, Rules, Status};
 use flow::ports::JobStore;
 use flow::process::{Outcome, Worker};
 use flow::settings::WorkerLimits;
@@ -119,4 +120,29 @@ async fn engine_outage_of_an_hour_costs_few_writes_and_all_jobs_continue() {
     assert!(completed >= 40, "{completed} jobs in five minutes, four every ten seconds at most");
     assert_eq!(crowd.count(|job| job.is_parked()), 0, "no job still waits for the recovered engine");
     assert!(crowd.count(Job::holds_slot) <= 4);
+}
+
+#[tokio::test]
+async fn job_postponed_by_the_circuit_continues_with_the_sweep_after_an_answer_or_with_a_start() {
+    for at_a_start in [false, true] {
+        let mut stage = Stage::new();
+        let rules = Rules { backoff_max: Duration::from_secs(60), ..Rules::default() };
+        stage.services.settings = Arc::new(Settings { rules, ..Settings::default() });
+        let job_id = stage.accept_all(&recordings(0, 1), None).await.job_id;
+        let until = stage.clock_now() + (HOUR - Duration::from_secs(1));
+        let command = Command::Postpone { until, waiting_for: WaitingFor::Engine, explanation: None };
+        stage.services.step(job_id, &command).await.unwrap();
+        assert!(stage.job(job_id).await.is_parked());
+        stage.clock.advance(STEP);
+        if at_a_start {
+            flow::sweep::resume(&stage.services, stage.clock_now(), 100).await.unwrap();
+        } else {
+            let circuit = &stage.services.instance.circuit;
+            (0..3).for_each(|_| circuit.failed(stage.clock_now(), Some(24 * HOUR), None));
+            circuit.succeeded();
+            flow::sweep::sweep(&stage.services, 100).await.unwrap();
+        }
+        let due_at = stage.job(job_id).await.due_at.unwrap();
+        assert!(stage.clock_now().has_reached(due_at), "at a server start: {at_a_start}, due at {due_at}");
+    }
 }

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 # All that may come of our Markdown: no link, no image, no list, no code, no HTML.
 BLOCKS = {"heading_open", "heading_close", "paragraph_open", "paragraph_close", "inline"}
 INLINES = {"text", "em_open", "em_close", "strong_open", "strong_close"}
-FORMULA = tuple("=+-@\t\r＝＋－＠")
+FORMULA = tuple("=+-@\t\r\n＝＋－＠﹦﹢﹣﹫−")
 
 
 def visible(text):

@@ -88,11 +88,11 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
         settings: Arc::new(options.settings.clone()),
         staging: Default::default(),
         // The newest stored change is not asked for: no query of Firestore finds it without an index of its own.
-        instance: Arc::new(Instance::with_clock_guard(if options.config.server.trust_clock {
-            ClockGuard::default()
-        } else {
-            ClockGuard::new(BUILT_AT, None)
-        })),
+        instance: Arc::new(Instance::with_clock_guard(ClockGuard::unless_trusted(
+            options.config.server.trust_clock,
+            BUILT_AT,
+            None,
+        ))),
     };
     let identity = FirebaseIdentity::new(identity_settings(options), Arc::clone(&clock));
     let identity = identity.map_err(name_keys(USER_FIELDS))?;

@@ -35,11 +35,10 @@ pub fn main(function: Function) -> ExitCode {
 fn run(function: Function, args: Args) -> Result<()> {
     let layers = Layers::of_process(args.config.as_deref())?;
     let command = args.command.unwrap_or(Command::Serve);
+    let config = layers.config()?;
     if let Command::Config = command {
-        layers.config()?;
         return Ok(system::output::print(layers.show())?);
     }
-    let config = layers.config()?;
     let variable = |name: &str| std::env::var(name).ok();
     if let Command::Export(_) | Command::Import(_) = command {
         return moving::run(function, &command, &config, &Environment::read(variable)?);

@@ -152,7 +152,7 @@ impl Server {
         if let Some(tls) = public.0.tls.clone() {
             let every = wired.config.server.tls_renewal;
             let (clock, until) = (Arc::clone(&wired.services.clock), shutdown.clone());
-            let mut warning = ExpiryWarning::default();
+            let warning = ExpiryWarning::default();
             warning.check(&tls.certificate(), clock.now());
             tasks.spawn(async move { until.run_until_cancelled(tls.renew(every, &*clock, reload, warning)).await });
         }

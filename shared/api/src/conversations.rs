@@ -27,7 +27,7 @@ const MAX_LINES: usize = 500;
 const MAX_LINES_TOGETHER: usize = 5000;
 
 edge::problems!(ReadProblems: WITH_TOKEN; InvalidParameter, InvalidCursor, ConversationNotFound);
-edge::problems!(DeleteProblems: WITH_TOKEN, WITH_CLOCK; ConversationNotFound);
+edge::problems!(DeleteProblems: WITH_TOKEN; ConversationNotFound);
 edge::problems!(ListProblems: WITH_TOKEN; InvalidParameter, InvalidCursor);
 
 #[derive(Deserialize, IntoParams)]

@@ -15,8 +15,8 @@ use crate::view::schema::DevicePlatform;
 /// The longest push token: longer than those of any push service.
 const MAX_TOKEN_BYTES: usize = 4096;
 
-edge::problems!(RegisterProblems: WITH_TOKEN, WITH_CLOCK, WITH_JSON; InvalidParameter);
-edge::problems!(ForgetProblems: WITH_TOKEN, WITH_CLOCK; InvalidParameter);
+edge::problems!(RegisterProblems: WITH_TOKEN, WITH_JSON; InvalidParameter);
+edge::problems!(ForgetProblems: WITH_TOKEN; InvalidParameter);
 
 #[derive(Deserialize, ToSchema)]
 pub struct Registration {

@@ -22,8 +22,8 @@ const MAX_LIMIT: usize = 100;
 
 edge::problems!(StatusProblems: WITH_TOKEN; JobNotFound, NotYourJob);
 edge::problems!(ByQueryProblems: WITH_TOKEN; InvalidParameter, JobNotFound, NotYourJob);
-edge::problems!(CancelProblems: WITH_TOKEN, WITH_CLOCK; JobNotFound, NotYourJob, JobFinished);
-edge::problems!(RetryProblems: WITH_TOKEN, WITH_CLOCK; JobNotFound, NotYourJob, NotRetryable);
+edge::problems!(CancelProblems: WITH_TOKEN; JobNotFound, NotYourJob, JobFinished);
+edge::problems!(RetryProblems: WITH_TOKEN; JobNotFound, NotYourJob, NotRetryable);
 edge::problems!(ListProblems: WITH_TOKEN; InvalidParameter, InvalidCursor);
 
 #[derive(Deserialize, IntoParams)]

@@ -21,12 +21,12 @@ use crate::view::job::Accepted;
 use crate::view::session::{Addresses, SessionView};
 
 edge::problems!(
-    OpenProblems: WITH_TOKEN, WITH_CLOCK, WITH_JSON;
+    OpenProblems: WITH_TOKEN, WITH_JSON;
     InvalidFilename, DuplicateFilename, EmptyFile, EmptyBatch, InvalidParameter, FileTooLarge, BatchTooLarge,
     TooManyFiles, RecordingInFuture, RecordingTooOld, FairUseRestricted, RateLimited, BackendBusy, JobFinished
 );
 edge::problems!(
-    CompleteProblems: WITH_TOKEN, WITH_CLOCK; JobNotFound, NotYourJob, UploadIncomplete, JobFinished, UploadExpired
+    CompleteProblems: WITH_TOKEN; JobNotFound, NotYourJob, UploadIncomplete, JobFinished, UploadExpired
 );
 
 #[derive(Deserialize, ToSchema)]

@@ -25,7 +25,7 @@ const MAX_OTHER_BYTES: usize = 64 * 1024;
 /// The most bytes that multipart itself may add to the files of a batch before a declared length is refused.
 const MULTIPART_OVERHEAD: u64 = 1024 * 1024;
 
-edge::problems!(UploadProblems: WITH_TOKEN, WITH_CLOCK, WITH_RECORDINGS;);
+edge::problems!(UploadProblems: WITH_TOKEN, WITH_RECORDINGS;);
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

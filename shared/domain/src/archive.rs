@@ -161,9 +161,11 @@ pub fn parts_after(after: Option<RecordKey>) -> Vec<Part> {
 
 /// Refuses records that cannot be imported for this user in one transaction.
 pub fn check(uid: &Uid, records: &[Record]) -> Result<(), InvalidWrite> {
-    let can_be_written = |record: &Record| !matches!(record, Record::Unreadable(_));
+    if records.iter().any(|record| matches!(record, Record::Unreadable(_))) {
+        return Err(InvalidWrite::UnreadableRecord);
+    }
     let is_of_user = |record: &Record| record.uid().is_none_or(|of| of == uid);
-    let fits = records.len() <= MAX_IMPORT && records.iter().all(|record| can_be_written(record) && is_of_user(record));
+    let fits = records.len() <= MAX_IMPORT && records.iter().all(is_of_user);
     if fits { Ok(()) } else { Err(InvalidWrite::Records) }
 }
 

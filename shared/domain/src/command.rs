@@ -97,8 +97,8 @@ pub enum Command {
     CleanedUp {
         fence: u64,
     },
-    /// The lease has expired, and so has the margin after it, and nobody claimed the job: it returns to the queue, with a new fence that stops the lost
-    /// worker.
+    /// The lease has expired, and so has the margin after it, and no worker claimed the job: it returns to the queue, with a
+    /// new fence that stops the lost worker.
     Recover,
     /// The process that claimed the job is known to be dead, although its lease may still run: the caller has just started
     /// and exclusively holds what a worker needs. `fence` is that of the dead worker's claim; a later claim is not

@@ -14,7 +14,7 @@ use crate::line::Line;
 use crate::plan::{Mark, Plan, Segment};
 use crate::recording::{Recording, State};
 use crate::time::Timestamp;
-use crate::transition::{Context, check_fence, extend_lease};
+use crate::transition::{Context, check_fence, extend_lease, later_than};
 use crate::usage::Usage;
 
 /// The engine's answer for one segment.
@@ -137,7 +137,7 @@ pub fn place(
     let conversations = find_conversations(&mut job, &mut recording, &mut lines, context, ctx.now);
     update_progress(&mut job, &mut recording, group.index);
     extend_lease(&mut job, ctx.now, ctx.rules);
-    job.updated_at = ctx.now.max(Timestamp::from_millis(job.updated_at.millis() + 1));
+    job.updated_at = later_than(job.updated_at, ctx);
     Ok(Placed { job, recording, lines, conversations, usage })
 }
 

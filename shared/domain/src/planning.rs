@@ -10,7 +10,7 @@ use crate::peaks::Peaks;
 use crate::plan::{Plan, Segment};
 use crate::recording::{AudioFacts, Recording, State};
 use crate::recording_extras::RecordingExtras;
-use crate::transition::{Context, check_fence, extend_lease};
+use crate::transition::{Context, check_fence, extend_lease, later_than};
 
 /// The result of the first pass over a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,15 +89,18 @@ pub fn plan_file(
         file.fail(Failure::because(Code::InvalidAudio, why.clone()));
     }
     extend_lease(&mut job, ctx.now, ctx.rules);
-    job.updated_at = ctx.now.max(crate::Timestamp::from_millis(job.updated_at.millis() + 1));
+    job.updated_at = later_than(job.updated_at, ctx);
     Ok(Planned { job, recording, extras })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::command::Command;
     use crate::id::Nonce;
+    use crate::placement::{Answer, Group, PlacementContext, place};
     use crate::rules::Rules;
     use crate::testing::{NOW, job};
     use crate::transition::apply;
@@ -105,6 +108,26 @@ mod tests {
     fn silence(fence: u64, index: usize) -> FilePlan {
         let (peaks, levels) = (Peaks::default(), Levels::default());
         FilePlan { fence, index, verified: true, facts: AudioFacts::default(), heard: Heard::Silence, peaks, levels }
+    }
+
+    #[test]
+    fn change_is_later_than_the_last_one_unless_a_clock_that_ran_ahead_wrote_it() {
+        let ctx = Context { now: NOW, rules: &Rules::default(), slot_free: true };
+        let claim = Command::Claim { owner: Nonce(uuid::Uuid::from_u128(1)) };
+        let claimed = apply(&job(1, 0, true), &claim, ctx).unwrap().job;
+        let (minute, day) = (Duration::from_secs(60), Duration::from_secs(86_400));
+        let ms = Duration::from_millis(1);
+        for (before, after) in [(NOW - day, NOW), (NOW, NOW + ms), (NOW + minute, NOW + minute + ms), (NOW + day, NOW)]
+        {
+            let job = Job { updated_at: before, ..claimed.clone() };
+            let planned = plan_file(job.clone(), None, &silence(job.lease.fence, 0), ctx).unwrap();
+            assert_eq!(planned.job.updated_at, after, "a plan after {before}");
+            let (speech, segment) = (planned.recording, Segment::open(0, 1000, 1000));
+            let recording = Recording { plan: Some(Plan::new(vec![segment])), captured_at: Some(NOW), ..speech };
+            let group = Group { fence: job.lease.fence, index: 0, answers: vec![(0, Answer::Empty)] };
+            let placed = place(job, recording, &group, PlacementContext::default(), ctx).unwrap();
+            assert_eq!(placed.job.updated_at, after, "a placement after {before}");
+        }
     }
 
     #[test]

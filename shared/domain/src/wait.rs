@@ -1,4 +1,4 @@
-//! Why and until when a queued job waits, and which code stands for each cause.
+//! Why a queued job waits or was last put back, until when it waits, and which code stands for each cause.
 
 use crate::command::PutBack;
 use crate::job::{Job, Status, WaitingFor};
@@ -33,7 +33,7 @@ impl From<&PutBack> for WaitCode {
     }
 }
 
-/// Why and for how long a queued job waits.
+/// Why a queued job waits or was last put back, and for how long it waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wait<'a> {
     /// `None` for a job that only waits for its next try.
@@ -46,7 +46,7 @@ pub struct Wait<'a> {
 }
 
 impl Job {
-    /// Why the job waits; `None` if it is not queued or nothing keeps it from its next delivery.
+    /// Why the job waits or was last put back; `None` if it is not queued or has got on since.
     pub fn wait(&self) -> Option<Wait<'_>> {
         if self.status != Status::Queued {
             return None;

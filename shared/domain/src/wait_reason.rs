@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::masking::without_credentials;
 use crate::time::Timestamp;
 
 /// The longest sentence and the longest cause that are stored, in characters. They keep a job's document small.
@@ -87,10 +88,12 @@ impl Explanation {
         Self { detail: bounded(detail, MAX_DETAIL_CHARS), cause: None }
     }
 
-    /// Adds the words of the adapter, which only the operator sees.
+    /// Adds the words of the adapter, which only the operator sees. They are stored and exported, so credentials in them
+    /// are masked here.
     #[must_use]
     pub fn because(mut self, cause: &str) -> Self {
-        self.cause = Some(bounded(cause, MAX_CAUSE_CHARS)).filter(|cause| !cause.is_empty());
+        // The text is masked before it is cut: the cut could remove the `@` by which a password is recognised.
+        self.cause = Some(bounded(&without_credentials(cause), MAX_CAUSE_CHARS)).filter(|cause| !cause.is_empty());
         self
     }
 
@@ -100,6 +103,11 @@ impl Explanation {
 
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
+    }
+
+    /// What an operator is told: the cause, which says more than the sentence for clients, where it is known.
+    pub fn for_operator(&self) -> &str {
+        self.cause().unwrap_or(&self.detail)
     }
 }
 
@@ -147,5 +155,20 @@ mod tests {
         assert_eq!(told.cause().unwrap().chars().count(), MAX_CAUSE_CHARS);
         assert!(!format!("{}{}", told.detail(), told.cause().unwrap()).contains(char::is_control));
         assert_eq!(Explanation::new("x").because("").cause(), None);
+    }
+
+    #[test]
+    fn cause_has_no_credentials_even_where_it_is_cut() {
+        let told = Explanation::new("x").because("no answer from https://ann:hidden@speech.example/v1?key=hidden");
+        assert_eq!(told.cause(), Some("no answer from https://********@speech.example/v1?key=********"));
+        let password = "hidden".repeat(MAX_CAUSE_CHARS);
+        let told = Explanation::new("x").because(&format!("https://ann:{password}@speech.example"));
+        assert_eq!(told.cause(), Some("https://********@speech.example"));
+    }
+
+    #[test]
+    fn operator_is_told_the_cause_and_without_one_the_sentence() {
+        assert_eq!(Explanation::new("for all").because("for the operator").for_operator(), "for the operator");
+        assert_eq!(Explanation::new("for all").for_operator(), "for all");
     }
 }

@@ -147,9 +147,7 @@ impl Access {
         .increment(1);
         fold();
     }
-}
 
-impl Access {
     /// Polls that succeed are told at `debug`: there are many, and none changes anything.
     fn log(&self, status: u16, took: Duration) {
         let Self { method, route, context, .. } = self;

@@ -33,8 +33,8 @@ pub const EVERYWHERE: &[Code] = &[
     Code::StorageUnavailable,
     Code::ShuttingDown,
 ];
-/// Further codes of routes that require a token.
-pub const WITH_TOKEN: &[Code] = &[Code::Unauthenticated];
+/// Further codes of routes that require a token. While the clock is not set, a token cannot be checked.
+pub const WITH_TOKEN: &[Code] = &[Code::Unauthenticated, Code::ClockNotSet];
 /// Further codes of routes that take recordings in a form.
 pub const WITH_RECORDINGS: &[Code] = &[
     Code::InvalidFilename,
@@ -54,7 +54,7 @@ pub const WITH_RECORDINGS: &[Code] = &[
     Code::RateLimited,
     Code::BackendBusy,
 ];
-/// Further codes of routes that write.
+/// Further codes of routes that write without a token.
 pub const WITH_CLOCK: &[Code] = &[Code::ClockNotSet];
 /// Further codes of routes that read a JSON body.
 pub const WITH_JSON: &[Code] = &[Code::InvalidJson, Code::RequestTooLarge];

@@ -2,7 +2,8 @@
 //! runs.
 //!
 //! The submodules: `files` reads and checks the two files, `certificate` reads what an operator is shown about them,
-//! `expiry` warns before clients refuse the certificate, `renewal` loads renewed files. The handshake itself is part of `serve::connection`.
+//! `expiry` warns before clients refuse the certificate, `renewal` loads renewed files. The handshake itself is part of
+//! `serve::connection`.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};

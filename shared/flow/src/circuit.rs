@@ -10,11 +10,14 @@ const FAILURES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// The longest pause that a provider can ask for. After it the engine is called again even if the provider asked for days,
-/// because only an answer closes the circuit.
-const LONGEST_WISH: Duration = Duration::from_secs(3600);
+/// because only an answer closes the circuit. A single job waits no longer for such a wish either.
+pub(crate) const LONGEST_WISH: Duration = Duration::from_secs(3600);
 
 /// How long other deliveries wait for the one that probes the engine. After that another one may probe.
 const PROBE: Duration = Duration::from_secs(120);
+/// The longest time for which the circuit postpones a job.
+pub(crate) const LONGEST_WAIT: Duration = if LONGEST_WISH.as_secs() > PROBE.as_secs() { LONGEST_WISH } else { PROBE };
+const _: () = assert!(LONGEST_PAUSE.as_secs() <= LONGEST_WAIT.as_secs());
 /// An open circuit is ignored this long after its pause: other instances may have found that the engine is back.
 const STALE: Duration = Duration::from_secs(600);
 

@@ -30,6 +30,11 @@ impl ClockGuard {
         Self { earliest: Some(earliest_plausible(built_at, newest_change)), ..Self::default() }
     }
 
+    /// The guard that the configuration asks for: one that trusts every clock if `server.trust_clock` says so.
+    pub fn unless_trusted(is_trusted: bool, built_at: Timestamp, newest_change: Option<Timestamp>) -> Self {
+        if is_trusted { Self::default() } else { Self::new(built_at, newest_change) }
+    }
+
     /// The time since which the clock is set; `None` while it is not. A change is logged once.
     pub fn set_since(&self, now: Timestamp) -> Option<Timestamp> {
         let too_early = self.earliest.filter(|earliest| !now.has_reached(*earliest));
@@ -37,7 +42,7 @@ impl ClockGuard {
         match too_early {
             Some(earliest) => {
                 if !was_reported {
-                    tracing::error!(%now, %earliest, "the clock is not set: it is earlier than the build of this program or the newest stored change. Uploads are refused and nothing is worked on until the clock of this machine is set; the server then goes on by itself. If the clock is right and an earlier one ran ahead, start once with server.trust_clock = true");
+                    tracing::error!(%now, %earliest, "the clock is not set: it is earlier than the build of this program or the newest stored change. Uploads are refused and nothing is worked on until the clock of this machine is set; the server then goes on by itself. If the clock is right and an earlier one ran ahead, start with server.trust_clock = true until that time has passed");
                 }
                 None
             }

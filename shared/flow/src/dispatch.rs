@@ -5,7 +5,6 @@ use tracing::Instrument;
 
 use crate::error::{Kind, Result};
 use crate::job_end;
-use crate::metrics;
 use crate::ports::{At, NewTask, Stepped, TaskBody};
 use crate::retry::with_retries;
 use crate::services::Services;
@@ -61,10 +60,8 @@ impl Services {
     /// Applies one command, and repeats it if its answer was lost.
     pub async fn step(&self, id: domain::JobId, command: &Command) -> Result<Stepped> {
         let stepped = with_retries(&*self.clock, || self.store.step(id, command, self.at())).await?;
-        if let Stepped::Done { job, .. } = &stepped
-            && metrics::has_ended(command, job)
-        {
-            job_end::record(job);
+        if let Stepped::Done { job, .. } = &stepped {
+            job_end::record_if_ended(command, job);
         }
         Ok(stepped)
     }

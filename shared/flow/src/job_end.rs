@@ -1,8 +1,26 @@
 //! The end of a job: it is counted, and told in one line of the log. Also the span for work on a job outside of its requests.
 
-use domain::Job;
+use domain::{Command, Job};
 
 use crate::metrics;
+
+/// Records the end of a job if this command, which was just applied, is one that ends jobs and left the job ended. Other
+/// commands, such as `PushDone`, also return a job that has ended; its end was recorded before.
+pub(crate) fn record_if_ended(command: &Command, job: &Job) {
+    let ends_jobs = matches!(
+        command,
+        Command::Finish { .. }
+            | Command::PutBack { .. }
+            | Command::Claim { .. }
+            | Command::Recover
+            | Command::WorkerGone { .. }
+            | Command::GiveUpWaiting
+            | Command::Cancel
+    );
+    if ends_jobs && job.status.is_terminal() {
+        record(job);
+    }
+}
 
 /// Records a job that has just ended.
 pub(crate) fn record(job: &Job) {

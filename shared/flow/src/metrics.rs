@@ -2,7 +2,7 @@
 //!
 //! Labels hold states, codes and names of engines, and never an id, so that their number is bounded.
 
-use domain::{Command, Job};
+use domain::Job;
 
 use crate::sweep::swept::Swept;
 
@@ -71,21 +71,6 @@ pub fn describe() {
 
 pub(crate) fn attempt() {
     metrics::counter!(ATTEMPTS).increment(1);
-}
-
-/// Whether this command ended the job. Some commands, such as `PushDone`, also return an ended job.
-pub(crate) fn has_ended(command: &Command, job: &Job) -> bool {
-    let may_end = matches!(
-        command,
-        Command::Finish { .. }
-            | Command::PutBack { .. }
-            | Command::Claim { .. }
-            | Command::Recover
-            | Command::WorkerGone { .. }
-            | Command::GiveUpWaiting
-            | Command::Cancel
-    );
-    may_end && job.status.is_terminal()
 }
 
 pub(crate) fn ended(job: &Job) {

@@ -87,7 +87,7 @@ pub async fn resume(services: &Services, started: Timestamp, limit: usize) -> Re
     clock_ahead::correct_all(services, limit).await?;
     let rules = &services.settings.rules;
     let longest_check = rules.task_grace.max(rules.enqueue_grace).max(rules.takeover_after());
-    let horizon = services.now() + rules.backoff_max + longest_check;
+    let horizon = services.now() + release::longest_engine_wait(services) + longest_check;
     let (mut due, mut resumed) = (Due::until(horizon, limit), 0);
     while let Some(page) = due.page(services).await? {
         for job in page.iter().filter(|job| job.updated_at < started) {

@@ -7,9 +7,9 @@ use crate::local_time::UtcOffset;
 use crate::output::Output;
 
 const HEADER: &str = "conversation_id,title,source,recording_id,time,start_ms,end_ms,speaker,text\r\n";
-/// What begins a formula in some spreadsheet, as OWASP lists it ("CSV Injection"). Japanese settings take wide forms as
-/// well; the last two are minus signs.
-const FORMULA: &str = "=+-@＝＋－＠﹦﹢﹣﹫−➖";
+/// What begins a formula in some spreadsheet, as OWASP lists it ("CSV Injection"). With Japanese settings, wide and small
+/// forms do so as well. The last one is the minus sign of mathematics.
+const FORMULA: &str = "=+-@＝＋－＠﹦﹢﹣﹫−";
 
 pub struct Csv {
     offset: UtcOffset,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::lines::Room;
-use crate::piece::{Piece, Stop};
+use crate::piece::{Ending, Piece};
 
 /// A cue stays at most so long.
 pub const LONGEST_MS: u64 = 7000;
@@ -67,7 +67,7 @@ impl Candidate {
         if let Some(before) = earlier.last() {
             let pause = piece.start.saturating_sub(before.end);
             self.inner_cost += if pause >= SILENCE_MS { 1000 } else { 0 };
-            self.inner_cost += if before.stop() == Stop::Sentence { 15 } else { 0 };
+            self.inner_cost += if before.ending() == Ending::Sentence { 15 } else { 0 };
         }
         self.columns += piece.columns_with_gap();
         self.texts += usize::from(!piece.is_name());
@@ -86,10 +86,10 @@ impl Candidate {
 }
 
 fn cost_of_end(last: &Piece, next: &Piece) -> u64 {
-    let by_text = match last.stop() {
-        Stop::Sentence => 0,
-        Stop::Clause => 40,
-        Stop::Nothing => 120,
+    let by_text = match last.ending() {
+        Ending::Sentence => 0,
+        Ending::Clause => 40,
+        Ending::Nothing => 120,
     };
     match next.start.saturating_sub(last.end) {
         LONG_PAUSE_MS.. => by_text.min(20),
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn cues_end_with_sentences_and_clauses() {
-        let text = "The server answers only after the audio is durable. The job survives crashes, lost answers and full \
-                    disks, and it is never run twice.";
+        let text = "The server answers only after the audio is durable. The job survives crashes, lost answers and \
+                    full disks, and it is never run twice.";
         assert_eq!(
             cut(&pieces(text)),
             [

@@ -1,6 +1,6 @@
 //! The lines of a cue: one or two, of at most 42 columns.
 
-use crate::piece::{Piece, Stop, columns, line};
+use crate::piece::{Ending, Piece, columns, line};
 
 /// The columns of a line. It is what broadcasters ask for; 21 Chinese characters are as wide.
 pub const MAX_COLUMNS: usize = 42;
@@ -49,10 +49,10 @@ pub fn lines(pieces: &[Piece]) -> Vec<String> {
     let cost = |at: &usize| {
         let (upper, lower) = halves(*at);
         let (upper, lower) = (columns(upper), columns(lower));
-        let end = match pieces[at - 1].stop() {
-            Stop::Sentence => 0,
-            Stop::Clause => 4,
-            Stop::Nothing => 14,
+        let end = match pieces[at - 1].ending() {
+            Ending::Sentence => 0,
+            Ending::Clause => 4,
+            Ending::Nothing => 14,
         };
         // A shorter upper line hides less of a picture.
         upper.abs_diff(lower) + end + if upper > lower { 2 } else { 0 }

@@ -24,12 +24,12 @@ pub enum Kind {
     /// A name before what its speaker says.
     Name,
     /// A part of the text.
-    Text(Stop),
+    Text(Ending),
 }
 
-/// How well a cue ends behind a piece.
+/// How well a cue could end behind a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum Ending {
     Sentence,
     Clause,
     Nothing,
@@ -45,15 +45,15 @@ impl Piece {
         width(&self.gap) + self.columns
     }
 
-    pub fn stop(&self) -> Stop {
+    pub fn ending(&self) -> Ending {
         match self.kind {
-            Kind::Name => Stop::Nothing,
-            Kind::Text(stop) => stop,
+            Kind::Name => Ending::Nothing,
+            Kind::Text(ending) => ending,
         }
     }
 }
 
-impl Stop {
+impl Ending {
     pub fn of(text: &str) -> Self {
         match text.trim_end_matches(CLOSING).chars().next_back() {
             Some(c) if SENTENCE.contains(&c) => Self::Sentence,
@@ -82,8 +82,11 @@ mod tests {
     #[test]
     fn end_of_a_sentence_is_seen_behind_quotes_and_in_many_scripts() {
         for text in ["yes.", "\"yes?\"", "はい。」", "हाँ।", "نعم؟", "well…"] {
-            assert_eq!(Stop::of(text), Stop::Sentence, "{text}");
+            assert_eq!(Ending::of(text), Ending::Sentence, "{text}");
         }
-        assert_eq!([Stop::of("so,"), Stop::of("はい、"), Stop::of("so")], [Stop::Clause, Stop::Clause, Stop::Nothing]);
+        assert_eq!(
+            [Ending::of("so,"), Ending::of("はい、"), Ending::of("so")],
+            [Ending::Clause, Ending::Clause, Ending::Nothing]
+        );
     }
 }

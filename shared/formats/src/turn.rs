@@ -3,7 +3,7 @@
 use crate::clean::{clean, joint, name};
 use crate::conversation::Segment;
 use crate::lines::MAX_COLUMNS;
-use crate::piece::{Kind, Piece, Stop};
+use crate::piece::{Ending, Kind, Piece};
 use crate::timeline::Timeline;
 use crate::units::{Unit, units, width};
 
@@ -40,7 +40,7 @@ impl Turn {
                 columns: width(unit.text),
                 start: offset + start,
                 end: offset + timeline.end_at(position).max(start),
-                kind: Kind::Text(Stop::of(unit.text)),
+                kind: Kind::Text(Ending::of(unit.text)),
             }
         };
         let pieces: Vec<_> = units(&text, MAX_COLUMNS).into_iter().map(piece).collect();
@@ -67,8 +67,8 @@ impl Turn {
 pub fn append(pieces: &mut Vec<Piece>, mut more: Vec<Piece>) {
     if let (Some(last), Some(first)) = (pieces.last_mut(), more.first_mut()) {
         first.gap = joint(&last.text, &first.text).to_owned();
-        if last.kind == Kind::Text(Stop::Nothing) {
-            last.kind = Kind::Text(Stop::Clause);
+        if last.kind == Kind::Text(Ending::Nothing) {
+            last.kind = Kind::Text(Ending::Clause);
         }
     }
     pieces.append(&mut more);

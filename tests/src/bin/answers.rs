@@ -43,13 +43,14 @@ fn main() {
 
 /// Codes that the edge returns before any route is called.
 fn is_common(code: &str) -> bool {
-    const COMMON: [&str; 9] = [
+    const COMMON: [&str; 10] = [
         "request_timeout",
         "uri_too_long",
         "headers_too_large",
         "storage_unavailable",
         "shutting_down",
         "unauthenticated",
+        "clock_not_set",
         "invalid_json",
         "request_too_large",
         "unsupported_media_type",

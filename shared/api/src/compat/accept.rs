@@ -14,7 +14,7 @@ use crate::refused::problem;
 use crate::upload::{Params, RecordingsForm, receive_batch};
 
 edge::problems!(
-    AcceptProblems: WITH_TOKEN, WITH_CLOCK, WITH_RECORDINGS;;
+    AcceptProblems: WITH_TOKEN, WITH_RECORDINGS;;
     RecordingTooOld as "backfill_lookback_exceeded"
 );
 

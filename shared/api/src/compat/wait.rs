@@ -25,7 +25,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 edge::problems!(
-    WaitProblems: WITH_TOKEN, WITH_CLOCK, WITH_RECORDINGS; JobFailed, StillProcessing;
+    WaitProblems: WITH_TOKEN, WITH_RECORDINGS; JobFailed, StillProcessing;
     RecordingTooOld as "backfill_lookback_exceeded"
 );
 

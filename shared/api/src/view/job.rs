@@ -74,7 +74,7 @@ pub struct JobView {
     /// Until when it waits, where that is known.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     until: Option<Timestamp>,
-    /// Why it waits. Only while it is queued and something keeps it from its next delivery.
+    /// Why it waits or was last put back. Only while it is queued; null once it has got on since.
     #[schema(required)]
     waiting: Option<WaitView>,
     queue: QueueView,

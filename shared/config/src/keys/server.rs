@@ -63,7 +63,7 @@ pub const SERVER: &[Key] = &[
         .comment("A connection of HTTP/2 has at most this many requests at once."),
     Key::switch("server.trust_clock", false, |c, on| c.server.trust_clock = on).comment(
         "The clock counts as set, even if it is earlier than the build of the program or the newest stored change. This is for \
-         one start after a clock that ran ahead was corrected.",
+         starts after a clock that ran ahead was corrected, until the time has passed that it showed.",
     ),
 ];
 

@@ -31,7 +31,7 @@ fn import_refuses_records_of_others_and_unreadable_ones_and_too_many() {
     assert_eq!(check(&uid("ann"), &vec![mine(); MAX_IMPORT + 1]), Err(InvalidWrite::Records));
     assert_eq!(check(&uid("bob"), &[mine()]), Err(InvalidWrite::Records));
     let unreadable = Record::Unreadable(mine().key());
-    assert_eq!(check(&uid("ann"), &[mine(), unreadable]), Err(InvalidWrite::Records));
+    assert_eq!(check(&uid("ann"), &[mine(), unreadable]), Err(InvalidWrite::UnreadableRecord));
 }
 
 #[test]

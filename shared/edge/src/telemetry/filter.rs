@@ -58,8 +58,9 @@ fn check(part: &str) -> Result<(), InvalidLogFilter> {
 
 impl LogFilter {
     pub(super) fn directives(&self) -> EnvFilter {
+        // Parts without a level log their errors. A level for all of them, which may follow, replaces this one.
         // Every directive was read when this value was made.
-        EnvFilter::builder().parse_lossy(&self.0)
+        EnvFilter::builder().parse_lossy(format!("error,{}", self.0))
     }
 }
 
@@ -89,6 +90,41 @@ mod tests {
             ("flow[delivery]=debug", "flow[delivery]=debug"),
         ] {
             assert_eq!(text.parse::<LogFilter>().map(|filter| filter.to_string()).as_deref(), Ok(read), "{text}");
+        }
+    }
+
+    /// The parts and levels of which lines are logged, such as `edge:WARN`.
+    fn logged(filter: &str) -> Vec<String> {
+        let lines = crate::testing::Lines::default();
+        let (subscriber, _) = crate::telemetry::subscriber(&filter.parse().unwrap(), true, false, lines.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::error!(target: "edge", "");
+            tracing::warn!(target: "edge", "");
+            tracing::info!(target: "edge", "");
+            tracing::error!(target: "flow::sweep", "");
+            tracing::warn!(target: "flow::sweep", "");
+            tracing::debug!(target: "flow::sweep", "");
+        });
+        let lines = lines.text();
+        let read = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        let short = |line: serde_json::Value| {
+            format!("{}:{}", line["target"].as_str().unwrap(), line["level"].as_str().unwrap())
+        };
+        lines.lines().map(read).map(short).collect()
+    }
+
+    #[test]
+    fn part_without_a_level_logs_its_errors_unless_a_level_for_all_says_otherwise() {
+        for (filter, expected) in [
+            ("flow=debug", &["edge:ERROR", "flow::sweep:ERROR", "flow::sweep:WARN", "flow::sweep:DEBUG"][..]),
+            ("warn", &["edge:ERROR", "edge:WARN", "flow::sweep:ERROR", "flow::sweep:WARN"]),
+            ("error", &["edge:ERROR", "flow::sweep:ERROR"]),
+            ("off", &[]),
+            ("edge=off", &["flow::sweep:ERROR"]),
+            ("flow=warn,off", &["flow::sweep:ERROR", "flow::sweep:WARN"]),
+            ("info,edge=error", &["edge:ERROR", "flow::sweep:ERROR", "flow::sweep:WARN"]),
+        ] {
+            assert_eq!(logged(filter), expected, "{filter}");
         }
     }
 

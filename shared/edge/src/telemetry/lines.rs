@@ -1,5 +1,6 @@
 //! Formats events as lines: one JSON object, or readable text.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -85,12 +86,12 @@ fn json(metadata: &Metadata<'_>, mut fields: Fields, spans: Spans) -> String {
     if let Some(message) = fields.take_message() {
         put(&mut line, "message", &message);
     }
-    fields.list.iter().for_each(|(name, value)| put(&mut line, name, value));
+    fields.list.iter().for_each(|(name, value)| put(&mut line, &unique(name, &OWN_NAMES), value));
     let _ = write!(line, ",\"target\":{}", quoted(metadata.target()));
     if let Some((name, fields)) = spans {
         line.push_str(",\"span\":{");
         let start = line.len();
-        fields.list.iter().for_each(|(name, value)| put(&mut line, name, value));
+        fields.list.iter().for_each(|(name, value)| put(&mut line, &unique(name, &OWN_NAMES_OF_SPANS), value));
         put(&mut line, "name", &Value::Text(name.to_owned()));
         // The first field has no comma before it.
         line.remove(start);
@@ -98,6 +99,16 @@ fn json(metadata: &Metadata<'_>, mut fields: Fields, spans: Spans) -> String {
     }
     line.push_str("}\n");
     line
+}
+
+/// The names that a line writes itself, and those that it writes itself in `span`.
+const OWN_NAMES: [&str; 5] = ["timestamp", "level", "message", "target", "span"];
+const OWN_NAMES_OF_SPANS: [&str; 1] = ["name"];
+
+/// The name under which a field is written: JSON with the same name twice is refused by strict readers, so a field with a
+/// name of the line's own gets another one.
+fn unique<'n>(name: &'n str, own: &[&str]) -> Cow<'n, str> {
+    if own.contains(&name) { Cow::Owned(format!("field.{name}")) } else { Cow::Borrowed(name) }
 }
 
 /// `,"name":value`

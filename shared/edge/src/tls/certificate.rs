@@ -1,6 +1,7 @@
-//! What an operator is shown about a certificate: when it expires, whether it is self-signed, for which names it is.
+//! What an operator is shown about a certificate: when it expires, whether it is self-signed, for which names it is. And
+//! whether a file holds a certificate at all.
 //!
-//! Nothing is decided by this: clients check certificates, the server only displays its own.
+//! Nobody is trusted by this: clients check certificates, the server only displays its own.
 
 use domain::Timestamp;
 use tokio_rustls::rustls::client::verify_server_name;
@@ -8,8 +9,9 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::sign::CertifiedKey;
 
-/// The DER tags (X.690) of the fields that come before the names of a certificate (RFC 5280, 4.1).
+/// The DER tags (X.690) of a certificate's fields that are read (RFC 5280, 4.1).
 const SEQUENCE: u8 = 0x30;
+const BIT_STRING: u8 = 0x03;
 const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
@@ -42,6 +44,22 @@ impl Certificate {
         };
         verify_server_name(&parsed, &name).is_ok()
     }
+}
+
+/// Whether this is a whole certificate, with nothing after it, and what is read of it can be read. The content of its other
+/// fields is not looked at, so damage there is found by clients only.
+pub(super) fn is_certificate(der: &[u8]) -> bool {
+    let ends = |rest: &[u8]| rest.is_empty().then_some(());
+    let is_whole = || {
+        let (outer, certificate, after) = element(der)?;
+        ends(after)?;
+        let (content, _, rest) = element(certificate)?;
+        let (algorithm, _, rest) = element(rest)?;
+        let (signature, _, rest) = element(rest)?;
+        ends(rest)?;
+        Some((outer, content, algorithm, signature) == (SEQUENCE, SEQUENCE, SEQUENCE, BIT_STRING))
+    };
+    is_whole() == Some(true) && read(der).is_some_and(|read| read.expires.is_some())
 }
 
 struct Read {
@@ -77,8 +95,11 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         (usize::from(first), rest)
     } else {
         let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        // Lengths of up to three bytes are read: 16 MiB is far beyond any certificate file that is read.
-        (digits.len() <= 3).then(|| (digits.iter().fold(0, |n, digit| n << 8 | usize::from(*digit)), rest))?
+        // Lengths of up to three bytes are read: 16 MiB is far beyond any certificate file that is read. DER has one form of
+        // each length, the shortest one.
+        let length = (digits.len() <= 3).then(|| digits.iter().fold(0, |n, digit| n << 8 | usize::from(*digit)))?;
+        let is_shortest = length >= 0x80 && digits.first() != Some(&0);
+        is_shortest.then_some((length, rest))?
     };
     let (value, after) = rest.split_at_checked(length)?;
     Some((tag, value, after))
@@ -121,6 +142,8 @@ mod tests {
         assert_eq!(parsed(UTC_TIME, "491231235959Z").unwrap(), "2049-12-31T23:59:59.000Z");
         assert_eq!(parsed(UTC_TIME, "500101000000Z").unwrap(), "1950-01-01T00:00:00.000Z");
         assert_eq!(parsed(GENERALIZED_TIME, "20500101000000Z").unwrap(), "2050-01-01T00:00:00.000Z");
+        // RFC 5280 has this for a certificate that does not expire.
+        assert_eq!(parsed(GENERALIZED_TIME, "99991231235959Z").unwrap(), "9999-12-31T23:59:59.000Z");
         assert_eq!(parsed(GENERALIZED_TIME, "2050"), None);
         assert_eq!(parsed(SEQUENCE, "20500101000000Z"), None);
     }
@@ -132,6 +155,26 @@ mod tests {
         assert!(read(&der).is_some());
         for end in 0..der.len() {
             assert!(read(&der[..end]).is_none(), "{end} bytes");
+            assert!(!is_certificate(&der[..end]), "{end} bytes");
+        }
+        assert!(is_certificate(&der));
+        assert!(!is_certificate(&[&der[..], &[0]].concat()), "something comes after it");
+    }
+
+    #[test]
+    fn der_that_is_not_whole_is_no_certificate() {
+        let pair = super::super::files::read(&file("server.pem"), &file("server-key.pem")).unwrap();
+        let der = pair.cert[0].to_vec();
+        // A SEQUENCE with a length of two bytes, and the same for the part that is signed.
+        assert_eq!((der[..2].to_vec(), der[4..6].to_vec()), (vec![SEQUENCE, 0x82], vec![SEQUENCE, 0x82]));
+        for (at, byte) in [(0, 0x31), (1, 0x80), (1, 0x81), (1, 0x83), (2, 0xff), (4, 0x31), (5, 0x80), (7, der[7] ^ 1)]
+        {
+            let mut damaged = der.clone();
+            damaged[at] = byte;
+            assert!(!is_certificate(&damaged), "byte {at} is {byte:#x}");
+        }
+        for text in [&b""[..], b"\0\0\0", b"\x30\0", b"\x30\x82\x01", b"\x30\x80\0\0", b"\x30\x81\x01\0"] {
+            assert!(!is_certificate(text), "{text:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::Timestamp;
+use flow::alarm::Alarm;
 
 use super::Certificate;
 
@@ -16,23 +17,29 @@ pub(super) fn has_expired(certificate: &Certificate, now: Timestamp) -> bool {
     certificate.expires.is_some_and(|expires| now.has_reached(expires))
 }
 
-/// Remembers when it warned last, so that it warns once a day.
-#[derive(Debug, Default)]
+/// Warns once a day.
+#[derive(Debug)]
 pub struct ExpiryWarning {
-    last: Option<Timestamp>,
+    alarm: Alarm,
+}
+
+impl Default for ExpiryWarning {
+    fn default() -> Self {
+        Self { alarm: Alarm::every(DAY) }
+    }
 }
 
 impl ExpiryWarning {
     /// Sets the metric, and warns if it is time. An expired certificate is served all the same: the clock may be wrong, and
     /// a later renewal then needs no restart.
-    pub fn check(&mut self, certificate: &Certificate, now: Timestamp) {
+    pub fn check(&self, certificate: &Certificate, now: Timestamp) {
         let Some(expires) = certificate.expires else { return };
         metrics::describe_gauge!(EXPIRES, "When the TLS certificate in use expires, in seconds since 1970");
         metrics::gauge!(EXPIRES).set(expires.millis() as f64 / 1000.0);
         if !now.has_reached(expires - NEAR) {
-            self.last = None;
-        } else if self.last.is_none_or(|last| now.has_reached(last + DAY)) {
-            self.last = Some(now);
+            // The certificate was renewed. When it is near its end, that is said at once.
+            self.alarm.reset();
+        } else if self.alarm.is_time(now) {
             if has_expired(certificate, now) {
                 tracing::warn!(%expires, "the TLS certificate has expired: clients will refuse it");
             } else {
@@ -53,8 +60,8 @@ mod tests {
     fn warning_comes_once_a_day_from_two_weeks_before_the_end() {
         let certificate = tls("server").certificate();
         let expires = certificate.expires.unwrap();
-        let mut warning = ExpiryWarning::default();
-        let mut warned = |now: Timestamp| {
+        let warning = ExpiryWarning::default();
+        let warned = |now: Timestamp| {
             let text = logged(|| warning.check(&certificate, now));
             assert!(text.lines().count() <= 1, "{text}");
             text
@@ -68,5 +75,6 @@ mod tests {
         assert!(warned(expires).contains("has expired"));
         assert_eq!(warned(expires + hour), "");
         assert!(warned(expires + DAY).contains("has expired"));
+        assert!(warned(expires).contains("has expired"), "a clock that was set back silences nobody");
     }
 }

@@ -12,6 +12,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{Error, InconsistentKeys};
 
+use super::certificate::is_certificate;
 use crate::limits;
 
 /// Why these files cannot be used. The message never shows a byte of them.
@@ -62,9 +63,13 @@ pub(super) fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, 
 
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
     let text = text(path)?;
+    let broken = |why| TlsFileError::BrokenCertificate { path: path.to_owned(), why };
     let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
-    let chain =
-        chain.map_err(|error| TlsFileError::BrokenCertificate { path: path.to_owned(), why: error.to_string() })?;
+    let chain = chain.map_err(|error| broken(error.to_string()))?;
+    // The TLS library reads only the first one. Clients need all of them.
+    if let Some(at) = chain.iter().position(|certificate| !is_certificate(certificate)) {
+        return Err(broken(format!("number {} of {} is damaged or cut off", at + 1, chain.len())));
+    }
     if chain.is_empty() { Err(TlsFileError::NoCertificate(path.to_owned())) } else { Ok(chain) }
 }
 

@@ -17,7 +17,7 @@ impl Tls {
         every: Duration,
         clock: &dyn Clock,
         mut reload: watch::Receiver<u64>,
-        mut warning: ExpiryWarning,
+        warning: ExpiryWarning,
     ) {
         loop {
             let asked = tokio::select! {
@@ -58,10 +58,10 @@ impl Tls {
                     );
                     return;
                 }
-                tracing::info!(expires, "the TLS certificate was renewed");
+                tracing::info!(expires, "the TLS certificate was loaded again");
                 self.current.replace(pair);
             }
-            Err(why) => tracing::error!(%why, "a renewed TLS certificate cannot be used; the old certificate is kept"),
+            Err(why) => tracing::error!(%why, "the TLS files cannot be used; the certificate in use is kept"),
         }
     }
 }

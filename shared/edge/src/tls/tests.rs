@@ -46,6 +46,25 @@ fn mistake_in_the_files_is_reported_in_one_line() {
 }
 
 #[test]
+fn chain_with_a_damaged_certificate_does_not_replace_a_good_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let own = std::fs::read_to_string(file("server.pem")).unwrap();
+    let chain = |second: &str| std::fs::write(&certificate, format!("{own}\n{second}\n")).unwrap();
+    std::fs::copy(file("server-key.pem"), &key).unwrap();
+    chain(&std::fs::read_to_string(file("ca.pem")).unwrap());
+    let mut open = Tls::open(&certificate, &key).unwrap();
+    assert_eq!(open.current.now().cert.len(), 2);
+    for body in ["MIIB", "AAAA", "MAA="] {
+        chain(&format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----"));
+        assert!(refused(&certificate, &key).contains("number 2 of 2 is damaged or cut off"), "{body}");
+        let text = logged(|| open.reload(true, NOW));
+        assert!(text.contains("the TLS files cannot be used; the certificate in use is kept"), "{text}");
+        assert_eq!(open.current.now().cert.len(), 2, "{body}");
+    }
+}
+
+#[test]
 fn renewed_files_are_loaded_and_broken_ones_leave_the_old_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::engine_probe::EngineProbe;
 use super::explain;
+use crate::circuit::LONGEST_WISH;
 use crate::services::Services;
 
 /// The pause before a failed call is repeated.
@@ -130,7 +131,8 @@ impl<'w> EngineCalls<'w> {
                 CallResult::Refused
             }
             RetryClass::Transient => CallResult::Failed,
-            RetryClass::Later { after } => CallResult::Down { retry_after: after },
+            // A provider that asks for days gets no call for an hour, as with the circuit.
+            RetryClass::Later { after } => CallResult::Down { retry_after: after.map(|wish| wish.min(LONGEST_WISH)) },
             RetryClass::Misconfigured => CallResult::Down { retry_after: None },
         }
     }
@@ -165,7 +167,7 @@ impl<'w> EngineCalls<'w> {
                     self.note_failure(explain::refused_sample());
                 }
                 let explanation = self.explanation();
-                let error = explanation.as_ref().map(|told| told.cause().unwrap_or(told.detail())).unwrap_or_default();
+                let error = explanation.as_ref().map(Explanation::for_operator).unwrap_or_default();
                 let message = "the call of the speech engine with the built-in sample failed too; jobs wait for it";
                 if self.is_time_for_an_alarm() {
                     tracing::error!(%job_id, engine, error, "{message}");

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use domain::{JobId, Timestamp};
 
+use crate::alarm::is_recent;
+
 const EVERY: Duration = Duration::from_secs(3600);
 /// The most jobs that are remembered. No more are logged within an hour, because they would give the same reason.
 const MAX_JOBS: usize = 1000;
@@ -22,11 +24,11 @@ impl Reminders {
         // The map holds plain times, which stay valid after a panic elsewhere.
         let mut logged_at = self.logged_at.lock().unwrap_or_else(PoisonError::into_inner);
         if logged_at.len() >= MAX_JOBS {
-            logged_at.retain(|_, at| !now.has_reached(*at + EVERY));
+            logged_at.retain(|_, at| is_recent(*at, now, EVERY));
         }
         let full = logged_at.len() >= MAX_JOBS;
         match logged_at.get_mut(&job) {
-            Some(at) if now.has_reached(*at + EVERY) => *at = now,
+            Some(at) if !is_recent(*at, now, EVERY) => *at = now,
             None if !full => _ = logged_at.insert(job, now),
             Some(_) | None => return false,
         }
@@ -50,6 +52,16 @@ mod tests {
         assert!(!reminders.is_time(job(1), now + (EVERY - Duration::from_millis(1))));
         assert!(reminders.is_time(job(1), now + EVERY));
         assert!(!reminders.is_time(job(1), now + EVERY));
+    }
+
+    #[test]
+    fn clock_that_was_set_back_silences_no_job() {
+        let (reminders, now) = (Reminders::default(), Timestamp::from_secs(1_000_000));
+        assert!(reminders.is_time(job(1), now + 48 * EVERY));
+        assert!(reminders.is_time(job(1), now));
+        assert!(!reminders.is_time(job(1), now + EVERY / 2));
+        (1..=MAX_JOBS as u128).for_each(|n| _ = reminders.is_time(job(n), now + 48 * EVERY));
+        assert!(reminders.is_time(job(5_000), now), "those of the future are forgotten");
     }
 
     #[test]

@@ -77,12 +77,14 @@ impl Worker {
         self.engine.ready().await.map_err(not_ready)
     }
 
-    /// An error while the engine is not called because it failed several times.
+    /// Decides whether a function that only processes is ready: it is not while the circuit is open, because it could only
+    /// put jobs back. When the pause is over it is ready again, so that it gets the job that probes the engine.
     pub fn may_call_engine(&self) -> Result<()> {
         self.circuit_is_not(&[CircuitState::Open])
     }
 
-    /// An error from then on until the engine has answered again.
+    /// Decides whether a server that also takes uploads says that it is degraded: it does from the opening of the circuit
+    /// until the engine has answered, also while one job probes it. It is ready all the same.
     pub fn engine_answers(&self) -> Result<()> {
         self.circuit_is_not(&[CircuitState::Open, CircuitState::HalfOpen])
     }
@@ -93,7 +95,7 @@ impl Worker {
             return Ok(());
         }
         let why = circuit.why();
-        let why = why.as_ref().map_or("it failed several times", |why| why.cause().unwrap_or(why.detail()));
+        let why = why.as_ref().map_or("it failed several times", Explanation::for_operator);
         Err(Error::new(Kind::Unavailable, "engine.circuit", "").because(why))
     }
 

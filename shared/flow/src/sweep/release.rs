@@ -1,11 +1,13 @@
 //! Release of jobs that wait for the speech engine when it may be back: one job probes it, and after an answer all of them
 //! are woken. They need slots like any other job, so that the engine is not overrun.
 
+use std::time::Duration;
+
 use domain::job::WaitingFor;
 use domain::{Command, Job, Timestamp};
 
 use super::Due;
-use crate::circuit::CircuitState;
+use crate::circuit::{self, CircuitState};
 use crate::dispatch::follow_up;
 use crate::error::Result;
 use crate::ports::Stepped;
@@ -20,7 +22,7 @@ pub async fn engine_waiters(services: &Services, limit: usize) -> Result<u64> {
         CircuitState::Closed if services.instance.circuit.take_came_back() => limit,
         CircuitState::Closed => 0,
     };
-    let (mut due, mut woken) = (Due::until(now + services.settings.rules.backoff_max, limit), 0);
+    let (mut due, mut woken) = (Due::until(now + longest_engine_wait(services), limit), 0);
     while woken < most
         && let Some(page) = due.page(services).await?
     {
@@ -34,6 +36,11 @@ pub async fn engine_waiters(services: &Services, limit: usize) -> Result<u64> {
         }
     }
     Ok(woken as u64)
+}
+
+/// The longest time for which a job is parked because of the engine, by the rules or by the circuit.
+pub(super) fn longest_engine_wait(services: &Services) -> Duration {
+    services.settings.rules.backoff_max.max(circuit::LONGEST_WAIT)
 }
 
 fn waits_for_the_engine(job: &Job, now: Timestamp) -> bool {

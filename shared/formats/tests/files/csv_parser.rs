@@ -4,7 +4,7 @@
 pub fn parse(file: &str) -> Result<Vec<Vec<String>>, String> {
     let (mut rows, mut row, mut rest) = (Vec::new(), Vec::new(), file);
     while !rest.is_empty() {
-        let (cell, after) = if rest.starts_with('"') { quoted(&rest[1..])? } else { plain(rest)? };
+        let (cell, after) = rest.strip_prefix('"').map_or_else(|| plain(rest), quoted)?;
         row.push(cell);
         rest = match (after.strip_prefix(','), after.strip_prefix("\r\n")) {
             (Some(rest), _) => rest,

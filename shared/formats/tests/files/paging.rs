@@ -41,7 +41,8 @@ proptest! {
                 }
             }
             streamed.append(&mut writer.finish().unwrap());
-            prop_assert_eq!(String::from_utf8(streamed).unwrap(), to_string(format, Options::default(), &conversations));
+            let at_once = to_string(format, Options::default(), &conversations);
+            prop_assert_eq!(String::from_utf8(streamed).unwrap(), at_once);
         }
     }
 

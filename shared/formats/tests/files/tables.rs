@@ -10,14 +10,21 @@ use crate::visible::visible;
 const COLUMNS: usize = 9;
 const TITLE: usize = 1;
 const START: usize = 5;
+const END: usize = 6;
 const SPEAKER: usize = 7;
 const TEXT: usize = 8;
+
+/// What a spreadsheet could take for the beginning of a formula.
+const FORMULA: &str = "=+-@＝＋－＠﹦﹢﹣﹫−";
+
+fn is_formula(text: &str) -> bool {
+    text.starts_with(|c| FORMULA.contains(c) || "\t\r\n".contains(c))
+}
 
 /// The text of a cell without the apostrophe that keeps it from being a formula.
 fn unguarded(cell: &str) -> &str {
     let bare = cell.trim_start_matches(|c: char| c == '\'' || c.is_whitespace() || c == '\u{200b}');
-    let is_guarded = bare.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '−']);
-    if is_guarded { cell.strip_prefix('\'').unwrap_or(cell) } else { cell }
+    if is_formula(bare) { cell.strip_prefix('\'').unwrap_or(cell) } else { cell }
 }
 
 fn sorted(conversation: &Conversation) -> Conversation {
@@ -37,12 +44,13 @@ proptest! {
         prop_assert_eq!(rows.len(), conversation.segments.len() + 1);
         for (row, segment) in rows[1..].iter().zip(&conversation.segments) {
             prop_assert_eq!(row.len(), COLUMNS);
-            prop_assert!(row.iter().all(|cell| !cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'])));
+            prop_assert!(!row.iter().any(|cell| is_formula(cell)), "{:?}", row);
             prop_assert!(row.iter().all(|cell| !cell.contains(char::is_control)), "{:?}", row);
             prop_assert_eq!(visible(unguarded(&row[TEXT])), visible(&segment.text));
             prop_assert_eq!(unguarded(&row[SPEAKER]), segment.speaker.clone().unwrap_or_default());
             prop_assert_eq!(visible(unguarded(&row[TITLE])), visible(conversation.head.title.as_deref().unwrap()));
-            prop_assert!(row[START].parse::<i64>().unwrap() >= segment.start_ms.min(1));
+            let [start, end] = [START, END].map(|column| row[column].parse::<u64>().unwrap());
+            prop_assert!(start <= end && (segment.start_ms < 0 || start <= segment.start_ms.unsigned_abs()), "{:?}", row);
         }
     }
 

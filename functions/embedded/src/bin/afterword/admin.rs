@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use config::Layers;
+use config::{Config, Layers};
+use domain::clock::earliest_plausible;
 use domain::job::WaitingFor;
 use domain::{Command, Job, JobId, Status, Timestamp, Uid};
 use flow::ports::{At, Clock, JobQuery, JobStore, Page, Random, Stepped};
@@ -13,20 +14,20 @@ use local::{DataFolder, SqliteStore};
 use serde::Serialize;
 use serde_json::json;
 use system::output::print_line;
-use system::{SystemClock, SystemRandom};
+use system::{BUILT_AT, SystemClock, SystemRandom};
 
 use crate::args::{Admin, AdminCommand};
 
 struct AdminContext {
     store: Arc<SqliteStore>,
-    settings: flow::Settings,
+    config: Config,
 }
 
 pub fn run(args: Admin) -> Result<()> {
     let folder = DataFolder::open_shared(&args.data.data_dir)?;
-    let settings = Layers::of_process(args.config.as_deref())?.config()?.settings;
+    let config = Layers::of_process(args.config.as_deref())?.config()?;
     let store = Arc::new(SqliteStore::open_alongside(&folder.store_file(), 1)?);
-    let admin = AdminContext { store, settings };
+    let admin = AdminContext { store, config };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(async {
         match args.command {
@@ -42,7 +43,22 @@ pub fn run(args: Admin) -> Result<()> {
 
 impl AdminContext {
     fn at(&self) -> At<'_> {
-        At { now: SystemClock.now(), rules: &self.settings.rules }
+        At { now: SystemClock.now(), rules: &self.config.settings.rules }
+    }
+
+    /// Refuses a change while the clock is not set: a wrong time would be stored for good.
+    async fn check_clock(&self) -> Result<()> {
+        if self.config.server.trust_clock {
+            return Ok(());
+        }
+        let (now, earliest) = (SystemClock.now(), earliest_plausible(BUILT_AT, self.store.newest_change().await?));
+        ensure!(
+            now.has_reached(earliest),
+            "the clock is not set, and nothing was changed: it shows {now}, which is before {earliest}, when this program \
+             was built or when the newest change was stored. Set the clock of this machine; if it is right and an earlier \
+             one ran ahead, set server.trust_clock = true"
+        );
+        Ok(())
     }
 
     async fn job(&self, id: &str) -> Result<Job> {
@@ -133,6 +149,7 @@ impl AdminContext {
 
     /// Retries a finished job for what is not done; wakes a waiting one. The server's next sweep picks it up.
     async fn redrive(&self, id: &str) -> Result<()> {
+        self.check_clock().await?;
         let job = self.job(id).await?;
         let retried = match job.status {
             Status::Queued => job,
@@ -145,6 +162,7 @@ impl AdminContext {
     }
 
     async fn cancel(&self, id: &str) -> Result<()> {
+        self.check_clock().await?;
         let job = self.job(id).await?;
         let job = self.step(job.id, &Command::Cancel).await?;
         // A refusal is fine: a job without audio need not be woken.

@@ -58,7 +58,7 @@ async fn reload_log_level(args: &Serve, mut reloads: watch::Receiver<u64>) -> st
         match configuration(args) {
             Ok(config) => {
                 edge::telemetry::change_filter(&config.log.filter);
-                tracing::info!(signal = "SIGHUP", level = %config.log.filter, "the level of the log was loaded again");
+                tracing::info!(signal = "SIGHUP", filter = %config.log.filter, "the level of the log was loaded again");
             }
             Err(error) => {
                 tracing::error!(signal = "SIGHUP", %error, "the configuration cannot be loaded; nothing changes")

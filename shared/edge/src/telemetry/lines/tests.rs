@@ -93,3 +93,20 @@ fn values_recorded_later_are_in_the_lines_of_a_span() {
     assert_eq!((&line["span"]["job_id"], &line["span"]["user"]), (&"j".into(), &"after".into()));
     assert_eq!((&line["ratio"], &line["yes"], &line["less"]), (&"NaN".into(), &true.into(), &(-1).into()));
 }
+
+#[test]
+fn field_with_a_name_of_the_line_itself_does_not_stand_there_twice() {
+    let text = logged(true, || {
+        let _span = tracing::info_span!("request", name = "n", level = "in the span").entered();
+        tracing::info!(level = "l", timestamp = 1, target = "t", span = "s", name = "free", "made");
+    });
+    let names =
+        ["timestamp", "message", "target", "span", "field.level", "field.timestamp", "field.target", "field.name"];
+    for name in names {
+        assert_eq!(text.matches(&format!("\"{name}\":")).count(), 1, "{name}: {text}");
+    }
+    let line: Json = serde_json::from_str(&text).unwrap();
+    assert_eq!((&line["level"], &line["field.level"], &line["name"]), (&"INFO".into(), &"l".into(), &"free".into()));
+    assert_eq!((&line["span"]["name"], &line["span"]["field.name"]), (&"request".into(), &"n".into()));
+    assert_eq!(line["span"]["level"], "in the span");
+}

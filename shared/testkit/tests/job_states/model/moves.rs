@@ -101,12 +101,12 @@ impl Model {
         }
         self.waits.1 = self.waits.1.map(|at| at.min(now));
         self.ended = self.ended.map(|at| at.min(now));
-        let lease_is_astray = self.lease_end.is_none_or(|end| end > now + LEASE + SLACK);
+        let lease_is_from_clock_ahead = self.lease_end.is_none_or(|end| end > now + LEASE + SLACK);
         match self.status {
             Status::Uploading => self.due = self.due.min(now + LONGEST_WAIT),
             Status::Queued if in_line => {}
             Status::Queued => self.due_at_once(now),
-            Status::Processing if lease_is_astray => (self.lease_end, self.due) = (Some(now - MARGIN), now),
+            Status::Processing if lease_is_from_clock_ahead => (self.lease_end, self.due) = (Some(now - MARGIN), now),
             Status::Processing => {}
             _ => {
                 let in_time = |due, longest| match due {
