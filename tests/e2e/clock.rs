@@ -87,3 +87,23 @@ async fn trusted_clock_counts_as_set_whatever_is_stored() {
     assert_eq!(server.client_without_token().get("/readyz").await.status, 200);
     assert_eq!(server.client().done(&[Recording::short(T0 + 1000)]).await["status"], "completed");
 }
+
+#[tokio::test]
+async fn commands_that_change_jobs_are_refused_while_the_clock_is_not_set() {
+    let setup = Setup::new().with("engine.null_delay_ms", 600_000);
+    let server = setup.start().await;
+    let job_id = server.client().accepted(&[Recording::short(T0)]).await;
+    server.log.wait_step("plan", &job_id).await;
+    server.kill9().await;
+    set_changes_ahead(&setup, HOUR_SECS);
+    let shown = async || setup.on_folder(&["admin", "show", &job_id]).await.ok().to_owned();
+    let before = shown().await;
+    for command in ["redrive", "cancel"] {
+        let output = setup.on_folder(&["admin", command, &job_id]).await;
+        assert!(output.refused().contains("the clock is not set"), "{output:?}");
+        assert!(output.refused().contains("server.trust_clock"), "it says what to do: {output:?}");
+        assert_eq!(shown().await, before, "{command}");
+    }
+    let trusting = setup.clone().with("server.trust_clock", true);
+    assert!(trusting.on_folder(&["admin", "cancel", &job_id]).await.ok().contains("cancelled"));
+}

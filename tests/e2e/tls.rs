@@ -120,7 +120,7 @@ async fn renewed_certificate_is_loaded_without_a_restart_and_a_broken_one_is_not
     std::fs::write(&certificate, "half a certificate").unwrap();
     eventually_or("the broken renewal is reported", PATIENCE, async || {
         let text = server.log.text();
-        if text.contains("the old certificate is kept") { Ok(()) } else { Err(text) }
+        if text.contains("the certificate in use is kept") { Ok(()) } else { Err(text) }
     })
     .await;
     assert!(subject().await.contains("Afterword test server"));

@@ -4,8 +4,9 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tests::recordings::T0;
+use tests::wait::PATIENCE;
 use tests::{Recording, Setup, program};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 use super::{DONE, FAILED, USAGE, User, WAITING, assert_told};
@@ -162,6 +163,29 @@ async fn server_that_is_gone_or_asks_to_wait_ends_with_3_and_json_still_says_so(
 }
 
 #[tokio::test]
+async fn watched_status_has_a_line_for_each_change() {
+    let server = Setup::new().with("engine.null_delay_ms", 600_000).start().await;
+    let user = User::of(&server);
+    let mut command = tokio::process::Command::new(program::path());
+    command.args(["status", "--watch", "--json"]).env_clear().envs(user.env.iter().cloned()).kill_on_drop(true);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = async || {
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("no line comes").unwrap().unwrap();
+        serde_json::from_str::<Value>(&line).unwrap_or_else(|why| panic!("{why}: {line}"))
+    };
+    assert_eq!(next().await["jobs"]["processing"], 0);
+    let id = server.client().accepted(&[Recording::speech(T0)]).await;
+    server.log.wait_step("claim", &id).await;
+    let mut status = next().await;
+    while status["jobs"]["processing"] != 1 {
+        status = next().await;
+    }
+    server.kill9().await;
+    assert_eq!(next().await["reachable"], false, "a server that goes away does not end the watch");
+}
+
+#[tokio::test]
 async fn doctor_checks_everything_and_its_report_has_no_token() {
     let setup = Setup::new();
     let server = setup.start().await;
@@ -171,11 +195,11 @@ async fn doctor_checks_everything_and_its_report_has_no_token() {
     let checks = user.json(&["doctor", "--json", "--bundle", &report]).await;
     let states: Vec<_> =
         checks["checks"].as_array().unwrap().iter().map(|check| (&check["name"], &check["state"])).collect();
-    let names = ["configuration", "server", "connection", "readiness", "clock", "token", "limits"];
+    let names = ["configuration", "server", "connection", "readiness", "clock", "token", "limits", "recordings"];
     assert_eq!(states.iter().map(|(name, _)| name.as_str().unwrap()).collect::<Vec<_>>(), names);
     let good = states.iter().filter(|(_, state)| **state == "ok").count();
     // The token lasts an hour, of which the doctor warns.
-    assert_eq!(good, 6, "{checks:#}");
+    assert_eq!(good, 7, "{checks:#}");
     let written = std::fs::read_to_string(&report).unwrap();
     assert!(!written.contains(&server.token) && written.contains("\"clock\""), "{written}");
     assert_told(&user.run(&["doctor", "--bundle", &report]).await, FAILED, &[&report, "exists"]);

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use domain::Timestamp;
+use engine::{Config, Reader, Server, Status};
+
 use crate::api::Api;
 use crate::login::store::data_folder;
 use crate::messages::Message;
@@ -17,4 +20,10 @@ pub async fn folder(api: &Api) -> Result<PathBuf, Message> {
     let plain = |c: char| if c.is_ascii_alphanumeric() || ".-".contains(c) { c } else { '_' };
     let name: String = key.as_deref().unwrap_or(address).chars().map(plain).take(MAX_NAME).collect();
     Ok(data_folder()?.join("servers").join(name))
+}
+
+/// What waits on this computer for the server, also while a push runs. `None` if nothing was ever pushed to it.
+pub async fn queue(api: &Api, now: Timestamp) -> Option<Status> {
+    let config = Config::new(folder(api).await.ok()?, Server::parse(api.server()).ok()?);
+    Reader::open(&config).ok()?.status(now).ok()
 }

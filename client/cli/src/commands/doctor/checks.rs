@@ -15,6 +15,8 @@ use crate::exit::Exit;
 use crate::local_server::LocalServers;
 use crate::login::store::{Logins, folder};
 use crate::messages::Message;
+use crate::push::folder::queue;
+use crate::push::states::blocked;
 use crate::times::{Zone, span};
 
 /// The server refuses a recording that lies further ahead than this.
@@ -75,7 +77,7 @@ pub async fn all(args: &ServerArgs, local: &dyn LocalServers) -> Vec<Check> {
         Ok(connection) => connection,
         Err(message) => {
             checks.push(Check::failed("server", &message));
-            checks.extend(["connection", "readiness", "clock", "token", "limits"].map(Check::skipped));
+            checks.extend(["connection", "readiness", "clock", "token", "limits", "recordings"].map(Check::skipped));
             return checks;
         }
     };
@@ -83,7 +85,21 @@ pub async fn all(args: &ServerArgs, local: &dyn LocalServers) -> Vec<Check> {
     checks.push(Check::new("server", State::Good, server));
     checks.extend(of_server(&connection).await);
     checks.extend(of_token(&connection).await);
+    checks.push(recordings(queue(&connection.api, clock::now()).await.as_ref()));
     checks
+}
+
+/// What was pushed from this computer, by its state.
+fn recordings(queue: Option<&engine::Status>) -> Check {
+    let Some(queue) = queue else {
+        return Check::new("recordings", State::Good, "none were pushed from this computer");
+    };
+    let counts: Vec<_> = queue.counts.iter().map(|(state, count)| format!("{count} {}", state.as_str())).collect();
+    let counts = if counts.is_empty() { "none".to_owned() } else { counts.join(", ").replace('_', " ") };
+    match queue.blocked {
+        Some(why) => Check::new("recordings", State::Warning, format!("{counts}; {}", blocked(why, clock::now()))),
+        None => Check::new("recordings", State::Good, counts),
+    }
 }
 
 fn configuration() -> Check {

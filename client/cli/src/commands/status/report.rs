@@ -7,13 +7,12 @@ use domain::Timestamp;
 use serde_json::{Value, json};
 use terminal::{Fields, Style, plain};
 
-use crate::api::Api;
 use crate::api::limits::{Limits, Window};
 use crate::clock;
 use crate::connection::{Connection, Origin};
 use crate::exit::Exit;
 use crate::messages::Message;
-use crate::push::folder::folder;
+use crate::push::folder::queue;
 use crate::push::states::blocked;
 use crate::times::{Zone, span};
 
@@ -50,7 +49,7 @@ impl Report {
             Some(uid) => Some(uid.clone()),
             None => by_token().await,
         };
-        let queue = queue(&connection.api).await;
+        let queue = queue(&connection.api, clock::now()).await;
         Self { server, origin: connection.origin.clone(), user, found, queue }
     }
 
@@ -105,13 +104,6 @@ impl Report {
             "more_jobs": found.is_some_and(|found| found.more),
         })
     }
-}
-
-/// Reads the index of the device engine, also while a push runs.
-async fn queue(api: &Api) -> Option<engine::Status> {
-    let config = engine::Config::new(folder(api).await.ok()?, engine::Server::parse(api.server()).ok()?);
-    // Without a push there is no index, and nothing waits.
-    engine::Reader::open(&config).ok()?.status(clock::now()).ok()
 }
 
 fn waiting(count: u64) -> String {
