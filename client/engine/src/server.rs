@@ -40,7 +40,8 @@ impl Server {
             "http" => return Err(ServerError::Plain(shown())),
             _ => return Err(ServerError::Invalid(shown())),
         }
-        (base.set_query(None), base.set_fragment(None));
+        base.set_query(None);
+        base.set_fragment(None);
         if !base.path().ends_with('/') {
             let path = format!("{}/", base.path());
             base.set_path(&path);

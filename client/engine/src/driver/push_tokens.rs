@@ -60,7 +60,7 @@ async fn tell_one(api: &Api<'_>, task: PushTask) -> Result<(), WorkError> {
 fn done(api: &Api<'_>, task: PushTask) -> Result<(), WorkError> {
     let mut index = api.core.index();
     // The app may have set another token meanwhile, or signed out.
-    let is_same = index.push_tasks(&task.owner)?.iter().any(|now| *now == task);
+    let is_same = index.push_tasks(&task.owner)?.contains(&task);
     if is_same && task.kind == PushKind::Remove {
         index.drop_push_task(&task.owner, &task.device_id)?;
     } else if is_same {
@@ -72,7 +72,7 @@ fn done(api: &Api<'_>, task: PushTask) -> Result<(), WorkError> {
 fn later(api: &Api<'_>, task: PushTask) -> Result<(), WorkError> {
     let core = api.core;
     let mut index = core.index();
-    let is_same = index.push_tasks(&task.owner)?.iter().any(|now| *now == task);
+    let is_same = index.push_tasks(&task.owner)?.contains(&task);
     if is_same {
         let attempts = task.attempts.saturating_add(1);
         let next_attempt_at = Some(core.now() + backoff::delay(attempts, core.unit()));

@@ -1,7 +1,7 @@
 //! The clocks of the system. One thread wakes all who sleep.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,10 +93,18 @@ impl Future for Sleep {
     }
 }
 
-/// Those who sleep, by the time at which they are woken.
+/// Those who sleep.
+#[derive(Default)]
+struct Queue {
+    /// When each of them is woken.
+    times: BinaryHeap<Reverse<(Instant, u64)>>,
+    sleepers: HashMap<u64, Weak<Sleeper>>,
+    last: u64,
+}
+
 #[derive(Default)]
 struct Timers {
-    queue: Mutex<(BinaryHeap<Reverse<(Instant, u64)>>, Vec<(u64, Weak<Sleeper>)>, u64)>,
+    queue: Mutex<Queue>,
     changed: Condvar,
 }
 
@@ -115,10 +123,10 @@ impl Timers {
     fn add(&self, at: Instant) -> Arc<Sleeper> {
         let sleeper = Arc::new(Sleeper::default());
         let mut queue = lock(&self.queue);
-        let (heap, sleepers, last) = &mut *queue;
-        *last += 1;
-        heap.push(Reverse((at, *last)));
-        sleepers.push((*last, Arc::downgrade(&sleeper)));
+        queue.last += 1;
+        let number = queue.last;
+        queue.times.push(Reverse((at, number)));
+        queue.sleepers.insert(number, Arc::downgrade(&sleeper));
         drop(queue);
         self.changed.notify_one();
         sleeper
@@ -128,19 +136,16 @@ impl Timers {
         let mut queue = lock(&self.queue);
         loop {
             let now = instant();
-            let (heap, sleepers, _) = &mut *queue;
-            while heap.peek().is_some_and(|Reverse((at, _))| *at <= now) {
-                let Some(Reverse((_, number))) = heap.pop() else { break };
-                if let Some(found) = sleepers.iter().position(|(other, _)| *other == number) {
-                    if let Some(sleeper) = sleepers.swap_remove(found).1.upgrade() {
-                        sleeper.is_over.store(true, Ordering::Release);
-                        sleeper.waker.wake();
-                    }
+            while queue.times.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+                let number = queue.times.pop().map(|Reverse((_, number))| number);
+                // One who was dropped meanwhile leaves nothing but this entry.
+                let sleeper = number.and_then(|number| queue.sleepers.remove(&number)).and_then(|weak| weak.upgrade());
+                if let Some(sleeper) = sleeper {
+                    sleeper.is_over.store(true, Ordering::Release);
+                    sleeper.waker.wake();
                 }
             }
-            // Those who were dropped leave their entry in the heap until its time.
-            sleepers.retain(|(_, sleeper)| sleeper.strong_count() > 0);
-            let next = heap.peek().map_or(LONGEST, |Reverse((at, _))| at.saturating_duration_since(now));
+            let next = queue.times.peek().map_or(LONGEST, |Reverse((at, _))| at.saturating_duration_since(now));
             queue = self.changed.wait_timeout(queue, next).unwrap_or_else(PoisonError::into_inner).0;
         }
     }

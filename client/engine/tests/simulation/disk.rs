@@ -99,6 +99,7 @@ impl SimDisk {
     }
 
     /// The fsyncs so far.
+    #[allow(dead_code, reason = "only the tests of the rules count them")]
     pub fn syncs(&self) -> u64 {
         self.with(|state| state.syncs)
     }

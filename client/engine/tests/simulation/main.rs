@@ -1,6 +1,8 @@
 //! Simulates a device for some days: frames, kills, power failures, a network that fails, a server that refuses, clocks that
 //! are set, a disk that is full, and two accounts. Everything follows from the seed.
 
+#![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
+
 mod check;
 mod clock;
 mod disk;

@@ -22,11 +22,14 @@ pub enum Fate {
     Unsupported,
 }
 
+/// A code, whom it blames, and whether a retry may help.
+type Failure = (&'static str, &'static str, bool);
+
 #[derive(Clone, Debug)]
 pub struct JobFile {
     pub id: Identity,
-    /// Status, code, blame and retryable, once the job is over.
-    pub end: Option<(&'static str, Option<(&'static str, &'static str, bool)>)>,
+    /// Its status and failure, once the job is over.
+    pub end: Option<(&'static str, Option<Failure>)>,
 }
 
 impl JobFile {
@@ -126,10 +129,9 @@ impl Server {
             return problem(429, "rate_limited", &[("retry-after", "30")]);
         }
         self.settle(id);
-        if self.chance(8) {
-            if let Some(job) = self.jobs.get_mut(id).filter(|job| job.is_settled) {
-                job.is_forgotten = true;
-            }
+        let forgets = self.chance(8);
+        if let Some(job) = self.jobs.get_mut(id).filter(|job| forgets && job.is_settled) {
+            job.is_forgotten = true;
         }
         let now = self.now;
         match self.jobs.get(id).filter(|job| !job.is_forgotten) {

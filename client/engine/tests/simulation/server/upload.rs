@@ -30,8 +30,11 @@ fn find(text: &[u8], what: &[u8]) -> Option<usize> {
     text.windows(what.len()).position(|window| window == what)
 }
 
-/// The files of a multipart body: name, announced digest, content.
-fn parts(request: &Incoming) -> Option<Vec<(String, Option<String>, Vec<u8>)>> {
+/// A file of a multipart body: name, announced digest (base64), content.
+type Part = (String, Option<String>, Vec<u8>);
+
+/// The files of a multipart body.
+fn parts(request: &Incoming) -> Option<Vec<Part>> {
     let kind = &request.headers.iter().find(|(name, _)| *name == "content-type")?.1;
     let boundary = format!("--{}", kind.split("boundary=").nth(1)?);
     let mut rest = &request.body[find(&request.body, boundary.as_bytes())? + boundary.len()..];
