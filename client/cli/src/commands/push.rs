@@ -8,7 +8,7 @@ use domain::Uid;
 use engine::ports::{Ports, UnknownDevice};
 use engine::std_ports::{SystemClock, SystemDisk, SystemRandom};
 use engine::{AddOptions, Chunk, ChunkId, Config, Engine, OpenError, Server};
-use formats::{Format, Options};
+use formats::{Conversation, Format, Options};
 use serde_json::{Value, json};
 use terminal::output::{print, tell};
 
@@ -92,10 +92,20 @@ pub async fn run(args: &Args, local: &dyn LocalServers) -> Result<Exit, Failure>
     };
     let waiting = watch.open.len();
     failed += report(&engine, &pushed)?;
-    if !args.no_wait {
-        said(args, api, &account, &engine, &pushed, &zone).await?;
-    } else if args.show.json {
-        print::json(&summary(&engine, &pushed, &[])?)?;
+    let said = match ended {
+        _ if args.no_wait => Vec::new(),
+        Ended::Over => said(api, &account, &engine, &pushed).await?,
+        // Some may be done. What keeps the others may keep their words too, and is told anyway.
+        Ended::Waiting(_) => said(api, &account, &engine, &pushed).await.unwrap_or_default(),
+        Ended::Refused(_) | Ended::Stopped => Vec::new(),
+    };
+    if args.show.json {
+        print::json(&summary(&engine, &pushed, &said)?)?;
+    } else {
+        print_words(&said, &zone)?;
+        if ended == Ended::Over && !args.no_wait && !has_words(&said) && failed < files.len() {
+            tell(crate::PROGRAM, "nobody speaks in what was pushed, or its job is over for more than a week");
+        }
     }
     end(ended, waiting, failed, files.len())
 }
@@ -172,40 +182,27 @@ fn report(engine: &Engine, pushed: &[Pushed]) -> Result<usize, Failure> {
     Ok(failed)
 }
 
-/// Prints the words of what is done.
-async fn said(
-    args: &Args,
-    api: &Api,
-    account: &Uid,
-    engine: &Engine,
-    pushed: &[Pushed],
-    zone: &Zone,
-) -> Result<(), Failure> {
+/// The words of what is done.
+async fn said(api: &Api, account: &Uid, engine: &Engine, pushed: &[Pushed]) -> Result<Vec<Conversation>, Message> {
     let mut chunks: Vec<Chunk> = Vec::new();
     for one in pushed {
         let found = engine.recording(one.id).map_err(unusable)?;
         chunks.extend(found.filter(|(_, shown)| standing(shown) != Standing::Open).map(|(chunk, _)| chunk));
     }
-    if chunks.is_empty() && !args.show.json {
-        return Ok(());
-    }
-    let conversations = words::of(api, account, &chunks).await?;
-    if args.show.json {
-        let said = serde_json::to_value(&conversations).unwrap_or_default();
-        let said = said.as_array().cloned().unwrap_or_default();
-        return Ok(print::json(&summary(engine, pushed, &said)?)?);
-    }
-    let spoken = conversations.iter().any(|conversation| !conversation.segments.is_empty());
-    if !spoken && chunks.iter().any(|chunk| chunk.transfer.state == engine::State::Synced) {
-        tell(crate::PROGRAM, "nobody speaks in what was pushed, or its job is over for more than a week");
-        return Ok(());
-    }
-    let first = conversations.first().map_or_else(clock::now, |conversation| conversation.head.started_at);
-    let options = Options { offset: zone.offset(first), list: true };
-    Ok(print(formats::to_string(Format::Txt, options, &conversations))?)
+    words::of(api, account, &chunks).await
 }
 
-fn summary(engine: &Engine, pushed: &[Pushed], conversations: &[Value]) -> Result<Value, Failure> {
+fn has_words(conversations: &[Conversation]) -> bool {
+    conversations.iter().any(|conversation| !conversation.segments.is_empty())
+}
+
+fn print_words(conversations: &[Conversation], zone: &Zone) -> Result<(), Failure> {
+    let Some(first) = conversations.first().filter(|_| has_words(conversations)) else { return Ok(()) };
+    let options = Options { offset: zone.offset(first.head.started_at), list: true };
+    Ok(print(formats::to_string(Format::Txt, options, conversations))?)
+}
+
+fn summary(engine: &Engine, pushed: &[Pushed], conversations: &[Conversation]) -> Result<Value, Failure> {
     let mut recordings = Vec::new();
     for one in pushed {
         let Some((chunk, shown)) = engine.recording(one.id).map_err(unusable)? else { continue };

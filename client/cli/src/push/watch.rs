@@ -88,7 +88,13 @@ impl Watch<'_> {
             }
             bar.show(self.line(&jobs));
             if !jobs.is_empty() && asked.elapsed() >= ASK_EVERY {
-                self.ask(&jobs).await?;
+                tokio::select! {
+                    _ = &mut stop => {
+                        bar.clear();
+                        return Ok(Ended::Stopped);
+                    }
+                    asked = self.ask(&jobs) => asked?,
+                }
                 asked = Instant::now();
             }
         }
