@@ -22,6 +22,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shared/local", &["domain", "flow", "system"]),
     ("shared/gcp", &["domain", "flow"]),
     ("shared/testkit", &["domain", "flow"]),
+    // It runs on phones: it knows the rules of names and codes, and nothing of the server.
+    ("client/engine", &["domain"]),
     // The commands beside `serve` work on a data folder, therefore they need the ports and the local adapters.
     (
         "functions/embedded",
@@ -35,6 +37,10 @@ const CLOUD: &[&str] = &["google-cloud", "gcloud", "firestore", "lambda_http", "
 /// Crates that wait, do input or output, or read a clock.
 const NOT_FOR_RULES: &[&str] =
     &["tokio", "futures-util", "async-trait", "rusqlite", "hyper", "reqwest", "rand", "getrandom"];
+
+/// Crates that a phone's app may not have, or has in another way: runtimes, TLS, HTTP.
+const NOT_ON_DEVICES: &[&str] =
+    &["tokio", "hyper", "reqwest", "axum", "rustls", "aws-lc-sys", "ring", "openssl-sys", "native-tls", "opusic-sys"];
 
 /// Dependencies by package name, without dev-dependencies; and the folders of the workspace's own packages.
 struct Graph {
@@ -173,6 +179,14 @@ fn program_for_one_machine_links_no_cloud_crates() {
     assert!(links.contains("axum"), "the dependency graph is parsed wrongly");
     let cloud: Vec<_> = links.iter().filter(|name| CLOUD.iter().any(|cloud| name.starts_with(cloud))).collect();
     assert!(cloud.is_empty(), "{cloud:?}");
+}
+
+#[test]
+fn device_engine_links_no_runtime_and_no_network() {
+    let links = GRAPH.links(GRAPH.package("client/engine"));
+    assert!(links.contains("rusqlite"), "the dependency graph is parsed wrongly");
+    let found: Vec<_> = NOT_ON_DEVICES.iter().filter(|name| links.contains(**name)).collect();
+    assert!(found.is_empty(), "client/engine links {found:?}");
 }
 
 #[test]
