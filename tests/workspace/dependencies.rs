@@ -24,6 +24,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shared/local", &["domain", "flow", "system"]),
     ("shared/gcp", &["domain", "flow"]),
     ("shared/testkit", &["domain", "flow"]),
+    // It runs on phones: it knows the rules of names and codes, and nothing of the server.
     ("client/engine", &["domain"]),
     ("client/network", &["engine"]),
     ("client/cli", &["domain", "engine", "formats", "network", "terminal"]),
@@ -40,6 +41,10 @@ const CLOUD: &[&str] = &["google-cloud", "gcloud", "firestore", "lambda_http", "
 /// Crates that wait, do input or output, or read a clock.
 const NOT_FOR_RULES: &[&str] =
     &["tokio", "futures-util", "async-trait", "rusqlite", "hyper", "reqwest", "rand", "getrandom"];
+
+/// Crates that a phone's app may not have, or has in another way: runtimes, TLS, HTTP.
+const NOT_ON_DEVICES: &[&str] =
+    &["tokio", "hyper", "reqwest", "axum", "rustls", "aws-lc-sys", "ring", "openssl-sys", "native-tls", "opusic-sys"];
 
 /// Dependencies by package name, without dev-dependencies; and the folders of the workspace's own packages.
 struct Graph {
@@ -189,6 +194,14 @@ fn commands_of_users_link_nothing_of_the_server() {
         .filter(|name| links.contains(name))
         .collect();
     assert!(server.is_empty(), "{server:?}");
+}
+
+#[test]
+fn device_engine_links_no_runtime_and_no_network() {
+    let links = GRAPH.links(GRAPH.package("client/engine"));
+    assert!(links.contains("rusqlite"), "the dependency graph is parsed wrongly");
+    let found: Vec<_> = NOT_ON_DEVICES.iter().filter(|name| links.contains(**name)).collect();
+    assert!(found.is_empty(), "client/engine links {found:?}");
 }
 
 #[test]

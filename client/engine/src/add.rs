@@ -7,7 +7,7 @@ use domain::{ConversationId, Format, NameError, Timestamp, Uid};
 
 use crate::chunk::{Chunk, ChunkId, Place, Transfer};
 use crate::core::Core;
-use crate::driver::digest;
+use crate::digest::digest;
 use crate::index::IndexError;
 use crate::rules::naming::plausible;
 

@@ -12,5 +12,4 @@ mod run;
 mod source;
 mod upload;
 
-pub use files::{Digests, digest};
 pub use run::run;

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::chunk::{Chunk, ChunkId, LastError, Place, State, Transfer};
 use crate::core::Core;
-use crate::driver::{Digests, digest};
+use crate::digest::{Digests, digest};
 use crate::index::{IndexError, JobRow};
 use entry::Entry;
 

@@ -7,17 +7,13 @@ use std::path::{Path, PathBuf};
 use domain::{Format, Uid};
 
 use crate::chunk::{Chunk, ChunkId, Place, State, Transfer};
-use crate::driver::digest;
+use crate::digest::digest;
+use crate::folders::owner_of;
 use crate::index::{Index, IndexError};
 use crate::journal::sidecar_of;
 use crate::opening::{OpenError, lock_folder};
 use crate::ports::{Disk, Ports};
 use crate::settings::Config;
-
-/// The file that says whose recordings a folder holds.
-const OWNER: &str = "owner";
-/// No account has a longer name.
-const MAX_OWNER_BYTES: usize = 1024;
 
 /// What a rebuild found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,29 +24,6 @@ pub struct Rebuilt {
     pub old_index: Option<PathBuf>,
     /// Folders and files that could not be read, and why. They are not touched: rebuild again when they can be read.
     pub unreadable: Vec<String>,
-}
-
-/// Writes whose recordings the folder holds, if it does not say so yet.
-pub fn claim(disk: &dyn Disk, folder: &Path, owner: &Uid) -> io::Result<()> {
-    let file = folder.join(OWNER);
-    if disk.open(&file).is_ok_and(|reader| reader.size().is_ok_and(|size| size > 0)) {
-        return Ok(());
-    }
-    match disk.create(&file) {
-        Ok(mut writer) => {
-            writer.append(owner.as_str().as_bytes())?;
-            writer.sync()
-        }
-        // A kill left it empty, or it cannot be read for now.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-fn owner_of(disk: &dyn Disk, folder: &Path) -> io::Result<Option<Uid>> {
-    let mut text = vec![0; MAX_OWNER_BYTES];
-    let read = disk.open(&folder.join(OWNER))?.read_at(0, &mut text)?;
-    Ok(std::str::from_utf8(&text[..read]).ok().and_then(|text| Uid::new(text).ok()))
 }
 
 /// Puts the old index aside, and makes a new one.

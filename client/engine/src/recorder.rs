@@ -10,11 +10,11 @@ use crate::chunk::{Chunk, ChunkId, Place, State, Transfer};
 use crate::coordinator::Event;
 use crate::core::{Core, Unsynced};
 use crate::events::EventKind;
+use crate::folders::{can_list, claim};
 use crate::housekeeping::make_room;
 use crate::index::IndexError;
 use crate::journal::{JournalWriter, MAX_FRAME_BYTES, recover, sidecar_of};
 use crate::lock::lock;
-use crate::rebuild::claim;
 use crate::rules::{naming, store_gate};
 
 /// Why a frame is not recorded. What was recorded before is kept and becomes durable.
@@ -307,7 +307,7 @@ pub fn recover_chunk(core: &Core, chunk: &Chunk) -> Result<(), DiscardError> {
     let recovered = match recover(&*core.ports.disk, &file, |frames| frames_ms(format, frames)) {
         Ok(recovered) => recovered,
         // Its files were never durable: nothing of it can be lost.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && can_list(core, &file) => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && can_list(&*core.ports.disk, &file) => {
             return discard(core, chunk.id, &file);
         }
         Err(error) => return Err(error.into()),
@@ -322,9 +322,4 @@ pub fn recover_chunk(core: &Core, chunk: &Chunk) -> Result<(), DiscardError> {
     core.index().finish(chunk.id, &recovered.finished)?;
     let _ = core.ports.disk.remove(&sidecar_of(&file));
     Ok(())
-}
-
-/// Whether the folder of a file can be listed: only then "no such file" is the truth (R10).
-pub fn can_list(core: &Core, file: &std::path::Path) -> bool {
-    file.parent().is_some_and(|folder| core.ports.disk.list(folder).is_ok())
 }

@@ -127,3 +127,24 @@ pub fn report(core: &Core, error: &ApiError) {
         }
     }
 }
+
+/// The status of an answer for the log; 0 if there was none.
+pub fn status_of(result: &Result<Answer, HttpError>) -> u16 {
+    result.as_ref().map_or(0, |answer| answer.status)
+}
+
+/// Separates what can be judged from what ends the pass.
+pub fn answered(
+    api: &Api<'_>,
+    result: Result<Answer, ApiError>,
+) -> Result<Option<Result<Answer, HttpError>>, WorkError> {
+    match result {
+        Ok(answer) => Ok(Some(Ok(answer))),
+        Err(ApiError::Http(error)) => Ok(Some(Err(error))),
+        Err(ApiError::Work(error)) => Err(error),
+        Err(error @ ApiError::NoToken(NoToken::Later | NoToken::SignInNeeded)) => {
+            report(api.core, &error);
+            Ok(None)
+        }
+    }
+}

@@ -1,46 +1,20 @@
 //! The files of a batch before they are sent: are they there, and are they still what the index says? (R10)
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use domain::{Sha256Hex, Timestamp};
-use sha2::{Digest, Sha256};
+use domain::Timestamp;
 
 use crate::chunk::{Chunk, ChunkId, LastError, State, Transfer};
 use crate::core::Core;
+use crate::digest::{Digests, digest};
 use crate::events::EventKind;
+use crate::folders::can_list;
 use crate::mistakes::{self, Mistake};
-use crate::ports::{Disk, FileReader};
-use crate::recorder::can_list;
 use crate::rules::backoff;
 
-const BLOCK: usize = 64 << 10;
 /// A file that cannot be read is tried again after the delay of so many failures: a minute.
 const READ_AGAIN: u32 = 4;
-
-/// Size and digests of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Digests {
-    pub bytes: u64,
-    pub sha256: Sha256Hex,
-    pub crc32c: u32,
-}
-
-/// Reads a file to its end.
-pub fn digest(disk: &dyn Disk, file: &Path) -> io::Result<Digests> {
-    let mut reader: Box<dyn FileReader> = disk.open(file)?;
-    let (mut sha, mut crc32c, mut bytes) = (Sha256::new(), 0, 0);
-    let mut block = vec![0; BLOCK];
-    loop {
-        let read = reader.read_at(bytes, &mut block)?;
-        if read == 0 {
-            return Ok(Digests { bytes, sha256: Sha256Hex(sha.finalize().into()), crc32c });
-        }
-        sha.update(&block[..read]);
-        crc32c = crc32c::crc32c_append(crc32c, &block[..read]);
-        bytes += read as u64;
-    }
-}
 
 /// What is to be done with a chunk before it is sent.
 pub enum Found {
@@ -72,10 +46,10 @@ pub fn find(core: &Core, chunk: &Chunk) -> Found {
             Ok(digests) => Found::Differs(digests),
             Err(error) => Found::Changed(unreadable(core, chunk, &error)),
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound && can_list(core, &path) => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && can_list(&*core.ports.disk, &path) => {
             Found::Changed(missing(chunk, core.now()))
         }
-        Err(_) if !can_list(core, &path) => Found::Locked,
+        Err(_) if !can_list(&*core.ports.disk, &path) => Found::Locked,
         Err(error) => Found::Changed(unreadable(core, chunk, &error)),
     }
 }

@@ -9,8 +9,11 @@ use crate::housekeeping::delete_due;
 use crate::index::{IndexError, PushKind};
 
 /// Deletes what the policy allows, and forgets what was handled long ago.
-pub fn finish(api: &Api<'_>) -> Result<(), WorkError> {
-    delete_due(api.core)?;
+pub async fn finish(api: &Api<'_>) -> Result<(), WorkError> {
+    while delete_due(api.core)? {
+        // There may be a million of them: the engine can be closed, and others may use the index meanwhile.
+        api.core.ports.clock.breathe().await;
+    }
     api.core.index().forget_handled(api.core.now())?;
     Ok(())
 }

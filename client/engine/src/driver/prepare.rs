@@ -44,7 +44,9 @@ fn recover_left_over(api: &Api<'_>) -> Result<(), WorkError> {
         // A row in the state `recording` may be one that is being recorded.
         return Ok(());
     }
-    for chunk in core.index().unfinished(JOURNALS)? {
+    // The index is locked for this statement only: recovering a chunk uses it again.
+    let unfinished = core.index().unfinished(JOURNALS)?;
+    for chunk in unfinished {
         // It is tried again with the next pass.
         let _ = recover_chunk(core, &chunk);
     }

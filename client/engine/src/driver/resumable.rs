@@ -8,9 +8,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
-use super::api::{Api, ApiError, Call};
+use super::api::{Api, ApiError, Call, answered, status_of};
 use super::source::{Segment, Segments};
-use super::upload::{answered, status_of};
 use crate::chunk::{Chunk, LastError};
 use crate::core::WorkError;
 use crate::ports::{Answer, Body, BodySource, HttpError, Method};

@@ -127,7 +127,7 @@ async fn perform(api: &Api<'_>, stage: Stage, plan: Prepare) -> Result<(), WorkE
         Stage::Prepare => prepare(api, plan).await,
         Stage::Reconcile | Stage::ReconcileAgain => reconcile(api).await,
         Stage::Upload => upload(api).await,
-        Stage::Finish => finish(api),
+        Stage::Finish => finish(api).await,
     }
 }
 

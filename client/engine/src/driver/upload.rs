@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::Timestamp;
 
-use super::api::{Api, ApiError, Call, report};
+use super::api::{Api, ApiError, Call, answered, report, status_of};
 use super::files::{self, Checked};
 use super::multipart;
 use super::resumable;
@@ -16,7 +16,7 @@ use crate::coordinator::Event;
 use crate::core::WorkError;
 use crate::events::EventKind;
 use crate::index::JobRow;
-use crate::ports::{Answer, Body, BodySource, HttpError, Method, NoToken};
+use crate::ports::{Answer, Body, BodySource, Method};
 use crate::rules::batch::{self, Route, is_too_large};
 use crate::rules::judge::{Effect, Judgement, Sending, judge};
 use crate::rules::limits::{self, UploadLimits};
@@ -168,27 +168,6 @@ async fn send(
     }
     core.ports.clock.breathe().await;
     Ok(())
-}
-
-/// The status of an answer for the log; 0 if there was none.
-pub fn status_of(result: &Result<Answer, HttpError>) -> u16 {
-    result.as_ref().map_or(0, |answer| answer.status)
-}
-
-/// Separates what can be judged from what ends the pass.
-pub fn answered(
-    api: &Api<'_>,
-    result: Result<Answer, ApiError>,
-) -> Result<Option<Result<Answer, HttpError>>, WorkError> {
-    match result {
-        Ok(answer) => Ok(Some(Ok(answer))),
-        Err(ApiError::Http(error)) => Ok(Some(Err(error))),
-        Err(ApiError::Work(error)) => Err(error),
-        Err(error @ ApiError::NoToken(NoToken::Later | NoToken::SignInNeeded)) => {
-            report(api.core, &error);
-            Ok(None)
-        }
-    }
 }
 
 async fn send_batch(api: &Api<'_>, files: &[(Chunk, PathBuf)]) -> Result<Answer, ApiError> {

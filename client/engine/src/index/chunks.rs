@@ -143,13 +143,15 @@ impl Index {
         self.read(|c| collect(c, &sql, params![synced_before.millis(), limit as i64]))
     }
 
-    /// The file of a synced chunk is gone; the row stays, so that the name is not used again.
-    pub fn file_deleted(&mut self, id: ChunkId) -> Result<()> {
+    /// The files of synced chunks are gone; their rows stay, so that the names are not used again.
+    pub fn files_deleted(&mut self, ids: &[ChunkId]) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         self.write(|transaction| {
-            let mut statement =
-                transaction.prepare_cached("UPDATE chunk SET place = 'deleted', path = '' WHERE id = ?1")?;
-            statement.execute([id.0])?;
-            Ok(())
+            let sql = "UPDATE chunk SET place = 'deleted', path = '' WHERE id = ?1";
+            let mut statement = transaction.prepare_cached(sql)?;
+            ids.iter().try_for_each(|id| statement.execute([id.0]).map(drop))
         })
     }
 

@@ -36,6 +36,10 @@ CREATE INDEX chunk_name ON chunk (owner, name);
 CREATE INDEX chunk_queue ON chunk (owner, captured_at, id) WHERE state = 'pending';
 -- When something is due.
 CREATE INDEX chunk_due ON chunk (owner, next_attempt_at) WHERE state = 'pending' AND retry_count < 3;
+-- Times that a wrong clock may have written.
+CREATE INDEX chunk_late ON chunk (next_attempt_at) WHERE state = 'pending' AND next_attempt_at IS NOT NULL;
+-- What is recovered at a start.
+CREATE INDEX chunk_recording ON chunk (id) WHERE state = 'recording';
 CREATE INDEX chunk_session ON chunk (owner, session, captured_at, id) WHERE state IN ('recording', 'pending');
 CREATE INDEX chunk_job ON chunk (job_id) WHERE state = 'uploaded';
 -- What housekeeping deletes: oldest first.

@@ -109,7 +109,7 @@ fn r40_removal_that_was_not_possible_is_done_at_the_next_sign_in() {
     let mut leaving = pin!(bench.engine().sign_out().unwrap());
     bench.run(11);
     assert!(leaving.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready(), "it waits ten seconds");
-    bench.world.tokens.lock().unwrap().insert("ben".to_owned(), Err(NoToken::Later));
+    bench.environment.tokens.lock().unwrap().insert("ben".to_owned(), Err(NoToken::Later));
     bench.engine().sign_in(uid("ben")).unwrap();
     bench.run(60);
     assert_eq!(bench.to(Method::Delete, path).len(), 1);

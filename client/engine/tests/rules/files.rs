@@ -59,6 +59,23 @@ fn r10_locked_phone_leaves_everything_pending_and_counts_nothing() {
 }
 
 #[test]
+fn r10_journal_that_could_not_be_read_at_the_start_is_recovered_later() {
+    let mut bench = Bench::new(accept);
+    let mut recorder = bench.recorder("s");
+    bench.feed(&mut recorder, 10);
+    drop(recorder);
+    bench.stop(false);
+    bench.disk.set_locked(true);
+    bench.start();
+    bench.run(60);
+    assert_eq!(bench.states(), [State::Recording]);
+    bench.disk.set_locked(false);
+    bench.engine().foreground();
+    bench.run(2);
+    assert_eq!(bench.states(), [State::Uploaded]);
+}
+
+#[test]
 fn r41_only_synced_files_are_deleted_and_only_by_the_policy() {
     for (retention, deleted_after) in
         [(Retention::Keep, None), (Retention::AtOnce, Some(1)), (Retention::Days(7), Some(8))]

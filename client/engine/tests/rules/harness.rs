@@ -89,7 +89,7 @@ pub fn limits() -> Reply {
 type Script = dyn FnMut(&Seen) -> Option<Reply> + Send;
 
 /// What surrounds the engine.
-pub struct World {
+pub struct Environment {
     pub clock: Virtual,
     script: Mutex<Box<Script>>,
     pub seen: Mutex<Vec<Seen>>,
@@ -99,7 +99,7 @@ pub struct World {
 }
 
 #[async_trait]
-impl Http for World {
+impl Http for Environment {
     async fn send(&self, mut request: Request) -> Result<Answer, HttpError> {
         let mut body = Vec::new();
         while let Some(bytes) = request.body.source.next().map_err(HttpError::Source)? {
@@ -128,7 +128,7 @@ impl Http for World {
 }
 
 #[async_trait]
-impl Credentials for World {
+impl Credentials for Environment {
     async fn token(&self, account: &Uid, refresh: bool) -> Result<Token, NoToken> {
         self.refreshed.fetch_add(u64::from(refresh), Ordering::Relaxed);
         let token = self.tokens.lock().unwrap().get(account.as_str()).cloned();
@@ -136,7 +136,7 @@ impl Credentials for World {
     }
 }
 
-impl Device for World {
+impl Device for Environment {
     fn conditions(&self) -> Conditions {
         *self.conditions.lock().unwrap()
     }
@@ -155,7 +155,7 @@ type Work = Pin<Box<dyn Future<Output = ()>>>;
 
 /// A device with its engine.
 pub struct Bench {
-    pub world: Arc<World>,
+    pub environment: Arc<Environment>,
     pub clock: Virtual,
     pub disk: SimDisk,
     pub config: Config,
@@ -182,7 +182,7 @@ impl Bench {
 
     pub fn with(change: impl FnOnce(&mut Config), script: impl FnMut(&Seen) -> Option<Reply> + Send + 'static) -> Self {
         let clock = Virtual::default();
-        let world = World {
+        let environment = Environment {
             clock: clock.clone(),
             script: Mutex::new(Box::new(script)),
             seen: Mutex::default(),
@@ -195,7 +195,7 @@ impl Bench {
         config.index = index.clone().into();
         change(&mut config);
         let mut bench = Self {
-            world: Arc::new(world),
+            environment: Arc::new(environment),
             clock,
             disk: SimDisk::new(Seeded::new(7)),
             config,
@@ -212,9 +212,9 @@ impl Bench {
         Ports {
             clock: Arc::new(self.clock.clone()),
             disk: Arc::new(self.disk.clone()),
-            http: Arc::clone(&self.world) as _,
-            credentials: Arc::clone(&self.world) as _,
-            device: Arc::clone(&self.world) as _,
+            http: Arc::clone(&self.environment) as _,
+            credentials: Arc::clone(&self.environment) as _,
+            device: Arc::clone(&self.environment) as _,
             random: Arc::new(Seeded::new(9)),
         }
     }
@@ -309,7 +309,7 @@ impl Bench {
     }
 
     pub fn seen(&self) -> Vec<Seen> {
-        self.world.seen.lock().unwrap().clone()
+        self.environment.seen.lock().unwrap().clone()
     }
 
     /// The requests to a route.
@@ -330,7 +330,7 @@ impl Bench {
     }
 
     pub fn set_conditions(&self, change: impl FnOnce(&mut Conditions)) {
-        change(&mut self.world.conditions.lock().unwrap());
+        change(&mut self.environment.conditions.lock().unwrap());
         self.engine().conditions_changed();
     }
 

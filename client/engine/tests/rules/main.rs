@@ -7,7 +7,7 @@ mod accounts;
 #[path = "../simulation/clock.rs"]
 #[expect(dead_code, reason = "the simulation needs more of it")]
 mod clock;
-mod control;
+
 mod cooldowns;
 #[path = "../simulation/disk.rs"]
 #[expect(dead_code, reason = "the simulation needs more of it")]
@@ -16,6 +16,7 @@ mod files;
 mod harness;
 mod import;
 mod index;
+mod passes;
 #[path = "../simulation/random.rs"]
 #[expect(dead_code, reason = "the simulation needs more of it")]
 mod random;

@@ -83,7 +83,7 @@ fn r15_recordings_that_were_left_behind_are_uploaded_at_the_start_and_when_the_n
     let mut bench = offline();
     bench.record("a", 10);
     bench.stop(false);
-    bench.world.conditions.lock().unwrap().online = true;
+    bench.environment.conditions.lock().unwrap().online = true;
     bench.start();
     bench.run(1);
     assert_eq!(bench.states(), [State::Uploaded], "taken up at the start");
@@ -95,7 +95,7 @@ fn r15_pass_that_ends_offline_arms_itself_again() {
     bench.record("a", 10);
     bench.run(60);
     // The network is back, and the app forgets to say so.
-    bench.world.conditions.lock().unwrap().online = true;
+    bench.environment.conditions.lock().unwrap().online = true;
     bench.run(1_900);
     assert_eq!(bench.states(), [State::Uploaded]);
 }

@@ -308,9 +308,9 @@ fn r22_refused_token_is_renewed_once_and_then_waits_for_credentials() {
     let mut bench = pending(&["a"], script);
     bench.run(3_600);
     assert_eq!(bench.seen().len(), 2, "the request and its replay: {:?}", bench.seen());
-    assert_eq!(bench.world.refreshed.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(bench.environment.refreshed.load(std::sync::atomic::Ordering::Relaxed), 1);
     assert_eq!(bench.engine().status().unwrap().blocked, Some(engine::Blocked::SignInNeeded));
-    bench.world.tokens.lock().unwrap().insert("anna".to_owned(), Ok("good".to_owned()));
+    bench.environment.tokens.lock().unwrap().insert("anna".to_owned(), Ok("good".to_owned()));
     bench.engine().credentials_changed().unwrap();
     bench.run(1);
     assert_eq!(bench.states(), [State::Uploaded]);

@@ -6,10 +6,10 @@ use std::path::Path;
 use engine::domain::Uid;
 use engine::{Place, State};
 
+use crate::life::{ACCOUNTS, FOLDER, Life};
 use crate::server::frames_of;
-use crate::world::{ACCOUNTS, FOLDER, World};
 
-impl World {
+impl Life {
     /// No file is deleted before its own outcome allows it.
     pub fn check_removed(&mut self) {
         for path in self.disk.take_removed() {

@@ -6,11 +6,11 @@
 mod check;
 mod clock;
 mod disk;
+mod life;
 mod network;
 mod plan;
 mod random;
 mod server;
-mod world;
 
 use engine::mistakes::{Mistake, plant};
 

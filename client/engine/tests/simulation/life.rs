@@ -46,7 +46,7 @@ impl Wake for Flag {
 }
 
 /// What the app tells about network and power, and who is signed in.
-pub struct Surroundings {
+pub struct AppSide {
     pub network: Network,
     pub unmetered: AtomicBool,
     pub charging: AtomicBool,
@@ -57,7 +57,7 @@ pub struct Surroundings {
     pub random: Seeded,
 }
 
-impl Device for Surroundings {
+impl Device for AppSide {
     fn conditions(&self) -> Conditions {
         Conditions {
             online: self.network.is_online(),
@@ -68,7 +68,7 @@ impl Device for Surroundings {
 }
 
 #[async_trait]
-impl Credentials for Surroundings {
+impl Credentials for AppSide {
     async fn token(&self, account: &Uid, _: bool) -> Result<Token, NoToken> {
         let is_leaving = self.leaving.lock().unwrap().contains(account.as_str());
         if *self.signed_in.lock().unwrap() != Some(account.as_str()) && !is_leaving {
@@ -90,13 +90,13 @@ struct Process {
     leaving: Vec<(Future_, &'static str)>,
 }
 
-pub struct World {
+pub struct Life {
     pub seed: u64,
     pub random: Seeded,
     pub clock: Virtual,
     pub disk: SimDisk,
     pub network: Network,
-    pub around: Arc<Surroundings>,
+    pub around: Arc<AppSide>,
     process: Option<Process>,
     flag: Arc<Flag>,
     /// The database in memory lives as long as this connection.
@@ -115,13 +115,13 @@ pub struct World {
     pub polls: u64,
 }
 
-impl World {
+impl Life {
     pub fn new(seed: u64) -> Self {
         let random = Seeded::new(seed);
         let clock = Virtual::default();
         let network = Network::new(clock.clone(), random.fork());
         let disk = SimDisk::new(random.fork());
-        let around = Surroundings {
+        let around = AppSide {
             network: network.clone(),
             unmetered: AtomicBool::new(true),
             charging: AtomicBool::new(true),
@@ -130,7 +130,7 @@ impl World {
             violations: Mutex::default(),
             random: random.fork(),
         };
-        let mut world = Self {
+        let mut life = Self {
             seed,
             clock,
             disk,
@@ -151,8 +151,8 @@ impl World {
             polls: 0,
             random,
         };
-        world.start();
-        world
+        life.start();
+        life
     }
 
     fn index_of(seed: u64) -> String {
