@@ -264,9 +264,7 @@ async fn killed_push_of_a_large_file_through_a_bad_network_goes_on_where_it_was(
     figures::report_figure(&format!(
         "push: 200 MiB, 20 cuts, 1 kill: {again:.1} % sent twice, in {runs} runs after the kill"
     ));
-    // Alone on a machine it is less than 2 %. Beside other tests the server falls behind, and a reset loses what it
-    // has not read.
-    assert!(again < 10.0, "{again} %: {passed} of {size}");
+    assert!(again < 5.0, "{again} %: {passed} of {size}");
     assert_eq!(proxy.cuts_left(), 0, "the network was as bad as planned");
     let jobs = server.client().jobs().await;
     assert_eq!((jobs.len(), &jobs[0]["status"]), (1, &json!("completed")), "{jobs:?}");
