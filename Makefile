@@ -1,7 +1,7 @@
 # Every target that has a `##` comment is listed by `make help`.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check fuzz disturbed openapi defaults bench long-run eval lines dist functions fmt clean
+.PHONY: help setup build run test check fuzz disturbed openapi defaults bench long-run eval lines man dist functions fmt clean
 
 CARGO ?= cargo
 # Where `make setup` puts tools that the machine does not have. The machine's own come first.
@@ -58,6 +58,10 @@ eval: setup ## Transcribe real speech and count the words that are wrong (EVAL_E
 
 lines: ## Count lines of code by crate, without comments, blank lines and tests (REV: of a revision; REV and REV2: compare two)
 	@scripts/count-lines $(REV) $(REV2)
+
+man: build ## Write the manual pages of the program into target/man (read one: man target/man/afterword-status.1)
+	@mkdir -p target/man
+	target/release/afterword man target/man
 
 dist: setup ## Build the program as it is shipped: one small file with the models inside, link-time optimised
 	AFTERWORD_EMBED_MODELS=required $(CARGO) build --profile dist --package embedded

@@ -51,6 +51,7 @@ mod task_answers;
 mod tls;
 mod transcription;
 mod upload_answers;
+mod user_commands;
 mod waiting;
 mod write_ahead_log;
 

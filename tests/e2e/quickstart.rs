@@ -137,3 +137,14 @@ async fn sigterm_puts_running_jobs_back_without_counting_an_attempt() {
     let job = again.client().terminal(&job_id).await;
     assert_eq!((&job["status"], &job["attempt"]), (&"completed".into(), &1.into()), "{job}");
 }
+
+#[tokio::test]
+async fn the_printed_push_prints_what_was_said() {
+    let (_running, greeting) = Setup::new().start_for_people(LAST).await;
+    let push = greeting.iter().find(|line| line.trim_start().starts_with("afterword push"));
+    let push = push.unwrap_or_else(|| panic!("no push: {greeting:#?}")).trim();
+    let home = tempfile::tempdir().unwrap();
+    let words =
+        program::shell(&format!("unset XDG_DATA_HOME XDG_CONFIG_HOME; HOME='{}' {push}", home.path().display())).await;
+    assert!(words.lines().any(|line| line.starts_with('[')), "{words}");
+}

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use testkit::SeededRandom;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -16,6 +16,8 @@ use crate::wait::PATIENCE;
 
 /// The largest piece that is forwarded at once.
 const MAX_FORWARD: usize = 16 * 1024;
+/// A network holds few bytes. The system's own buffer grows to megabytes if the server is slow.
+const SEND_BUFFER: u32 = 64 * 1024;
 
 /// How a connection ends too early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +90,11 @@ impl Proxy {
         assert!(in_time, "{} of {bytes} bytes were forwarded", *self.shared.passed.borrow());
     }
 
+    /// The bytes that went towards the server.
+    pub fn passed(&self) -> u64 {
+        *self.shared.passed.borrow()
+    }
+
     /// The number of cuts that are still to come.
     pub fn cuts_left(&self) -> usize {
         self.shared.plan.lock().unwrap().0.len()
@@ -106,10 +113,18 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
+/// A connection that holds few bytes on their way: those that the server has not read are lost when it is cut.
+async fn connect(target: &str) -> io::Result<TcpStream> {
+    let address = target.parse().map_err(io::Error::other)?;
+    let socket = TcpSocket::new_v4()?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.connect(address).await
+}
+
 async fn forward(mut client: TcpStream, shared: Arc<Shared>) {
     let target = shared.target.lock().unwrap().clone();
     // Without a server the client's connection is closed.
-    let Ok(mut server) = TcpStream::connect(target).await else { return };
+    let Ok(mut server) = connect(&target).await else { return };
     let cut = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();

@@ -19,14 +19,19 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shared/api", &["domain", "flow", "edge"]),
     ("shared/config", &["domain", "flow", "edge", "speech"]),
     ("shared/engines", &["audio", "config", "models", "speech", "whisper"]),
-    ("shared/system", &["domain", "flow"]),
+    ("shared/terminal", &["domain"]),
+    ("shared/system", &["domain", "flow", "terminal"]),
     ("shared/local", &["domain", "flow", "system"]),
     ("shared/gcp", &["domain", "flow"]),
     ("shared/testkit", &["domain", "flow"]),
+    // It runs on phones: it knows the rules of names and codes, and nothing of the server.
+    ("client/engine", &["domain"]),
+    ("client/network", &["engine"]),
+    ("client/cli", &["domain", "engine", "formats", "network", "terminal"]),
     // The commands beside `serve` work on a data folder, therefore they need the ports and the local adapters.
     (
         "functions/embedded",
-        &["domain", "flow", "audio", "speech", "engines", "config", "edge", "api", "system", "local"],
+        &["domain", "flow", "audio", "speech", "engines", "config", "edge", "api", "system", "local", "cli"],
     ),
     ("functions/cloud", &["domain", "flow", "audio", "speech", "engines", "config", "edge", "api", "system", "gcp"]),
 ];
@@ -36,6 +41,10 @@ const CLOUD: &[&str] = &["google-cloud", "gcloud", "firestore", "lambda_http", "
 /// Crates that wait, do input or output, or read a clock.
 const NOT_FOR_RULES: &[&str] =
     &["tokio", "futures-util", "async-trait", "rusqlite", "hyper", "reqwest", "rand", "getrandom"];
+
+/// Crates that a phone's app may not have, or has in another way: runtimes, TLS, HTTP.
+const NOT_ON_DEVICES: &[&str] =
+    &["tokio", "hyper", "reqwest", "axum", "rustls", "aws-lc-sys", "ring", "openssl-sys", "native-tls", "opusic-sys"];
 
 /// Dependencies by package name, without dev-dependencies; and the folders of the workspace's own packages.
 struct Graph {
@@ -174,6 +183,25 @@ fn program_for_one_machine_links_no_cloud_crates() {
     assert!(links.contains("axum"), "the dependency graph is parsed wrongly");
     let cloud: Vec<_> = links.iter().filter(|name| CLOUD.iter().any(|cloud| name.starts_with(cloud))).collect();
     assert!(cloud.is_empty(), "{cloud:?}");
+}
+
+#[test]
+fn commands_of_users_link_nothing_of_the_server() {
+    let links = GRAPH.links(GRAPH.package("client/cli"));
+    assert!(links.contains("hyper"), "the dependency graph is parsed wrongly");
+    let server: Vec<_> = ["flow", "edge", "api", "local", "gcp", "config", "axum"]
+        .into_iter()
+        .filter(|name| links.contains(name))
+        .collect();
+    assert!(server.is_empty(), "{server:?}");
+}
+
+#[test]
+fn device_engine_links_no_runtime_and_no_network() {
+    let links = GRAPH.links(GRAPH.package("client/engine"));
+    assert!(links.contains("rusqlite"), "the dependency graph is parsed wrongly");
+    let found: Vec<_> = NOT_ON_DEVICES.iter().filter(|name| links.contains(**name)).collect();
+    assert!(found.is_empty(), "client/engine links {found:?}");
 }
 
 #[test]

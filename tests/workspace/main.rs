@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
 mod circles;
+mod client_rules;
 mod configuration;
 mod dependencies;
 mod documents;

@@ -130,6 +130,8 @@ impl Server {
             local_only: public.local_addr()?.ip().is_loopback(),
             uid,
         };
+        let certificate = started.tls.as_ref().filter(|tls| tls.self_signed).map(|tls| tls.certificate.as_path());
+        wired.folder.announce(&started.url, certificate).context("cannot write the lock file of the data folder")?;
         let limits = ServeLimits { shutdown: ANSWERS_DEADLINE, ..config.server.limits.clone() };
         let (public_routes, internal_routes) = wired.routers(version);
         let public = (Listener { listener: public, tls }, public_routes);

@@ -43,7 +43,7 @@ pub struct Wired {
     pub end_streams: CancellationToken,
     secret: Arc<TaskSecret>,
     /// The lock on the folder, held as long as the server runs.
-    _folder: DataFolder,
+    pub folder: DataFolder,
 }
 
 /// What is made from the configuration alone, so that its mistakes are found before a port or a folder is opened.
@@ -118,7 +118,7 @@ pub async fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal
         stop_work,
         end_streams,
         secret,
-        _folder: folder,
+        folder,
     })
 }
 

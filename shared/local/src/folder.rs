@@ -2,12 +2,15 @@
 //! out.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf, absolute};
 
 pub mod durable;
+mod owner;
 pub mod private;
+
+pub use owner::Owner;
 
 const STORE: &str = "store.db";
 const LOCK: &str = "lock";
@@ -35,7 +38,7 @@ fn by(pid: Option<u32>) -> String {
 pub struct DataFolder {
     path: PathBuf,
     /// The lock is held as long as the file is open; the system releases it however the process ends.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl DataFolder {
@@ -56,7 +59,7 @@ impl DataFolder {
         take(&lock, &path)?;
         try_out(&path).map_err(unwritable)?;
         private::repair_modes(&path);
-        let folder = Self { path: path.clone(), _lock: Some(lock) };
+        let folder = Self { path: path.clone(), lock: Some(lock) };
         durable::make_folder(&folder.secrets_dir()).map_err(unwritable)?;
         Ok(folder)
     }
@@ -74,7 +77,19 @@ impl DataFolder {
         }
         // Perhaps no server of this version has been started on this folder yet.
         private::repair_modes(&path);
-        Ok(Self { path, _lock: None })
+        Ok(Self { path, lock: None })
+    }
+
+    /// Writes into the lock file where the server of this folder can be reached, so that commands on this machine find it.
+    pub fn announce(&self, url: &str, certificate: Option<&Path>) -> io::Result<()> {
+        let owner =
+            Owner { pid: std::process::id(), url: Some(url.to_owned()), certificate: certificate.map(Path::to_owned) };
+        self.lock.as_ref().map_or(Ok(()), |lock| owner.write(lock))
+    }
+
+    /// The server that runs on this folder, as far as the lock file tells; `None` if none runs.
+    pub fn running(&self) -> Option<Owner> {
+        Owner::read(&self.path.join(LOCK)).filter(Owner::is_running)
     }
 
     /// The absolute path, so that a printed command works in any folder.
@@ -103,18 +118,18 @@ impl DataFolder {
     }
 }
 
-fn take(mut lock: &File, path: &Path) -> Result<(), FolderError> {
+fn take(lock: &File, path: &Path) -> Result<(), FolderError> {
     let path = path.to_owned();
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let pid = fs::read_to_string(path.join(LOCK)).ok().and_then(|text| text.trim().parse().ok());
+            let pid = Owner::read(&path.join(LOCK)).map(|owner| owner.pid);
             return Err(FolderError::InUse { path, pid });
         }
         Err(TryLockError::Error(why)) => return Err(FolderError::Unlockable { path, why }),
     }
-    let noted = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-    noted.map_err(|why| FolderError::Unwritable { path, why })
+    let owner = Owner { pid: std::process::id(), url: None, certificate: None };
+    owner.write(lock).map_err(|why| FolderError::Unwritable { path, why })
 }
 
 /// Checks that the folder takes new files: an existing lock file can be opened even where it does not.

@@ -2,8 +2,8 @@
 //! commands of all programs print.
 
 mod clock;
-pub mod output;
 mod random;
 
 pub use clock::{BUILT_AT, SystemClock};
 pub use random::{SystemRandom, secret_bytes};
+pub use terminal::output;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-/// Offline recordings in, transcripts out: the server for one machine.
+/// Offline recordings in, transcripts out: the server for one machine, and the commands of its users.
 #[derive(Parser)]
 #[command(name = "afterword", version, propagate_version = true)]
 pub struct Args {
@@ -15,6 +15,9 @@ pub struct Args {
 
 #[derive(Subcommand)]
 pub enum Command {
+    /// What a user does with a server, on this machine or elsewhere.
+    #[command(flatten)]
+    User(cli::Command),
     /// Start the server
     Serve(Serve),
     /// Print a token for a user; also while the server runs

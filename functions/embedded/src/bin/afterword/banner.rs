@@ -49,7 +49,10 @@ pub fn text(started: &Started, on_terminal: bool) -> String {
         let _ = writeln!(out, "  !! Every upload is refused with `{code}`: simulate.refuse is set.\n");
     }
     let trust = trust(started);
-    let _ = writeln!(out, "Send the sample recording (11 seconds of real speech, stamped now):\n");
+    let _ =
+        writeln!(out, "Send the sample recording (11 seconds of real speech, stamped now), and read what was said:\n");
+    let _ = writeln!(out, "  afterword push --data-dir {} {}\n", quoted(data_dir), quoted(&started.sample));
+    let _ = writeln!(out, "The same by the API:\n");
     let _ = writeln!(out, "  curl -sS {trust}{bearer} -F {} {url}/v2/sync/upload\n", form_file(&started.sample));
     let _ = writeln!(out, "Then look at your jobs, and at what was said:\n");
     let _ = writeln!(out, "  curl -sS {trust}{bearer} {url}/v2/sync/jobs");

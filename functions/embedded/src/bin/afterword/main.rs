@@ -1,4 +1,4 @@
-//! The `afterword` program: the server for one machine, and the commands that its owner needs.
+//! The `afterword` program: the server for one machine, the commands that its owner needs, and those of its users.
 
 mod admin;
 mod args;
@@ -6,6 +6,7 @@ mod backup;
 mod banner;
 mod config_show;
 mod interrupt;
+mod local_servers;
 mod moving;
 mod open_files;
 mod serve;
@@ -15,15 +16,21 @@ mod vacuum;
 use std::process::ExitCode;
 
 use args::{Args, Command};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use cli::Host;
+use local_servers::DataFolders;
 use system::output::exit_code;
 
 /// The name at the beginning of what the program says of itself.
 const PROGRAM: &str = "afterword";
 
-/// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap), 128 and the signal's number if a signal ended a backup.
+/// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap), 128 and the signal's number if a signal ended a backup. The commands of
+/// users also have 3: waiting.
 fn main() -> ExitCode {
     let done = match Args::parse().command {
+        Command::User(command) => {
+            return cli::run(command, Host { program: Args::command(), local_servers: &DataFolders });
+        }
         Command::Serve(args) => serve::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Config(args) => config_show::run(&args),

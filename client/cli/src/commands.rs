@@ -1,0 +1,16 @@
+//! The commands, a file each.
+
+pub mod cancel;
+pub mod completions;
+pub mod doctor;
+mod job_words;
+pub mod jobs;
+pub mod log_in;
+pub mod log_out;
+pub mod man;
+mod print;
+pub mod push;
+pub mod retry;
+pub mod show;
+pub mod status;
+pub mod transcripts;

@@ -1,0 +1,206 @@
+//! Follows the recordings of a command until each of them is over, or nothing goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use domain::JobId;
+use engine::{Blocked, ChunkId, Engine, Shown, State};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::progress::{Bar, Bytes, line, room};
+use super::states::{Standing, blocked, standing};
+use crate::api::Api;
+use crate::clock;
+
+/// How often the bar is drawn.
+const EVERY: Duration = Duration::from_millis(200);
+/// How often the recordings are looked at if the engine tells no change.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often the server is asked for jobs. The engine asks less often, because nobody waits for it.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// The most jobs that are asked for at a time.
+const MOST_JOBS: usize = 3;
+/// The command ends if for so long nothing was sent and nothing changed while the server cannot be reached.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// A recording that is tried again later than this is not waited for.
+const LONGEST_RETRY: u64 = 60;
+
+/// How the watch ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every recording is over; with `--no-wait`, the server has every one.
+    Over,
+    /// Nothing goes on for now.
+    Waiting(String),
+    /// The server does not let the user.
+    Refused(String),
+    /// The user pressed Ctrl-C.
+    Stopped,
+}
+
+pub struct Watch<'w> {
+    pub engine: &'w Engine,
+    pub api: &'w Api,
+    /// The recordings that are not over.
+    pub open: BTreeSet<ChunkId>,
+    pub all: usize,
+    pub bytes: Bytes,
+    /// Whether the end of the jobs is waited for.
+    pub waits: bool,
+}
+
+impl Watch<'_> {
+    /// Follows the recordings. The engine's driver runs meanwhile.
+    pub async fn run(&mut self) -> Result<Ended, engine::Error> {
+        let (bytes, changed) = (self.bytes.clone(), Arc::new(AtomicBool::new(true)));
+        let _progress = self.engine.observe_progress(move |id, sent, _| bytes.sent(id, sent));
+        let tell = Arc::clone(&changed);
+        let _change = self.engine.observe_change(move || tell.store(true, Ordering::Relaxed));
+        let (mut bar, mut ticks) = (Bar::new(), tokio::time::interval(EVERY));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut moved = Moved::new(self.bytes.totals().0);
+        let (mut asked, mut looked, mut jobs) = (Instant::now(), None::<Instant>, BTreeMap::new());
+        let stop = tokio::signal::ctrl_c();
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                _ = &mut stop => {
+                    bar.clear();
+                    return Ok(Ended::Stopped);
+                }
+                _ = ticks.tick() => {}
+            }
+            moved.note(self.bytes.totals().0, self.open.len());
+            let is_changed = changed.swap(false, Ordering::Relaxed);
+            // Ten thousand recordings are not read ten times a second.
+            if is_changed || looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+                (jobs, looked) = (self.look()?, Some(Instant::now()));
+                if self.open.is_empty() {
+                    bar.clear();
+                    return Ok(Ended::Over);
+                }
+                if let Some(ended) = self.blocked(&moved)? {
+                    bar.clear();
+                    return Ok(ended);
+                }
+            }
+            bar.show(self.line(&jobs));
+            if !jobs.is_empty() && asked.elapsed() >= ASK_EVERY {
+                tokio::select! {
+                    _ = &mut stop => {
+                        bar.clear();
+                        return Ok(Ended::Stopped);
+                    }
+                    asked = self.ask(&jobs) => asked?,
+                }
+                asked = Instant::now();
+            }
+        }
+    }
+
+    /// Takes out what is over. Returns the jobs that the server works on, with their progress.
+    fn look(&mut self) -> Result<BTreeMap<JobId, (u64, u64)>, engine::Error> {
+        let mut jobs = BTreeMap::new();
+        for id in self.open.clone() {
+            let Some((chunk, shown)) = self.engine.recording(id)? else {
+                self.open.remove(&id);
+                continue;
+            };
+            let is_there = chunk.transfer.state == State::Uploaded;
+            if is_there || standing(&shown) == Standing::Done {
+                self.bytes.whole(id);
+            }
+            if standing(&shown) != Standing::Open || is_there && !self.waits {
+                self.open.remove(&id);
+            } else if let (Some(job), Shown::Processing { done, total }) = (chunk.transfer.job_id, &shown) {
+                jobs.insert(job, (*done, *total));
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Asks the server for jobs. One that is over is told to the engine, which asks for itself what became of each
+    /// file.
+    async fn ask(&self, jobs: &BTreeMap<JobId, (u64, u64)>) -> Result<(), engine::Error> {
+        for job in jobs.keys().take(MOST_JOBS) {
+            // An error is for the engine to judge, when it asks.
+            let Ok(body) = self.api.job(&job.to_string()).await else { continue };
+            if !body["completed_at"].is_null()
+                || ["failed", "cancelled"].iter().any(|status| body["status"] == **status)
+            {
+                self.engine.push_received(Some(*job))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn blocked(&self, moved: &Moved) -> Result<Option<Ended>, engine::Error> {
+        let (status, now) = (self.engine.status()?, clock::now());
+        // What the server has already goes on, whatever keeps the others from being sent.
+        let mut waits_for_server = false;
+        let mut soonest_retry = None::<u64>;
+        for id in &self.open {
+            match self.engine.recording(*id)?.map(|(_, shown)| shown) {
+                Some(Shown::Processing { .. }) => waits_for_server = true,
+                Some(Shown::Retrying { seconds, .. }) => {
+                    soonest_retry = Some(soonest_retry.map_or(seconds, |soonest| soonest.min(seconds)));
+                }
+                _ => soonest_retry = Some(0),
+            }
+        }
+        if waits_for_server && !moved.is_stuck() {
+            return Ok(None);
+        }
+        Ok(match status.blocked {
+            Some(at @ (Blocked::SignedOut | Blocked::SignInNeeded | Blocked::Forbidden)) => {
+                Some(Ended::Refused(blocked(at, now)))
+            }
+            Some(at @ Blocked::Unreachable { .. }) => moved.is_stuck().then(|| Ended::Waiting(blocked(at, now))),
+            Some(at) => Some(Ended::Waiting(blocked(at, now))),
+            None => {
+                soonest_retry.filter(|seconds| *seconds > LONGEST_RETRY).map(|seconds| Ended::Waiting(later(seconds)))
+            }
+        })
+    }
+
+    fn line(&self, jobs: &BTreeMap<JobId, (u64, u64)>) -> String {
+        let (sent, all) = self.bytes.totals();
+        let (done, total) = jobs.values().fold((0, 0), |(done, total), (one, of)| (done + one, total + of));
+        let words = match (self.all, total) {
+            (_, total) if sent == all && total > 0 => format!("transcribing {done}/{total}"),
+            _ if sent == all => "transcribing".to_owned(),
+            (1, _) => String::new(),
+            (count, _) => format!("{}/{count} files", count - self.open.len().min(count)),
+        };
+        line(sent, all, &words, room())
+    }
+}
+
+fn later(seconds: u64) -> String {
+    format!("the next try is in {}", crate::times::span(Duration::from_secs(seconds)))
+}
+
+/// When something last went on.
+struct Moved {
+    at: Instant,
+    sent: u64,
+    open: usize,
+}
+
+impl Moved {
+    fn new(sent: u64) -> Self {
+        Self { at: Instant::now(), sent, open: usize::MAX }
+    }
+
+    fn note(&mut self, sent: u64, open: usize) {
+        if (sent, open) != (self.sent, self.open) {
+            *self = Self { at: Instant::now(), sent, open };
+        }
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.at.elapsed() >= PATIENCE
+    }
+}

@@ -1,0 +1,54 @@
+//! The first step of a pass: what the index has to forget before anything is due.
+
+use crate::coordinator::{Event, Prepare};
+use crate::core::WorkError;
+use crate::recorder::recover_chunk;
+use crate::rules::backoff;
+
+use super::api::Api;
+use super::push_tokens;
+
+/// The journals that one pass recovers.
+const JOURNALS: usize = 100;
+
+/// Prepares a pass.
+pub async fn prepare(api: &Api<'_>, prepare: Prepare) -> Result<(), WorkError> {
+    let core = api.core;
+    core.check_clock();
+    let conditions = core.ports.device.conditions();
+    if core.with_state(|state| state.conditions != conditions) {
+        core.post(Event::Conditions(conditions));
+    }
+    recover_left_over(api)?;
+    core.fenced(api.fence, |index| {
+        index.correct_times(core.now(), core.now() + backoff::FURTHEST)?;
+        if prepare.rearm {
+            index.rearm(&api.account)?;
+        }
+        if prepare.forget_delays {
+            index.forget_delays(&api.account)?;
+        }
+        if prepare.reset_polls {
+            index.reset_polls(&api.account, None, core.now())?;
+        }
+        Ok(())
+    })?;
+    core.ports.clock.breathe().await;
+    push_tokens::tell(api).await
+}
+
+/// Journals that could not be read at the start, because the phone was locked.
+fn recover_left_over(api: &Api<'_>) -> Result<(), WorkError> {
+    let core = api.core;
+    if core.is_recording() {
+        // A row in the state `recording` may be one that is being recorded.
+        return Ok(());
+    }
+    // The index is locked for this statement only: recovering a chunk uses it again.
+    let unfinished = core.index().unfinished(JOURNALS)?;
+    for chunk in unfinished {
+        // It is tried again with the next pass.
+        let _ = recover_chunk(core, &chunk);
+    }
+    Ok(())
+}

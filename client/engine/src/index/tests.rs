@@ -1,0 +1,153 @@
+use std::path::Path;
+use std::time::Duration;
+
+use domain::Timestamp;
+
+use super::*;
+use crate::chunk::{Chunk, LastError, State, Transfer};
+use crate::testing::{chunk, uid};
+
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+fn open(path: &Path) -> Result<Index> {
+    Index::open(path, Box::new(|| Ok(())))
+}
+
+fn memory() -> Index {
+    open(Path::new(":memory:")).unwrap()
+}
+
+#[test]
+fn r07_row_is_read_back_as_it_was_written() {
+    let mut index = memory();
+    let transfer = Transfer {
+        state: State::Uploaded,
+        retry_count: 1,
+        service_retries: 2,
+        attempts: 3,
+        next_attempt_at: Some(NOW),
+        last_error: Some(LastError::new("digest_mismatch", Some(domain::Blame::Content), "d")),
+        job_id: Some("6f0c0000-0000-4000-8000-000000000001".parse().unwrap()),
+        uploaded_at: Some(NOW),
+        confirmed_at: Some(NOW),
+        batch_limit: Some(2),
+        was_missing: true,
+        resumable: true,
+    };
+    let conversation_id = Some("6f0c0000-0000-4000-8000-0000000000cc".parse().unwrap());
+    let wanted = Chunk { conversation_id, transfer, ..chunk(1) };
+    let id = index.insert(&wanted).unwrap();
+    assert_eq!(index.chunk(id).unwrap(), Some(Chunk { id, ..wanted }));
+}
+
+#[test]
+fn r07_index_is_in_wal_mode_with_full_synchronisation() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = open(&folder.path().join("index.db")).unwrap();
+    let pragma = |name: &str| index.connection.pragma_query_value(None, name, |row| row.get::<_, String>(0));
+    assert_eq!(pragma("journal_mode").unwrap(), "wal");
+    let full: i64 = index.connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+    assert_eq!(full, 2);
+}
+
+#[test]
+fn r07_index_of_a_newer_version_and_other_files_are_refused_plainly() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index.db");
+    drop(open(&path).unwrap());
+    open(&path).unwrap().connection.pragma_update(None, "user_version", schema::VERSION + 1).unwrap();
+    let error = open(&path).err().unwrap();
+    assert!(matches!(error, IndexError::Newer { .. }) && error.to_string().contains("update the program"), "{error}");
+    assert!(matches!(Index::open_to_read(&path).err(), Some(IndexError::Newer { .. })));
+
+    let foreign = folder.path().join("foreign.db");
+    rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE x (y)").unwrap();
+    assert!(matches!(open(&foreign).err(), Some(IndexError::Foreign { .. })));
+    let garbage = folder.path().join("garbage.db");
+    std::fs::write(&garbage, vec![7; 8192]).unwrap();
+    let error = open(&garbage).err().unwrap();
+    assert!(matches!(error, IndexError::Damaged { .. }) && error.to_string().contains("rebuild"), "{error}");
+}
+
+#[test]
+fn r07_damage_in_the_middle_is_an_error_and_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index.db");
+    let mut index = open(&path).unwrap();
+    let chunks: Vec<_> = (0..2_000).map(chunk).collect();
+    index.insert_all(&chunks).unwrap();
+    drop(index);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let length = bytes.len();
+    for page in (4096 * 3..length).step_by(4096) {
+        bytes[page..page + 512].fill(0xFF);
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    let read = open(&path).and_then(|index| index.list(&uid("anna"), None, None, 10_000));
+    assert!(matches!(read.err(), Some(IndexError::Damaged { .. })));
+}
+
+#[test]
+fn refused_commit_changes_nothing() {
+    let mut index =
+        Index::open(Path::new(":memory:"), Box::new(|| Err(std::io::ErrorKind::StorageFull.into()))).unwrap();
+    assert!(matches!(index.insert(&chunk(1)).err(), Some(IndexError::Disk { .. })));
+    assert_eq!(index.list(&uid("anna"), None, None, 9).unwrap(), []);
+    assert_eq!(index.commits(), 0);
+}
+
+#[test]
+fn r34_rows_of_another_account_are_neither_read_nor_changed() {
+    let mut index = memory();
+    let id = index.insert(&chunk(1)).unwrap();
+    let ben = uid("ben");
+    let synced = Transfer { state: State::Synced, ..Transfer::pending() };
+    index.save(&ben, &[(id, synced)]).unwrap();
+    assert_eq!(index.chunk(id).unwrap().unwrap().transfer.state, State::Pending);
+    assert_eq!(index.list(&ben, None, None, 9).unwrap(), []);
+    assert_eq!(index.next_batch(&ben, NOW, NOW, 9).unwrap(), []);
+    assert_eq!(index.stamp(&ben, "s", "6f0c0000-0000-4000-8000-0000000000cc".parse().unwrap()).unwrap(), 0);
+    assert_eq!(index.reset(&ben, Some(id)).unwrap(), 0);
+    assert_eq!(index.sums(&ben).unwrap(), []);
+}
+
+#[test]
+fn r37_sums_follow_every_change() {
+    let mut index = memory();
+    let anna = uid("anna");
+    let ids: Vec<_> = (1..=3).map(|id| index.insert(&chunk(id)).unwrap()).collect();
+    let sum = |count, bytes| Sum { count, duration_ms: 60_000 * count, bytes };
+    assert_eq!(index.sums(&anna).unwrap(), [(State::Pending, sum(3, 300))]);
+    index.save(&anna, &[(ids[0], Transfer { state: State::Synced, ..Transfer::pending() })]).unwrap();
+    index.discard(ids[1]).unwrap();
+    index.rehashed(ids[2], 50, domain::Sha256Hex([1; 32]), 1).unwrap();
+    assert_eq!(index.sums(&anna).unwrap(), [(State::Pending, sum(1, 50)), (State::Synced, sum(1, 100))]);
+}
+
+#[test]
+fn r23_exhausted_rows_are_not_due_and_only_the_user_rearms_content() {
+    let mut index = memory();
+    let anna = uid("anna");
+    let exhausted =
+        |blame| Transfer { retry_count: 3, last_error: Some(LastError::new("x", blame, "")), ..Transfer::pending() };
+    let ours = index.insert(&Chunk { transfer: exhausted(Some(domain::Blame::Content)), ..chunk(1) }).unwrap();
+    let other = index.insert(&Chunk { transfer: exhausted(None), ..chunk(2) }).unwrap();
+    assert_eq!((index.upload_due(&anna, NOW).unwrap(), index.next_batch(&anna, NOW, NOW, 9).unwrap()), (None, vec![]));
+    assert_eq!(index.rearm(&anna).unwrap(), 1);
+    let due: Vec<_> = index.next_batch(&anna, NOW, NOW, 9).unwrap().iter().map(|chunk| chunk.id).collect();
+    assert_eq!(due, [other]);
+    assert_eq!(index.reset(&anna, Some(ours)).unwrap(), 1);
+    assert_eq!(index.next_batch(&anna, NOW, NOW, 9).unwrap().len(), 2);
+}
+
+#[test]
+fn times_that_a_wrong_clock_wrote_are_due_now() {
+    let mut index = memory();
+    let anna = uid("anna");
+    let year = Duration::from_secs(365 * 86_400);
+    let late = Transfer { next_attempt_at: Some(NOW + year), ..Transfer::pending() };
+    index.insert(&Chunk { transfer: late, ..chunk(1) }).unwrap();
+    assert_eq!(index.next_batch(&anna, NOW, NOW, 9).unwrap(), []);
+    index.correct_times(NOW, NOW + Duration::from_secs(25 * 3600)).unwrap();
+    assert_eq!(index.next_batch(&anna, NOW, NOW, 9).unwrap().len(), 1);
+}

@@ -1,0 +1,504 @@
+//! A device, its user and its network, for some simulated days.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use engine::domain::{Codec, ConversationId, FrameFormat, JobId, Timestamp, Uid};
+use engine::ports::{Conditions, Credentials, Device, NoToken, Ports, Random, Token};
+use engine::{Config, Engine, Recorder, Retention, Server as Address, Settings, State, Stream};
+
+use crate::clock::Virtual;
+use crate::disk::SimDisk;
+use crate::network::{Network, ORIGIN};
+use crate::random::Seeded;
+
+pub const ACCOUNTS: [&str; 2] = ["anna", "ben"];
+const FORMAT: FrameFormat = FrameFormat { codec: Codec::Opus, rate: 16_000, channels: 1, frame_samples: 1920 };
+/// The length of a frame of [`FORMAT`].
+const FRAME: Duration = Duration::from_millis(120);
+pub const FOLDER: &str = "/device/recordings";
+
+/// What the app knows of a frame that it recorded.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    pub owner: &'static str,
+    pub session: String,
+    pub recorded_at: Duration,
+    /// It has to be in a transcript in the end.
+    pub is_promised: bool,
+    /// It may be lost: a live socket took it, or it was too young when the power failed.
+    pub is_live: bool,
+}
+
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What the app tells about network and power, and who is signed in.
+pub struct AppSide {
+    pub network: Network,
+    pub unmetered: AtomicBool,
+    pub charging: AtomicBool,
+    pub signed_in: Mutex<Option<&'static str>>,
+    /// Accounts whose sign-out is still going on.
+    pub leaving: Mutex<BTreeSet<&'static str>>,
+    pub violations: Mutex<Vec<String>>,
+    pub random: Seeded,
+}
+
+impl Device for AppSide {
+    fn conditions(&self) -> Conditions {
+        Conditions {
+            online: self.network.is_online(),
+            unmetered: self.unmetered.load(Ordering::Relaxed),
+            charging: self.charging.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[async_trait]
+impl Credentials for AppSide {
+    async fn token(&self, account: &Uid, _: bool) -> Result<Token, NoToken> {
+        let is_leaving = self.leaving.lock().unwrap().contains(account.as_str());
+        if *self.signed_in.lock().unwrap() != Some(account.as_str()) && !is_leaving {
+            self.violations.lock().unwrap().push(format!("a request of {account} after its sign-out"));
+        }
+        if self.network.server(|server| server.is_faulty) && self.random.permille(5) {
+            return Err(NoToken::Later);
+        }
+        Ok(Token::new(format!("token-of-{account}")))
+    }
+}
+
+type Future_ = Pin<Box<dyn Future<Output = ()>>>;
+
+struct Process {
+    engine: Engine,
+    driver: Future_,
+    recorder: Option<Recorder>,
+    leaving: Vec<(Future_, &'static str)>,
+}
+
+pub struct Life {
+    pub seed: u64,
+    pub random: Seeded,
+    pub clock: Virtual,
+    pub disk: SimDisk,
+    pub network: Network,
+    pub around: Arc<AppSide>,
+    process: Option<Process>,
+    flag: Arc<Flag>,
+    /// The database in memory lives as long as this connection.
+    _index: rusqlite::Connection,
+    pub frames: Vec<Frame>,
+    pub session: Option<String>,
+    sessions: u64,
+    /// The conversation that a session was stamped with first.
+    pub stamps: BTreeMap<String, ConversationId>,
+    handled: BTreeSet<(JobId, Timestamp)>,
+    pub violations: Vec<String>,
+    pub is_calm: bool,
+    /// The wall clock was set forward since the last start.
+    pub was_set_forward: bool,
+    pub kills: u64,
+    pub polls: u64,
+}
+
+impl Life {
+    pub fn new(seed: u64) -> Self {
+        let random = Seeded::new(seed);
+        let clock = Virtual::default();
+        let network = Network::new(clock.clone(), random.fork());
+        let disk = SimDisk::new(random.fork());
+        let around = AppSide {
+            network: network.clone(),
+            unmetered: AtomicBool::new(true),
+            charging: AtomicBool::new(true),
+            signed_in: Mutex::new(None),
+            leaving: Mutex::default(),
+            violations: Mutex::default(),
+            random: random.fork(),
+        };
+        let mut life = Self {
+            seed,
+            clock,
+            disk,
+            network,
+            around: Arc::new(around),
+            process: None,
+            flag: Arc::default(),
+            _index: rusqlite::Connection::open(Self::index_of(seed)).unwrap(),
+            frames: Vec::new(),
+            session: None,
+            sessions: 0,
+            stamps: BTreeMap::new(),
+            handled: BTreeSet::new(),
+            violations: Vec::new(),
+            is_calm: false,
+            was_set_forward: false,
+            kills: 0,
+            polls: 0,
+            random,
+        };
+        life.start();
+        life
+    }
+
+    fn index_of(seed: u64) -> String {
+        format!("file:device-{seed}-{:?}?mode=memory&cache=shared", std::thread::current().id()).replace(['(', ')'], "")
+    }
+
+    pub fn note(&self, what: impl FnOnce() -> String) {
+        if std::env::var_os("SIMULATION_LOG").is_some() {
+            eprintln!("{:>12.3} {}", self.clock.elapsed().as_secs_f64(), what());
+        }
+    }
+
+    /// Starts the process; a start may end at any operation as well.
+    pub fn start(&mut self) {
+        for _ in 0..50 {
+            let mut config = Config::new(FOLDER, Address::parse(ORIGIN).unwrap());
+            config.index = Self::index_of(self.seed).into();
+            config.chunk = Duration::from_secs(10);
+            config.retention = Retention::AtOnce;
+            let ports = Ports {
+                clock: Arc::new(self.clock.clone()),
+                disk: Arc::new(self.disk.clone()),
+                http: Arc::new(self.network.clone()),
+                credentials: Arc::clone(&self.around) as _,
+                device: Arc::clone(&self.around) as _,
+                random: Arc::new(self.random.fork()),
+            };
+            match Engine::open(config, ports) {
+                Ok((engine, driver)) if !self.disk.is_dead() => {
+                    let process =
+                        Process { engine, driver: Box::pin(driver.run()), recorder: None, leaving: Vec::new() };
+                    self.process = Some(process);
+                    self.flag.0.store(true, Ordering::Relaxed);
+                    let account = *self.around.signed_in.lock().unwrap();
+                    // The app knows better than the engine who is signed in: its sign-out may have been cut off.
+                    match account {
+                        Some(account) => {
+                            self.call(|engine| engine.sign_in(Uid::new(account).unwrap()).map_err(|e| e.to_string()));
+                        }
+                        None => self.leave(),
+                    }
+                    return;
+                }
+                _ => {
+                    // The disk is full, or the start itself was killed.
+                    let power = self.random.permille(300);
+                    self.disk.end_process(power);
+                    self.disk.set_full(false);
+                }
+            }
+        }
+        panic!("the process does not start");
+    }
+
+    /// Calls the engine, if there is one that answers. A call during which the process ended has no answer.
+    pub fn call<T>(&mut self, call: impl FnOnce(&Engine) -> Result<T, String>) -> Option<T> {
+        let answer = call(&self.process.as_ref()?.engine);
+        self.flag.0.store(true, Ordering::Relaxed);
+        if self.disk.is_dead() {
+            self.kill(false);
+            return None;
+        }
+        answer.ok()
+    }
+
+    /// Ends the process, and starts it again.
+    pub fn kill(&mut self, is_power_failure: bool) {
+        self.kills += 1;
+        self.note(|| format!("kill, power failure: {is_power_failure}"));
+        self.forget_unknown_cooldown();
+        // What the process did before it ended still counts.
+        self.check_removed();
+        self.process = None;
+        self.session = None;
+        self.around.leaving.lock().unwrap().clear();
+        self.clock.forget_timers();
+        self.disk.end_process(is_power_failure);
+        // After a power failure the newest frames may be lost: at most a second, and what follows until the next tick.
+        let (now, young) = (self.clock.elapsed(), Duration::from_millis(2_200));
+        for frame in self.frames.iter_mut().rev().take(5_000).filter(|frame| !frame.is_promised) {
+            frame.is_promised = !frame.is_live && (!is_power_failure || frame.recorded_at + young <= now);
+            // What was not promised now is not promised by a later end either.
+            frame.is_live = !frame.is_promised;
+        }
+        self.start();
+    }
+
+    /// A refusal that the process had no time to store is not known to the next one.
+    fn forget_unknown_cooldown(&mut self) {
+        let Some(account) = *self.around.signed_in.lock().unwrap() else { return };
+        let Some(process) = &self.process else { return };
+        // Its own disk is dead: only what the coordinator knows is asked for.
+        let cooldown = process.engine.cooldown();
+        // A clock that is set forward while the process does not live is believed: nothing tells how long it slept.
+        if cooldown.is_none() || std::mem::take(&mut self.was_set_forward) {
+            self.network.server(|server| server.refused_until.remove(account));
+        }
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, duration: Duration) {
+        let until = self.clock.elapsed() + duration;
+        loop {
+            self.poll_all();
+            let next = [self.clock.next(), self.network.next()].into_iter().flatten().min();
+            match next.filter(|next| *next <= until) {
+                Some(next) => {
+                    self.clock.advance_to(next);
+                    self.network.advance(next);
+                }
+                None => {
+                    self.clock.advance_to(until);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn poll_all(&mut self) {
+        let mut rounds = 0;
+        while self.flag.0.swap(false, Ordering::Relaxed) {
+            rounds += 1;
+            assert!(rounds < 100_000, "seed {}: the engine never sleeps", self.seed);
+            self.polls += 1;
+            let waker = Waker::from(Arc::clone(&self.flag));
+            let mut context = Context::from_waker(&waker);
+            let Some(process) = &mut self.process else { return };
+            let ended = process.driver.as_mut().poll(&mut context).is_ready();
+            assert!(!ended, "the driver ended");
+            let around = &self.around;
+            process.leaving.retain_mut(|(future, account)| {
+                let is_over = future.as_mut().poll(&mut context) == Poll::Ready(());
+                if is_over {
+                    around.leaving.lock().unwrap().remove(account);
+                }
+                !is_over
+            });
+            self.check_removed();
+            let dies = !self.is_calm && self.random.permille(3);
+            if self.disk.is_dead() || dies {
+                let power = self.random.permille(400);
+                self.kill(power);
+            }
+        }
+    }
+
+    // What the user does.
+
+    pub fn sign_in(&mut self, account: &'static str) {
+        self.note(|| format!("{account} signs in"));
+        *self.around.signed_in.lock().unwrap() = Some(account);
+        self.call(|engine| engine.sign_in(Uid::new(account).unwrap()).map_err(|error| error.to_string()));
+        let push = self.random.permille(500);
+        if push {
+            self.call(|engine| engine.set_push_token("phone", "push-token", "android").map_err(|e| e.to_string()));
+        }
+    }
+
+    pub fn sign_out(&mut self) {
+        let Some(account) = *self.around.signed_in.lock().unwrap() else { return };
+        self.note(|| format!("{account} signs out"));
+        self.end_session();
+        *self.around.signed_in.lock().unwrap() = None;
+        self.leave();
+        // A sign-out that failed, because the disk was full, is repeated.
+        self.leave();
+    }
+
+    /// Signs out whoever the engine believes to be signed in.
+    fn leave(&mut self) {
+        let account = self.process.as_ref().and_then(|process| process.engine.signed_in());
+        let Some(account) = ACCOUNTS.into_iter().find(|name| account.as_ref().is_some_and(|a| a.as_str() == *name))
+        else {
+            return;
+        };
+        self.around.leaving.lock().unwrap().insert(account);
+        let leaving = self.call(|engine| engine.sign_out().map_err(|error| error.to_string()));
+        if let (Some(leaving), Some(process)) = (leaving, &mut self.process) {
+            process.leaving.push((Box::pin(leaving), account));
+        }
+    }
+
+    pub fn begin_session(&mut self) {
+        self.end_session();
+        if self.around.signed_in.lock().unwrap().is_none() {
+            return;
+        }
+        self.sessions += 1;
+        let session = format!("session-{}", self.sessions);
+        let stream = Stream { format: FORMAT, device: "phone".to_owned(), session: session.clone() };
+        let recorder = self.call(|engine| engine.record(stream).map_err(|error| error.to_string()));
+        if let (Some(recorder), Some(process)) = (recorder, &mut self.process) {
+            process.recorder = Some(recorder);
+            self.session = Some(session);
+        }
+    }
+
+    /// Records for so long, frame by frame.
+    pub fn record(&mut self, duration: Duration) {
+        let frames = duration.as_millis() / FRAME.as_millis();
+        let live = self.random.permille(200);
+        for _ in 0..frames {
+            let Some(session) = self.session.clone() else { return };
+            let owner = self.around.signed_in.lock().unwrap().unwrap_or("nobody");
+            let number = self.frames.len() as u64;
+            let payload =
+                [&number.to_le_bytes()[..], owner.as_bytes(), &vec![0xAB; self.random.below(40) as usize]].concat();
+            let is_live = live && self.random.permille(500);
+            let Some(recorder) = self.process.as_mut().and_then(|process| process.recorder.as_mut()) else { return };
+            let recorded = recorder.record(&payload, is_live);
+            self.flag.0.store(true, Ordering::Relaxed);
+            let (owner, recorded_at) =
+                (ACCOUNTS.into_iter().find(|a| *a == owner).unwrap_or("nobody"), self.clock.elapsed());
+            let frame = Frame { owner, session, recorded_at, is_promised: false, is_live };
+            self.frames.push(frame);
+            if recorded.is_err() && self.disk.is_dead() {
+                // Whether the last frame counts is not known.
+                self.frames.last_mut().unwrap().is_live = true;
+                let power = self.random.permille(400);
+                self.kill(power);
+                return;
+            }
+            if recorded.is_err() {
+                // The disk is full: the app was told, and stops.
+                self.frames.last_mut().unwrap().is_live = true;
+                self.end_session();
+                return;
+            }
+            self.run_for(FRAME);
+        }
+    }
+
+    pub fn end_session(&mut self) {
+        let recorder = self.process.as_mut().and_then(|process| process.recorder.take());
+        let (Some(mut recorder), Some(session)) = (recorder, self.session.take()) else { return };
+        let finalised = recorder.finalize();
+        drop(recorder);
+        self.flag.0.store(true, Ordering::Relaxed);
+        if self.disk.is_dead() {
+            let power = self.random.permille(400);
+            self.kill(power);
+            return;
+        }
+        if finalised.is_ok() {
+            for frame in self.frames.iter_mut().rev().take_while(|frame| frame.session == session) {
+                frame.is_promised = !frame.is_live;
+            }
+        }
+    }
+
+    /// The backend creates the conversation of a session; sometimes it says so twice, with another id.
+    pub fn stamp(&mut self, session: &str) {
+        let (a, b) = (self.random.next(), self.random.next());
+        let text = format!("{:08x}-0000-4000-8000-{:012x}", a >> 32, b & 0xFFFF_FFFF_FFFF);
+        let id: ConversationId = text.parse().unwrap();
+        let stamped = self.call(|engine| engine.conversation_created(session, id).map_err(|error| error.to_string()));
+        if stamped.is_some_and(|count| count > 0) {
+            self.stamps.entry(session.to_owned()).or_insert(id);
+        }
+    }
+
+    pub fn process_session(&mut self) {
+        let Some(session) = self.session.clone() else { return };
+        let Some(process) = &mut self.process else { return };
+        let recorder = process.recorder.as_mut();
+        let _ = process.engine.processing_started(&session, recorder);
+        self.flag.0.store(true, Ordering::Relaxed);
+        if self.disk.is_dead() {
+            self.kill(false);
+            return;
+        }
+        self.end_session();
+        if self.random.permille(700) {
+            let wait = self.random.between(1, 45);
+            self.run_for(Duration::from_secs(wait));
+            self.stamp(&session);
+            if self.random.permille(500) {
+                let wait = self.random.between(0, 5);
+                self.run_for(Duration::from_secs(wait));
+                self.stamp(&session);
+            }
+        }
+    }
+
+    pub fn conditions_changed(&mut self) {
+        self.call(|engine| {
+            engine.conditions_changed();
+            Ok(())
+        });
+    }
+
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.call(|engine| engine.set_settings(settings).map_err(|error| error.to_string()));
+    }
+
+    /// The app handles the jobs that are over.
+    pub fn handle_results(&mut self) {
+        let Some(results) = self.call(|engine| engine.completed().map_err(|error| error.to_string())) else { return };
+        for result in results {
+            let key = (result.job_id, result.completed_at);
+            if self.handled.contains(&key) {
+                self.violations.push(format!("the app was told twice of the end of {}", result.job_id));
+            }
+            let done = self.call(|engine| engine.acknowledge(key.0, key.1).map_err(|error| error.to_string()));
+            if done == Some(true) {
+                self.handled.insert(key);
+            }
+        }
+    }
+
+    /// The user looks at what is kept, and wants one of it to be tried again.
+    pub fn retry_one(&mut self) {
+        let states = [State::Kept, State::Unreadable, State::Held, State::Synced, State::Missing];
+        let state = self.random.pick(&states);
+        let page = self.call(|engine| engine.list(Some(state), None, 5).map_err(|error| error.to_string()));
+        if let Some((chunk, _)) = page.and_then(|page| page.into_iter().next()) {
+            self.call(|engine| engine.retry(chunk.id).map_err(|error| error.to_string()));
+        }
+    }
+
+    /// A pending file is not seen for a moment.
+    pub fn hide_one(&mut self) {
+        let page = self.call(|engine| engine.list(Some(State::Pending), None, 1).map_err(|error| error.to_string()));
+        if let Some((chunk, _)) = page.and_then(|page| page.into_iter().find(|(chunk, _)| !chunk.transfer.was_missing))
+        {
+            self.disk.hide(Some(&chunk.name));
+            self.call(|engine| {
+                engine.conditions_changed();
+                engine.foreground();
+                Ok(())
+            });
+            let before = self.is_calm;
+            // Without a kill, so that the engine sees it in one pass only.
+            self.is_calm = true;
+            self.run_for(Duration::from_millis(1_500));
+            self.is_calm = before;
+            self.disk.hide(None);
+        }
+    }
+
+    /// Prints what the engine remembers, for a person.
+    pub fn print_events(&mut self) {
+        let events = self.process.as_ref().map(|process| process.engine.events()).unwrap_or_default();
+        for event in events.iter().rev().take(40).rev() {
+            eprintln!("{}", serde_json::to_string(event).unwrap());
+        }
+        eprintln!("{:#?}", self.violations);
+    }
+}

@@ -1,0 +1,147 @@
+//! What happens in a life, and what is to be true of it.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use engine::Settings;
+
+use crate::life::{ACCOUNTS, Life};
+
+/// What came of a life.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Lived {
+    pub violations: Vec<String>,
+    pub kills: u64,
+    pub frames: u64,
+    pub polls: u64,
+}
+
+/// Lives the life of a seed.
+pub fn live(seed: u64) -> Lived {
+    let mut life = Life::new(seed);
+    life.sign_in(ACCOUNTS[0]);
+    let happenings = life.random.between(15, 40);
+    for _ in 0..happenings {
+        let happening = life.random.below(20);
+        life.note(|| format!("happening {happening}"));
+        happen(&mut life, happening);
+        life.check_rows();
+        if !life.violations.is_empty() {
+            if std::env::var_os("SIMULATION_LOG").is_some() {
+                life.print_events();
+            }
+            break;
+        }
+    }
+    end(&mut life);
+    if std::env::var_os("SIMULATION_LOG").is_some() && !life.violations.is_empty() {
+        life.print_events();
+    }
+    let frames = life.frames.len() as u64;
+    Lived { violations: life.violations, kills: life.kills, frames, polls: life.polls }
+}
+
+fn happen(life: &mut Life, happening: u64) {
+    let random = life.random.clone();
+    let seconds = |first, last| Duration::from_secs(random.between(first, last));
+    match happening {
+        0..6 => {
+            life.begin_session();
+            life.record(seconds(1, 40));
+            if random.permille(600) {
+                life.process_session();
+            } else {
+                life.end_session();
+            }
+        }
+        6 => life.run_for(seconds(1, 20)),
+        7 => life.run_for(seconds(60, 3_600)),
+        8 => life.run_for(seconds(3_600, 40_000)),
+        9 => {
+            life.network.set_online(false);
+            life.conditions_changed();
+            life.run_for(seconds(1, 2_000));
+            life.network.set_online(true);
+            life.conditions_changed();
+        }
+        10 => {
+            let power = random.permille(500);
+            life.kill(power);
+        }
+        // The process ends at some operation of the disk.
+        11 | 12 => life.disk.set_fuse(random.below(120)),
+        13 => {
+            let year = 365 * 86_400_000;
+            let by = random.pick(&[-year, -3_600_000, 240_000, 6 * 3_600_000, -1_000]);
+            life.note(|| format!("the clock is set by {by} ms"));
+            life.clock.set_by(by);
+            life.was_set_forward |= by > 0;
+        }
+        14 => {
+            life.disk.set_full(true);
+            life.begin_session();
+            life.record(seconds(1, 5));
+            life.end_session();
+            life.disk.set_full(false);
+        }
+        15 => {
+            life.disk.set_locked(true);
+            life.run_for(seconds(1, 600));
+            life.disk.set_locked(false);
+        }
+        16 => {
+            life.sign_out();
+            life.run_for(seconds(0, 30));
+            let account = random.pick(&ACCOUNTS);
+            life.sign_in(account);
+        }
+        17 => {
+            let settings =
+                Settings { unmetered_only: random.permille(300), paused: random.permille(300), charging_only: false };
+            life.set_settings(settings);
+            life.around.unmetered.store(random.permille(500), Ordering::Relaxed);
+            life.conditions_changed();
+        }
+        18 => {
+            life.handle_results();
+            life.retry_one();
+        }
+        _ => {
+            life.hide_one();
+            life.run_for(seconds(0, 10));
+            life.call(|engine| {
+                engine.cancel();
+                engine.foreground();
+                Ok(())
+            });
+        }
+    }
+}
+
+/// The faults stop: everything comes to its end without anybody's help, but for what only the user may decide.
+fn end(life: &mut Life) {
+    life.end_session();
+    life.kill(false);
+    life.is_calm = true;
+    life.network.calm();
+    life.disk.set_full(false);
+    life.disk.set_locked(false);
+    life.around.unmetered.store(true, Ordering::Relaxed);
+    for account in [ACCOUNTS[0], ACCOUNTS[1], ACCOUNTS[0], ACCOUNTS[1]] {
+        life.sign_out();
+        life.run_for(Duration::from_secs(20));
+        life.sign_in(account);
+        life.set_settings(Settings::default());
+        life.run_for(Duration::from_secs(3 * 86_400));
+        life.check_rows();
+        life.handle_results();
+        if life.random.permille(500) {
+            life.retry_one();
+        }
+        life.call(|engine| engine.retry_all().map_err(|error| error.to_string()));
+        life.run_for(Duration::from_secs(6 * 3_600));
+        life.check_rows();
+        life.handle_results();
+    }
+    life.check_end();
+}
