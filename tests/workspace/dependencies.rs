@@ -24,6 +24,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shared/testkit", &["domain", "flow"]),
     // It runs on phones: it knows the rules of names and codes, and nothing of the server.
     ("client/engine", &["domain"]),
+    ("client/transport", &["engine"]),
     // The commands beside `serve` work on a data folder, therefore they need the ports and the local adapters.
     (
         "functions/embedded",
