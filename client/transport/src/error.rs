@@ -29,8 +29,11 @@ fn causes(error: &reqwest::Error) -> Vec<&(dyn Error + 'static)> {
     causes
 }
 
+/// Whether this is a certificate that rustls refused. Errors of input and output hide what they are made of from `source`.
 fn is_certificate(cause: &(dyn Error + 'static)) -> bool {
+    if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+        return matches!(tls, rustls::Error::InvalidCertificate(_));
+    }
     let within = cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
-    let tls = cause.downcast_ref::<rustls::Error>().or_else(|| within?.downcast_ref::<rustls::Error>());
-    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+    within.is_some_and(|within| is_certificate(within))
 }
