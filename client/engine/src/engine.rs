@@ -335,6 +335,19 @@ impl Engine {
         self.core.events()
     }
 
+    /// What a report about a problem needs: versions, sums and the newest events. It holds no audio, no text and no token.
+    pub fn report(&self) -> Result<serde_json::Value, Error> {
+        Ok(serde_json::json!({
+            "engine": env!("CARGO_PKG_VERSION"),
+            "index": crate::index::VERSION,
+            "server": self.core.config.server.origin(),
+            "at": self.core.now(),
+            "settings": self.settings(),
+            "status": self.status()?,
+            "events": self.events(),
+        }))
+    }
+
     /// Jobs that are over and that the app has not acknowledged, oldest first (R39).
     pub fn completed(&self) -> Result<Vec<Completed>, Error> {
         let account = self.account()?;

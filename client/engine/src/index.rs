@@ -19,6 +19,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
 pub use chunks::Finished;
 pub use jobs::JobRow;
 pub use results::StoredResult;
+pub use schema::VERSION;
 pub use sums::Sum;
 pub use tasks::{PushKind, PushTask};
 

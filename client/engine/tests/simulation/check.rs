@@ -69,7 +69,10 @@ impl Life {
         self.network.server(|server| {
             for ((owner, name, _), recording) in &server.recordings {
                 for frame in frames_of(&recording.content).unwrap_or_default() {
-                    let number = u64::from_le_bytes(frame[..8].try_into().unwrap());
+                    let Some(number) = frame.get(..8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())) else {
+                        violations.push(format!("{name} holds a frame that nobody recorded"));
+                        continue;
+                    };
                     found.entry(number).or_default().push((owner.clone(), name.clone()));
                     let known = &frames[number as usize];
                     if known.owner != owner {
@@ -117,7 +120,7 @@ impl Life {
                     continue;
                 };
                 for frame in frames_of(&content).unwrap_or_default() {
-                    kept.insert(u64::from_le_bytes(frame[..8].try_into().unwrap()));
+                    kept.extend(frame.get(..8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())));
                 }
             }
         }

@@ -89,12 +89,7 @@ fn happen(life: &mut Life, happening: u64) {
             life.run_for(seconds(1, 600));
             life.disk.set_locked(false);
         }
-        16 => {
-            life.sign_out();
-            life.run_for(seconds(0, 30));
-            let account = random.pick(&ACCOUNTS);
-            life.sign_in(account);
-        }
+        16 => change_account(life),
         17 => {
             let settings =
                 Settings { unmetered_only: random.permille(300), paused: random.permille(300), charging_only: false };
@@ -116,6 +111,28 @@ fn happen(life: &mut Life, happening: u64) {
             });
         }
     }
+}
+
+/// Somebody else takes the device, often while uploads are on their way.
+fn change_account(life: &mut Life) {
+    let random = life.random.clone();
+    if random.permille(600) {
+        life.network.set_online(false);
+        life.conditions_changed();
+        for _ in 0..3 {
+            life.begin_session();
+            life.record(Duration::from_millis(300));
+            life.end_session();
+        }
+        life.network.set_online(true);
+        life.conditions_changed();
+        life.run_for(Duration::from_millis(random.between(1, 4_000)));
+    }
+    life.sign_out();
+    let pause = random.pick(&[0, 0, 3, 30]);
+    life.run_for(Duration::from_secs(pause));
+    let account = random.pick(&ACCOUNTS);
+    life.sign_in(account);
 }
 
 /// The faults stop: everything comes to its end without anybody's help, but for what only the user may decide.

@@ -55,6 +55,11 @@ impl Job {
     pub fn is_terminal(&self, now: Duration) -> bool {
         now >= self.ends
     }
+
+    /// Whether it is over, and every file of it is done or silent.
+    pub fn has_done_all(&self) -> bool {
+        self.is_settled && self.files.iter().all(|file| matches!(file.end, Some(("done" | "silent", _))))
+    }
 }
 
 impl Server {

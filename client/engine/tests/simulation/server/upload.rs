@@ -107,7 +107,9 @@ impl Server {
         let deduplicated = ids.iter().all(is_known);
         let answering = self.jobs.iter().find(|(_, job)| {
             let has_all = ids.iter().all(|id| job.files.iter().any(|file| file.id == *id));
-            job.account == account && has_all && (deduplicated || !job.is_terminal(self.now)) && !job.is_forgotten
+            // What is finished is answered with a job that says so, and everything else with one that goes on.
+            let fits = if deduplicated { job.has_done_all() } else { !job.is_terminal(self.now) };
+            job.account == account && has_all && fits && !job.is_forgotten
         });
         let job = match answering {
             Some((id, _)) => id.clone(),
