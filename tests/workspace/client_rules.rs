@@ -10,7 +10,8 @@ const RULES: u32 = 43;
 fn tested(source: &str) -> impl Iterator<Item = u32> {
     source.lines().filter_map(|line| {
         let (number, behaviour) = line.trim().strip_prefix("fn r")?.split_once('_')?;
-        (number.len() == 2 && behaviour.starts_with(|first: char| first.is_ascii_lowercase())).then(|| number.parse().ok())?
+        (number.len() == 2 && behaviour.starts_with(|first: char| first.is_ascii_lowercase()))
+            .then(|| number.parse().ok())?
     })
 }
 
