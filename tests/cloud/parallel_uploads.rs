@@ -17,17 +17,25 @@ const FILES: usize = 5;
 /// A bound that no upload comes near, however busy the machine is. The measured times are printed.
 const LONGEST: Duration = Duration::from_secs(20);
 
+/// How many clients upload at the same moment: more than the slots that a job reads to find out which one was first.
+const BURST: usize = 90;
+
 /// Every client uploads its files, one after the other, at the same time as the other clients. The result is the
 /// duration of every upload, in order.
-async fn upload_at_once(cloud: &Cloud, upload: &Function, user_of: impl Fn(usize) -> String) -> Vec<Duration> {
+async fn upload_at_once(
+    cloud: &Cloud,
+    upload: &Function,
+    (clients, files): (usize, usize),
+    user_of: impl Fn(usize) -> String,
+) -> Vec<Duration> {
     // The first request of a process connects to its services, which is not what is measured.
     assert_eq!(cloud.client(upload, "early").upload(&[Recording::short(T0)]).await.status, 202);
-    let clients = (0..CLIENTS).map(|n| {
+    let clients = (0..clients).map(|n| {
         let client = cloud.client(upload, &user_of(n));
         tokio::spawn(async move {
             let mut took = Vec::new();
-            for file in 0..FILES {
-                let recording = Recording::short(T0 + 600 * i64::try_from(n * FILES + file).unwrap());
+            for file in 0..files {
+                let recording = Recording::short(T0 + 600 * i64::try_from(n * files + file).unwrap());
                 let watch = Stopwatch::start();
                 let answer = client.upload(&[recording]).await;
                 took.push(watch.elapsed());
@@ -60,7 +68,7 @@ fn report(what: &str, took: &[Duration]) {
 async fn uploads_of_many_users_do_not_wait_for_each_other() {
     let cloud = cloud!();
     let upload = cloud.upload().await;
-    let took = upload_at_once(&cloud, &upload, |n| format!("user-{n}")).await;
+    let took = upload_at_once(&cloud, &upload, (CLIENTS, FILES), |n| format!("user-{n}")).await;
     report("a user each", &took);
 }
 
@@ -68,10 +76,20 @@ async fn uploads_of_many_users_do_not_wait_for_each_other() {
 async fn uploads_of_one_user_do_not_wait_for_each_other() {
     let cloud = cloud!();
     let upload = cloud.upload().await;
-    let took = upload_at_once(&cloud, &upload, |_| "ann".to_owned()).await;
+    let took = upload_at_once(&cloud, &upload, (CLIENTS, FILES), |_| "ann".to_owned()).await;
     report("one user", &took);
     // No more jobs are on their way than the user may have, and all others are in line.
     let jobs = cloud.client(&upload, "ann").jobs().await;
     let in_line = jobs.iter().filter(|job| job["waiting_for"] == "turn").count();
     assert_eq!((jobs.len(), in_line), (CLIENTS * FILES, CLIENTS * FILES - 4));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn uploads_of_one_user_at_the_same_moment_leave_no_slot_free() {
+    let cloud = cloud!();
+    let upload = cloud.upload().await;
+    upload_at_once(&cloud, &upload, (BURST, 1), |_| "ann".to_owned()).await;
+    let jobs = cloud.client(&upload, "ann").jobs().await;
+    let in_line = jobs.iter().filter(|job| job["waiting_for"] == "turn").count();
+    assert_eq!((jobs.len(), in_line), (BURST, BURST - 4), "without a sweep");
 }

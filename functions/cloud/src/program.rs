@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use api::process::EndsAt;
 use axum::Router;
 use axum::middleware::{self, Next};
 use config::Layers;
@@ -13,6 +14,7 @@ use edge::health::Readiness;
 use edge::{Check, ServeLimits};
 use flow::Services;
 use flow::job_stats::JobGauges;
+use flow::ports::Clock;
 use flow::process::Worker;
 use system::output::exit_code;
 use tokio_util::sync::CancellationToken;
@@ -134,7 +136,8 @@ fn upload(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Route
 fn process(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Result<Router> {
     let Adapters { services, task_identity, .. } = adapters;
     let engine = engines::engine(&options.config)?;
-    let (random, metrics_services) = (Arc::clone(&services.random), services.clone());
+    let (random, clock, metrics_services) =
+        (Arc::clone(&services.random), Arc::clone(&services.clock), services.clone());
     let worker = Arc::new(Worker::new(services.clone(), engine, ends.work.clone()));
     let shown = Arc::clone(&worker);
     let mut checks = checks(&services);
@@ -145,7 +148,20 @@ fn process(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Resu
     let router = api::process::routes(deps)
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), readiness.clone()))
         .merge(metrics(metrics_services, Some(shown), readiness));
+    let router = told_when_requests_end(router, options, Arc::clone(&clock));
     Ok(edge::wrap_with(bounded(router, options), random, options.config.server.requests()))
+}
+
+/// Tells deliveries and sweeps when Cloud Run ends their request. Lambda tells it with each event.
+fn told_when_requests_end(router: Router, options: &Options, clock: Arc<dyn Clock>) -> Router {
+    let timeout = match options.platform {
+        Platform::CloudRun { .. } => options.config.cloud.request_timeout,
+        _ => return router,
+    };
+    router.layer(middleware::from_fn(move |mut request: axum::extract::Request, next: Next| {
+        request.extensions_mut().insert(EndsAt(clock.now() + timeout));
+        next.run(request)
+    }))
 }
 
 /// Limits how long a request waits for services that do not answer, and refuses events that cannot be decoded.

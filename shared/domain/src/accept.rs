@@ -108,6 +108,10 @@ pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
     }
     let finished = all_finished(&known.recordings);
     if let Some(job) = find_answering_job(&batch.uid, &batch.recording_ids(), &known, ctx.now) {
+        if job.id == batch.job_id {
+            // An earlier try was committed between two reads of this one. The staged audio is the job's own.
+            return Decision::Own { deduplicated: was_created_finished(job), job: job.clone() };
+        }
         return Decision::Answer(job.clone());
     }
     let mut job = propose(batch, ctx.now);

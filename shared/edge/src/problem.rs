@@ -64,9 +64,12 @@ struct Rest {
     cause: Option<String>,
     /// The failure lasts until an operator repairs something.
     needs_operator: bool,
-    /// What is to be repaired is a permission or a setting.
-    is_misconfigured: bool,
+    /// What the operator has to do, if it is known.
+    remedy: Option<&'static str>,
 }
+
+/// What to do when a disk has no room. It does not pass by itself: what fills the disk may be anything.
+const FULL_REMEDY: &str = "free some room on the disk of the data folder, or set blobs.reserve_bytes lower";
 
 impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
@@ -138,7 +141,7 @@ impl Problem {
     /// What an operator has to do, if one has to.
     pub(crate) fn remedy(&self) -> &'static str {
         const OUR_MISTAKE: &str = "this is a mistake of the program, or damage on its disk: report it with this line";
-        if self.rest.is_misconfigured { flow::error::REMEDY } else { OUR_MISTAKE }
+        self.rest.remedy.unwrap_or(OUR_MISTAKE)
     }
 
     pub fn cause(&self) -> Option<&str> {
@@ -223,11 +226,15 @@ impl From<flow::Error> for Problem {
         });
         match error.kind {
             Kind::Unavailable | Kind::Unknown | Kind::Throttled | Kind::Full | Kind::Misconfigured => {
-                let needs_operator = error.kind == Kind::Misconfigured;
+                let remedy = match error.kind {
+                    Kind::Misconfigured => Some(flow::error::REMEDY),
+                    Kind::Full => Some(FULL_REMEDY),
+                    _ => None,
+                };
                 let detail = "The service cannot do this at the moment. Please try again later.";
                 let mut problem = Self::new(Code::StorageUnavailable, detail).after(wait).because(error);
-                problem.rest.needs_operator = needs_operator;
-                problem.rest.is_misconfigured = needs_operator;
+                problem.rest.needs_operator = remedy.is_some();
+                problem.rest.remedy = remedy;
                 problem
             }
             Kind::NotFound => Self::new(Code::NotFound, "There is no such thing, or no longer.").because(error),

@@ -37,9 +37,13 @@ pub async fn enqueue_accepted(services: &Services, job: Job) -> Job {
         return job;
     }
     match settled(services, &job).await {
-        Ok(job) => {
+        Ok((job, promoted)) => {
             report(&job, make_task(services, &job).await);
-            job
+            for job in &promoted {
+                report(job, make_task(services, job).await);
+            }
+            // It may have got in line, and out of it again.
+            promoted.into_iter().find(|promoted| promoted.id == job.id).unwrap_or(job)
         }
         Err(error) => {
             report(&job, Err(error));
@@ -50,19 +54,24 @@ pub async fn enqueue_accepted(services: &Services, job: Job) -> Job {
 
 /// Settles the slot of the job, if it is provisional, and creates its task.
 pub async fn try_enqueue(services: &Services, job: &Job) -> Result<()> {
-    let job = settled(services, job).await?;
-    make_task(services, &job).await
+    let (job, promoted) = settled(services, job).await?;
+    make_task(services, &job).await?;
+    for job in &promoted {
+        make_task(services, job).await?;
+    }
+    Ok(())
 }
 
-/// The job after its slot was counted, if it took the slot before. A crash before that delays the job until the sweep
-/// finds it due, and counts then.
-async fn settled(services: &Services, job: &Job) -> Result<Job> {
+/// The job after its slot was counted, if it took the slot before, and the jobs that got a slot because of that. A crash
+/// before that delays the job until the sweep finds it due, and counts then.
+async fn settled(services: &Services, job: &Job) -> Result<(Job, Vec<Job>)> {
     if !job.holds_provisional_slot() {
-        return Ok(job.clone());
+        return Ok((job.clone(), Vec::new()));
     }
     Ok(match services.step(job.id, &Command::SettleSlot).await? {
-        Stepped::Done { job, .. } | Stepped::Refused { job, .. } => job,
-        Stepped::NoSuchJob => job.clone(),
+        Stepped::Done { job, promoted, .. } => (job, promoted),
+        Stepped::Refused { job, .. } => (job, Vec::new()),
+        Stepped::NoSuchJob => (job.clone(), Vec::new()),
     })
 }
 

@@ -68,6 +68,16 @@ fn known(state: State, plan: Option<Plan>) -> Recording {
 }
 
 #[test]
+fn job_of_the_batch_itself_that_is_found_by_its_recordings_keeps_its_audio() {
+    // The reads of a store may take place before and after an earlier try is committed.
+    let batch = batch(1, vec![file(1, false), file(2, false)]);
+    let (job, recordings, _) = created(&batch, vec![None, None]);
+    let recordings = recordings.into_iter().map(Some).collect();
+    let decision = decided(&batch, recordings, vec![job.clone()], None);
+    assert_eq!(decision, Decision::Own { job, deduplicated: false });
+}
+
+#[test]
 fn silent_batch_is_created_completed_and_is_not_deduplicated() {
     let batch = batch(1, vec![file(1, true), file(2, true)]);
     let (job, recordings, deduplicated) = created(&batch, vec![None, None]);

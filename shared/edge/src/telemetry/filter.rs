@@ -102,10 +102,10 @@ mod tests {
         let lines = crate::testing::Lines::default();
         let (subscriber, _) = crate::telemetry::subscriber(&filter.parse().unwrap(), true, false, lines.clone());
         tracing::subscriber::with_default(subscriber, || {
-            tracing::error!(target: "edge", "");
+            tracing::error!(target: "edge", remedy = "none", "");
             tracing::warn!(target: "edge", "");
             tracing::info!(target: "edge", "");
-            tracing::error!(target: "flow::sweep", "");
+            tracing::error!(target: "flow::sweep", remedy = "none", "");
             tracing::warn!(target: "flow::sweep", "");
             tracing::debug!(target: "flow::sweep", "");
         });

@@ -52,6 +52,8 @@ impl Intake {
         let created = with_retries(&*services.clock, || services.store.create_job(&batch, services.at())).await;
         match created {
             Ok(Created::New { job, deduplicated }) => Ok(accepted(&services, job, deduplicated).await),
+            // Whatever a store answers, the audio of the batch's own job is not deleted.
+            Ok(Created::Answered(job)) if job.id == batch.job_id => Ok(Accepted { job, deduplicated: false }),
             Ok(Created::Answered(job)) => {
                 delete_all(services, blobs).await;
                 Ok(Accepted { job, deduplicated: true })

@@ -54,6 +54,27 @@ macro_rules! retried_and_woken {
     }};
 }
 
+impl FirestoreStore {
+    /// Gives slots that are free to jobs in line, after a job got in line. Slots are counted without a lock when a job
+    /// settles its provisional one, so a job may end between the count and the write, or many jobs may see the slots of
+    /// each other. The last job that gets in line sees how many slots are free. If this fails, the sweep does it.
+    async fn promote_after_line(&self, uid: &Uid, at: At<'_>) -> Vec<Job> {
+        let mode = Mode::Optimistic;
+        let free = retried!(self, "store.promote", "", mode, |unit| user_slots::has_free(unit, uid, &at));
+        match free {
+            Ok(true) => self.promote(uid, at).await.unwrap_or_else(|error| {
+                tracing::debug!(%error, "jobs in line were not promoted; the sweep will do it");
+                Vec::new()
+            }),
+            Ok(false) => Vec::new(),
+            Err(error) => {
+                tracing::debug!(%error, "the slots of a user were not counted again; the sweep will do it");
+                Vec::new()
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl JobStore for FirestoreStore {
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
@@ -77,7 +98,15 @@ impl JobStore for FirestoreStore {
     }
 
     async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {
-        retried_and_woken!(self, "store.step", id, step::mode(command), |unit| step::step(unit, id, command, &at))
+        let stepped =
+            retried_and_woken!(self, "store.step", id, step::mode(command), |unit| step::step(unit, id, command, &at))?;
+        match stepped {
+            Stepped::Done { job, actions, .. } if *command == Command::SettleSlot && job.waits_for_slot() => {
+                let promoted = self.promote_after_line(&job.uid, at).await;
+                Ok(Stepped::Done { job, actions, promoted })
+            }
+            stepped => Ok(stepped),
+        }
     }
 
     async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {

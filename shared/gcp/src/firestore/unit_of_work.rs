@@ -84,9 +84,12 @@ impl<'a> Unit<'a> {
         self.mode == Mode::Transaction
     }
 
-    /// Whether there is time for optional reads: one request may take its whole time limit.
+    /// Whether there is time for optional reads: one request may take its whole time limit. An operation with a short limit
+    /// uses two thirds of it.
     pub fn has_time(&self) -> bool {
-        self.deadline.saturating_duration_since(Instant::now()) > 2 * self.client.settings.request
+        let settings = &self.client.settings;
+        let spare = (2 * settings.request).min(settings.operation / 3);
+        self.deadline.saturating_duration_since(Instant::now()) > spare
     }
 
     pub async fn one(&mut self, path: &Path) -> Result<Option<Document>> {

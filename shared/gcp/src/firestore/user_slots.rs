@@ -32,6 +32,11 @@ pub async fn beside<'a>(unit: &mut Unit<'_>, job: &Job, at: &At<'a>) -> Result<C
     Ok(at.with_slots_held(ahead))
 }
 
+/// Whether the user has a free slot.
+pub async fn has_free(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<bool> {
+    Ok(at.rules.free_slots(held(unit, uid, at).await?) > 0)
+}
+
 async fn held(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<u32> {
     let slots = at.rules.enqueued_per_user;
     jobs::count_held(unit, uid, slots, slots).await

@@ -67,22 +67,31 @@ impl CloudTasks {
         if url.starts_with("http://") {
             client = client.no_proxy();
         }
-        let asked = match client.build() {
-            Ok(client) => client.get(&url).header(SECRET, self.settings.secret.expose_secret()).send().await,
-            Err(why) => Err(why),
+        let client = match client.build() {
+            Ok(client) => client,
+            Err(why) => return Target::Unreachable(one_line(&causes(&why))),
         };
-        let answer = match asked {
-            Ok(answer) => answer,
-            Err(why) => return Target::Unreachable(one_line(&causes(&why.without_url()))),
-        };
-        let status = answer.status().as_u16();
-        let is_json = answer
-            .headers()
-            .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.to_str().is_ok_and(|kind| kind.contains("json")));
-        let text = beginning(answer).await;
-        judge(status, is_json, &text)
+        // The secret is sent only to a function that refuses whoever does not know it: another program may show or log what
+        // it gets.
+        match answer_of(client.get(&url)).await {
+            Target::OtherSecret => {
+                answer_of(client.get(&url).header(SECRET, self.settings.secret.expose_secret())).await
+            }
+            other => other,
+        }
     }
+}
+
+async fn answer_of(request: reqwest::RequestBuilder) -> Target {
+    let answer = match request.send().await {
+        Ok(answer) => answer,
+        Err(why) => return Target::Unreachable(one_line(&causes(&why.without_url()))),
+    };
+    let status = answer.status().as_u16();
+    let is_json =
+        answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.to_str().is_ok_and(|kind| kind.contains("json")));
+    let text = beginning(answer).await;
+    judge(status, is_json, &text)
 }
 
 /// The first bytes of an answer: ours are short.

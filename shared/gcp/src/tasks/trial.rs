@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{JobId, Uid};
 use flow::ports::{NewTask, TaskBody};
-use flow::{Error, Result};
+use flow::{Error, Kind, Result};
 
 use super::{CloudTasks, error};
 
@@ -25,12 +25,17 @@ pub enum Trial {
 
 impl CloudTasks {
     pub async fn try_to_create(&self) -> Result<Trial> {
-        let uid = Uid::new(NOBODY).map_err(|why| Error::new(flow::Kind::Invalid, "queue.doctor", why))?;
+        let uid = Uid::new(NOBODY).map_err(|why| Error::new(Kind::Invalid, "queue.doctor", why))?;
         // A name stays taken for an hour, so that each run needs another one.
         let body = TaskBody { job_id: JobId(self.random.uuid()), uid, dispatch: 0 };
         let task = NewTask { body, schedule: Some(self.clock.now() + AHEAD), traceparent: None };
         let name = task.name();
-        self.create(&self.call("queue.doctor", Some(&name)), &task).await?;
+        let created = self.create(&self.call("queue.doctor", Some(&name)), &task).await;
+        if let Err(error) = &created
+            && !matches!(error.kind, Kind::Unknown | Kind::Unavailable)
+        {
+            return created.map(|()| Trial::Deleted);
+        }
         let call = self.call("queue.doctor", Some(&name));
         let delete = || async {
             let client = call.client().await?;
@@ -40,9 +45,14 @@ impl CloudTasks {
                 Err(error) => Err(call.refused(&client, &error)),
             }
         };
-        Ok(match self.tries().run(&call, delete).await {
-            Ok(()) => Trial::Deleted,
-            Err(why) => Trial::Left { task: self.task(&name), why },
-        })
+        // A task may be there although there was no answer.
+        match (self.tries().run(&call, delete).await, created) {
+            (Ok(()), created) => created.map(|()| Trial::Deleted),
+            (Err(why), Ok(())) => Ok(Trial::Left { task: self.task(&name), why }),
+            (Err(_), Err(error)) => {
+                let text = format!("{error}; the task {} may be in the queue: delete it", self.task(&name));
+                Err(Error::new(error.kind, "queue.doctor", text))
+            }
+        }
     }
 }
