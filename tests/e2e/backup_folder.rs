@@ -114,6 +114,32 @@ async fn damaged_or_foreign_folder_is_refused() {
     restore(&place, "restored").await.ok();
 }
 
+#[tokio::test]
+async fn backup_of_another_server_is_refused_and_that_of_a_restored_one_continues() {
+    let (lost, new) = (Setup::new(), Setup::new());
+    let server = lost.start().await;
+    server.client().done(&[Recording::short(T0)]).await;
+    let place = tempfile::tempdir().unwrap();
+    backup(&lost, &place).await;
+    let kept = Folder::new(&place.path().join("kept"));
+    let with_bytes = || kept.files("").into_iter().map(|file| (std::fs::read(kept.path.join(&file)).unwrap(), file));
+    let before: Vec<_> = with_bytes().collect();
+
+    let _new = new.start().await;
+    let refused = new.on_folder(&["backup", "--to", &kept.path.display().to_string()]).await;
+    let line = refused.refused();
+    assert!(line.contains("the backup of another server") && line.contains("name another folder"), "{line}");
+    assert!(with_bytes().eq(before), "a refused backup changes nothing");
+
+    restore(&place, "restored").await.ok();
+    let restored = Setup::on(&place.path().join("restored"));
+    let _restored = restored.start().await;
+    let continued = backup(&restored, &place).await;
+    assert_eq!(continued["recordings"], 0, "{continued}");
+    restore(&place, "again").await.ok();
+    assert_eq!(jobs_of(&place.path().join("again")).len(), 1);
+}
+
 /// Uploads one recording after another, and notes the job of each.
 async fn load(server: &Server, first: i64, count: i64) {
     let client = server.client();

@@ -39,6 +39,12 @@ pub enum BackupError {
     Outpaced { path: PathBuf },
     #[error("{}: this folder is neither empty nor a backup; name another one", .0.display())]
     NoBackupFolder(PathBuf),
+    #[error(
+        "{}: this folder holds the backup of another server ({theirs}, and this one is {ours}), and nothing was changed; name \
+         another folder, or get that server's data back with `afterword restore`",
+        path.display()
+    )]
+    OtherServer { path: PathBuf, theirs: String, ours: String },
     #[error("{}: another backup or a restore uses this folder right now", .0.display())]
     Busy(PathBuf),
     #[error("{}: {why}; make a backup into another folder", path.display())]

@@ -35,6 +35,9 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     format: u32,
+    /// The server whose data this is, as [`server_id`](crate::secret::server_id) names it.
+    #[serde(default)]
+    pub server: String,
     pub page_bytes: u64,
     /// The number of pages of the store.
     pub pages: u32,

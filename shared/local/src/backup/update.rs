@@ -16,6 +16,7 @@ use super::manifest::{Entry, MANIFEST, Manifest};
 use super::source::Source;
 use super::{BackupError, hold, layers, target};
 use crate::folder::{DataFolder, durable};
+use crate::secret::server_id;
 
 /// Marks the folder as a backup, and is locked while somebody writes or reads it.
 pub const MARK: &str = "afterword-backup";
@@ -56,14 +57,15 @@ pub fn update(folder: &DataFolder, root: &Path, stop: &Arc<AtomicBool>) -> Resul
     let root = open_root(folder, root)?;
     let failed = |why| BackupError::of_target(&root, why);
     let _alone = lock(&root)?;
-    let previous = Manifest::read(&root).map_err(|why| BackupError::manifest(&root, why))?.unwrap_or_default();
+    let server = server_id(folder).map_err(|why| BackupError::unread(&folder.secrets_dir(), why))?;
+    let previous = previous_of(&root, &server)?;
     let mut contents = Contents::open(&root).map_err(failed)?;
     let mut source = Source::open(&folder.store_file(), stop)?;
     source.check_structure()?;
     // No blob is deleted while this lock is held, so every file that the snapshot refers to still exists when it is
     // copied.
     let held = hold(&folder.blobs_dir(), &source)?;
-    let mut next = Manifest::default();
+    let mut next = Manifest { server, ..Manifest::default() };
     layers::copy(&source, &previous, &mut next, &mut contents, &root)?;
     let known = previous.entries.iter().map(|entry| (entry.path.as_str(), entry)).collect();
     let mut copy = Copy { source: &source, contents: &mut contents, root: &root, known, entries: &mut next.entries };
@@ -112,6 +114,19 @@ fn lock(root: &Path) -> Result<File, BackupError> {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(BackupError::Busy(root.to_owned())),
         Err(fs::TryLockError::Error(why)) => Err(BackupError::of_target(root, why)),
+    }
+}
+
+/// The list of the last complete state, which must be one of the same server: a new data folder, made after a disk died,
+/// must not replace the only backup of the old one.
+fn previous_of(root: &Path, server: &str) -> Result<Manifest, BackupError> {
+    match Manifest::read(root).map_err(|why| BackupError::manifest(root, why))? {
+        Some(previous) if previous.server != server => Err(BackupError::OtherServer {
+            path: root.to_owned(),
+            theirs: previous.server,
+            ours: server.to_owned(),
+        }),
+        previous => Ok(previous.unwrap_or_default()),
     }
 }
 
