@@ -2,6 +2,7 @@
 //! name, and never changed. What is there need not be copied again.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -14,8 +15,11 @@ use crate::folder::durable;
 
 const FILES: &str = "files";
 const TEMPORARY: &str = "tmp";
+/// The file that is written.
+const NEXT: &str = "next";
 /// The number of digits of a digest that name its folder: 256 folders.
 const FOLDER_DIGITS: usize = 2;
+const DIGITS: usize = 64;
 
 pub struct Contents {
     root: PathBuf,
@@ -31,8 +35,9 @@ impl Contents {
         let temporary = root.join(TEMPORARY);
         durable::make_folder(&root.join(FILES))?;
         durable::make_folder(&temporary)?;
-        for left in fs::read_dir(&temporary)? {
-            fs::remove_file(left?.path())?;
+        match fs::remove_file(temporary.join(NEXT)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
         Ok(Self { root: root.to_owned(), unsynced: BTreeSet::new(), written: 0 })
     }
@@ -48,7 +53,7 @@ impl Contents {
 
     /// A new file that has no name yet.
     pub fn create(&self) -> io::Result<NewContent> {
-        let path = self.root.join(TEMPORARY).join("next");
+        let path = self.root.join(TEMPORARY).join(NEXT);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         Ok(NewContent { file: Some(io::BufWriter::new(file)), path, digest: Sha256::new(), bytes: 0 })
     }
@@ -75,24 +80,35 @@ impl Contents {
         std::mem::take(&mut self.unsynced).iter().try_for_each(|folder| durable::sync(folder))
     }
 
-    /// Removes every file that is not among these. Returns how many were removed.
+    /// Removes every file that is not among these. Returns how many were removed. What a person or a file manager has put
+    /// beside them is left alone.
     pub fn retain<'c>(&self, kept: impl Iterator<Item = &'c Content>) -> io::Result<u64> {
         let kept: BTreeSet<&str> = kept.map(|content| content.sha256.as_str()).collect();
         let mut removed = 0;
         for folder in fs::read_dir(self.root.join(FILES))? {
-            let folder = folder?.path();
-            for file in fs::read_dir(&folder)? {
+            let folder = folder?;
+            if !is_digits(&folder.file_name(), FOLDER_DIGITS) || !folder.file_type()?.is_dir() {
+                continue;
+            }
+            for file in fs::read_dir(folder.path())? {
                 let file = file?;
-                if !file.file_name().to_str().is_some_and(|name| kept.contains(name)) {
+                let name = file.file_name();
+                if is_digits(&name, DIGITS) && !name.to_str().is_some_and(|name| kept.contains(name)) {
                     fs::remove_file(file.path())?;
                     removed += 1;
                 }
             }
             // The system refuses this unless the folder is empty.
-            let _ = fs::remove_dir(folder);
+            let _ = fs::remove_dir(folder.path());
         }
         Ok(removed)
     }
+}
+
+/// Whether a name consists of so many hexadecimal digits, as a digest is written here.
+fn is_digits(name: &OsStr, digits: usize) -> bool {
+    let name = name.as_encoded_bytes();
+    name.len() == digits && name.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 pub struct NewContent {

@@ -21,6 +21,8 @@ pub enum BackupError {
     Closed(PathBuf),
     #[error("the backup was ended; nothing of it is left")]
     Stopped,
+    #[error("{}: the backup was ended; {}", path.display(), left(*is_clean))]
+    StoppedInFolder { path: PathBuf, is_clean: bool },
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error("{}: the store cannot be copied ({why})", path.display())]
@@ -61,6 +63,14 @@ pub enum BackupError {
     Unread { path: PathBuf, why: io::Error },
     #[error("{}: the backup failed ({why})", path.display())]
     Failed { path: PathBuf, why: io::Error },
+}
+
+fn left(is_clean: bool) -> &'static str {
+    if is_clean {
+        "what it had copied is removed, and the last complete state is as it was"
+    } else {
+        "the last complete state is as it was; what this run had copied could not be removed, and the next run removes it"
+    }
 }
 
 impl BackupError {

@@ -138,3 +138,53 @@ fn nothing_can_be_deleted_while_backup_copies() {
     drop(held);
     deletion.try_lock().unwrap();
 }
+
+/// The files with content in a backup folder.
+fn kept_files(root: &Path) -> Vec<PathBuf> {
+    let folders = fs::read_dir(root.join("files")).unwrap().map(|entry| entry.unwrap().path());
+    let files = folders.filter(|folder| folder.is_dir()).flat_map(|folder| fs::read_dir(folder).unwrap());
+    let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[tokio::test]
+async fn run_that_fails_or_is_ended_leaves_only_what_the_last_complete_state_names() {
+    let fixture = fixture();
+    let root = fixture.root.path().join("kept");
+    let add_word = async || fixture.writer.call("test.add", "", |db| add(db, "one more")).await.unwrap();
+    let too_deep = fixture.folder.path().join("blobs/uploads/a/b/c/d/e/f/g/h/i");
+    fs::create_dir_all(&too_deep).unwrap();
+    let fails = || update(&fixture.folder, &root, &Arc::default()).unwrap_err();
+    assert!(matches!(fails(), BackupError::Unread { .. }));
+    assert_eq!(kept_files(&root), [] as [PathBuf; 0], "there is no complete state yet");
+
+    fs::remove_dir_all(fixture.folder.path().join("blobs/uploads/a")).unwrap();
+    update(&fixture.folder, &root, &Arc::default()).unwrap();
+    let complete = kept_files(&root);
+    fs::create_dir_all(&too_deep).unwrap();
+    add_word().await;
+    assert!(matches!(fails(), BackupError::Unread { .. }));
+    assert_eq!(kept_files(&root), complete);
+
+    let ended = update(&fixture.folder, &root, &Arc::new(AtomicBool::new(true))).unwrap_err();
+    assert!(matches!(ended, BackupError::StoppedInFolder { is_clean: true, .. }), "{ended}");
+    assert_eq!(kept_files(&root), complete);
+}
+
+#[test]
+fn next_run_removes_what_a_killed_one_copied_and_nothing_else() {
+    let fixture = fixture();
+    let root = fixture.root.path().join("kept");
+    update(&fixture.folder, &root, &Arc::default()).unwrap();
+    let digest = "ab".repeat(32);
+    fs::create_dir_all(root.join("files/ab")).unwrap();
+    let left = [root.join("files/ab").join(&digest), root.join("tmp/next")];
+    let foreign = [root.join("files/.DS_Store"), root.join("files/ab/notes"), root.join("tmp/.DS_Store")];
+    left.iter().chain(&foreign).for_each(|path| fs::write(path, "x").unwrap());
+    // Even a run that fails at once removes it: the disk may be full.
+    update(&fixture.folder, &root, &Arc::new(AtomicBool::new(true))).unwrap_err();
+    assert!(left.iter().all(|path| !path.exists()));
+    update(&fixture.folder, &root, &Arc::default()).unwrap();
+    assert!(foreign.iter().all(|path| path.exists()));
+}

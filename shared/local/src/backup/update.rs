@@ -60,21 +60,12 @@ pub fn update(folder: &DataFolder, root: &Path, stop: &Arc<AtomicBool>) -> Resul
     let server = server_id(folder).map_err(|why| BackupError::unread(&folder.secrets_dir(), why))?;
     let previous = previous_of(&root, &server)?;
     let mut contents = Contents::open(&root).map_err(failed)?;
-    let mut source = Source::open(&folder.store_file(), stop)?;
-    source.check_structure()?;
-    // No blob is deleted while this lock is held, so every file that the snapshot refers to still exists when it is
-    // copied.
-    let held = hold(&folder.blobs_dir(), &source)?;
-    let mut next = Manifest { server, ..Manifest::default() };
-    layers::copy(&source, &previous, &mut next, &mut contents, &root)?;
-    let known = previous.entries.iter().map(|entry| (entry.path.as_str(), entry)).collect();
-    let mut copy = Copy { source: &source, contents: &mut contents, root: &root, known, entries: &mut next.entries };
-    for tree in TREES {
-        copy.tree(&folder.path().join(tree), tree, MAX_DEPTH)?;
-    }
-    drop(held);
-    contents.sync().and_then(|()| next.write(&root)).map_err(failed)?;
+    // What a killed run has copied would only take room. The list that counts is durable before anything is removed.
+    durable::sync(&root).and_then(|()| contents.retain(previous.contents())).map_err(failed)?;
+    let copied = copy(folder, server, &previous, &mut contents, &root, stop);
+    let next = copied.map_err(|error| clean_up(error, &previous, &contents, &root))?;
     // From here on the new state counts.
+    Manifest::publish(&root).map_err(failed)?;
     let removed = contents.retain(next.contents()).map_err(failed)?;
     Ok(Updated {
         copied_bytes: contents.written,
@@ -83,6 +74,42 @@ pub fn update(folder: &DataFolder, root: &Path, stop: &Arc<AtomicBool>) -> Resul
         folder: root,
         removed,
     })
+}
+
+/// Copies what is new, and makes it durable together with the list.
+fn copy(
+    folder: &DataFolder,
+    server: String,
+    previous: &Manifest,
+    contents: &mut Contents,
+    root: &Path,
+    stop: &Arc<AtomicBool>,
+) -> Result<Manifest, BackupError> {
+    let mut source = Source::open(&folder.store_file(), stop)?;
+    source.check_structure()?;
+    // No blob is deleted while this lock is held, so every file that the snapshot refers to still exists when it is
+    // copied.
+    let held = hold(&folder.blobs_dir(), &source)?;
+    let mut next = Manifest::of(server);
+    layers::copy(&source, previous, &mut next, contents, root)?;
+    let known = previous.entries.iter().map(|entry| (entry.path.as_str(), entry)).collect();
+    let mut copy = Copy { source: &source, contents, root, known, entries: &mut next.entries };
+    for tree in TREES {
+        copy.tree(&folder.path().join(tree), tree, MAX_DEPTH)?;
+    }
+    drop(held);
+    let durable = contents.sync().and_then(|()| next.prepare(root));
+    durable.map_err(|why| BackupError::of_target(root, why))?;
+    Ok(next)
+}
+
+/// Removes what a run has copied that comes to no end, so that a full disk has room again.
+fn clean_up(error: BackupError, previous: &Manifest, contents: &Contents, root: &Path) -> BackupError {
+    let is_clean = contents.retain(previous.contents()).is_ok();
+    match error {
+        BackupError::Stopped => BackupError::StoppedInFolder { path: root.to_owned(), is_clean },
+        error => error,
+    }
 }
 
 /// Creates the folder, or checks that it is a backup. Nothing else is ever written into.
@@ -121,11 +148,9 @@ fn lock(root: &Path) -> Result<File, BackupError> {
 /// must not replace the only backup of the old one.
 fn previous_of(root: &Path, server: &str) -> Result<Manifest, BackupError> {
     match Manifest::read(root).map_err(|why| BackupError::manifest(root, why))? {
-        Some(previous) if previous.server != server => Err(BackupError::OtherServer {
-            path: root.to_owned(),
-            theirs: previous.server,
-            ours: server.to_owned(),
-        }),
+        Some(previous) if previous.server != server => {
+            Err(BackupError::OtherServer { path: root.to_owned(), theirs: previous.server, ours: server.to_owned() })
+        }
         previous => Ok(previous.unwrap_or_default()),
     }
 }

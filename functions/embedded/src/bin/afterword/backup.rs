@@ -41,7 +41,7 @@ pub fn restore(args: &Restore) -> Result<()> {
 
 fn ended(error: BackupError, interrupt: &Interrupt) -> Error {
     match (&error, interrupt.signal(&error)) {
-        (BackupError::Stopped, Some(signal)) => signal.into(),
+        (BackupError::Stopped | BackupError::StoppedInFolder { .. }, Some(signal)) => signal.into(),
         _ => error.into(),
     }
 }
