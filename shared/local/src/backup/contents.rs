@@ -137,12 +137,17 @@ impl Drop for NewContent {
 }
 
 /// Reads a file piece by piece and compares it with its digest. The last piece may be wrong: the caller uses nothing
-/// before this has returned.
-pub fn read(root: &Path, content: &Content, mut piece: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-    let (mut file, mut buffer) = (File::open(Contents::path(root, content))?, vec![0; 256 * 1024]);
-    let (mut digest, mut bytes) = (Sha256::new(), 0);
+/// before this has returned. `unusable` makes the caller's error of one that concerns the file itself.
+pub fn read<E>(
+    root: &Path,
+    content: &Content,
+    mut piece: impl FnMut(&[u8]) -> Result<(), E>,
+    unusable: impl Fn(io::Error) -> E,
+) -> Result<(), E> {
+    let mut file = File::open(Contents::path(root, content)).map_err(&unusable)?;
+    let (mut buffer, mut digest, mut bytes) = (vec![0; 256 * 1024], Sha256::new(), 0);
     loop {
-        match file.read(&mut buffer)? {
+        match file.read(&mut buffer).map_err(&unusable)? {
             0 => break,
             read => {
                 digest.update(&buffer[..read]);
@@ -155,6 +160,6 @@ pub fn read(root: &Path, content: &Content, mut piece: impl FnMut(&[u8]) -> io::
     if found == *content {
         Ok(())
     } else {
-        Err(io::Error::new(io::ErrorKind::InvalidData, "its digest is another one"))
+        Err(unusable(io::Error::new(io::ErrorKind::InvalidData, "its digest is another one")))
     }
 }

@@ -7,7 +7,7 @@ use super::manifest::ManifestError;
 use crate::sqlite::{OpenError, kind_of};
 
 /// A disk with less room than this counts as full: the index of a log takes 32 KiB.
-const LITTLE: u64 = 64 * 1024;
+pub const LITTLE: u64 = 64 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
@@ -123,12 +123,12 @@ impl From<BackupError> for io::Error {
     }
 }
 
-fn is_full(why: &io::Error) -> bool {
+pub fn is_full(why: &io::Error) -> bool {
     matches!(why.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// The free bytes of the disk that holds this file, or that would hold it.
-fn free_bytes(path: &Path) -> u64 {
+pub fn free_bytes(path: &Path) -> u64 {
     let disk = path.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok());
     disk.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use super::contents::Contents;
-use super::manifest::{Entry, MANIFEST, Manifest};
+use super::manifest::{Entry, Manifest};
 use super::source::Source;
 use super::{BackupError, hold, layers, target};
 use crate::folder::{DataFolder, durable};
@@ -223,9 +223,4 @@ impl Copy<'_> {
 fn nanoseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Whether a folder holds a complete state.
-pub fn is_complete(root: &Path) -> bool {
-    root.join(MARK).is_file() && root.join(MANIFEST).is_file()
 }
