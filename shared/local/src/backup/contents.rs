@@ -22,11 +22,13 @@ const FOLDER_DIGITS: usize = 2;
 const DIGITS: usize = 64;
 
 pub struct Contents {
-    root: PathBuf,
+    pub root: PathBuf,
     /// Folders with new names that are not durable yet.
     unsynced: BTreeSet<PathBuf>,
     /// Bytes that were written.
     pub written: u64,
+    /// Files that were found to be damaged or missing.
+    pub damaged: u64,
 }
 
 impl Contents {
@@ -39,7 +41,7 @@ impl Contents {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        Ok(Self { root: root.to_owned(), unsynced: BTreeSet::new(), written: 0 })
+        Ok(Self { root: root.to_owned(), unsynced: BTreeSet::new(), written: 0, damaged: 0 })
     }
 
     pub fn path(root: &Path, content: &Content) -> PathBuf {
@@ -47,8 +49,27 @@ impl Contents {
         root.join(FILES).join(folder).join(&content.sha256)
     }
 
-    pub fn has(&self, content: &Content) -> bool {
-        fs::metadata(Self::path(&self.root, content)).is_ok_and(|about| about.len() == content.bytes)
+    /// Whether there is a file of this size; not a link, whose target belongs to somebody else.
+    pub fn has(&mut self, content: &Content) -> bool {
+        let about = fs::symlink_metadata(Self::path(&self.root, content));
+        let is_there = about.is_ok_and(|about| about.is_file() && about.len() == content.bytes);
+        self.damaged += u64::from(!is_there);
+        is_there
+    }
+
+    /// Whether the file is there and its digest is right. `tick` is called with each piece that is read.
+    pub fn is_whole<E>(&mut self, content: &Content, mut tick: impl FnMut() -> Result<(), E>) -> Result<bool, E> {
+        if !self.has(content) {
+            return Ok(false);
+        }
+        match read(&self.root, content, |_| tick().map_err(Some), |_| None) {
+            Ok(()) => Ok(true),
+            Err(Some(ended)) => Err(ended),
+            Err(None) => {
+                self.damaged += 1;
+                Ok(false)
+            }
+        }
     }
 
     /// A new file that has no name yet.

@@ -24,7 +24,7 @@ pub fn copy(
     root: &Path,
 ) -> Result<(), BackupError> {
     let failed = |why| BackupError::of_target(root, why);
-    let (mut sums, kept) = if is_worth_continuing(previous, source, contents) {
+    let (mut sums, kept) = if is_worth_continuing(previous, source, contents)? {
         sums_of(root, previous).map(|sums| (sums, previous.layers.clone())).unwrap_or_default()
     } else {
         Default::default()
@@ -46,12 +46,17 @@ pub fn copy(
     Ok(())
 }
 
-fn is_worth_continuing(previous: &Manifest, source: &Source, contents: &Contents) -> bool {
+/// Every run reads all layers: one damaged file makes the whole store of the backup useless, and there are at most as many
+/// bytes as the store has three times.
+fn is_worth_continuing(previous: &Manifest, source: &Source, contents: &mut Contents) -> Result<bool, BackupError> {
     let bytes: u64 = previous.layers.iter().map(|layer| layer.bytes).sum();
-    previous.page_bytes == source.page_bytes as u64
+    let mut is_worth = previous.page_bytes == source.page_bytes as u64
         && previous.layers.len() < MOST_FILES
-        && bytes <= MOST_LAYERS * u64::from(previous.pages) * previous.page_bytes
-        && previous.layers.iter().all(|layer| contents.has(layer))
+        && bytes <= MOST_LAYERS * u64::from(previous.pages) * previous.page_bytes;
+    for layer in &previous.layers {
+        is_worth = is_worth && contents.is_whole(layer, || source.tick())?;
+    }
+    Ok(is_worth)
 }
 
 /// `None` if they cannot be read: all pages are copied then.

@@ -43,7 +43,11 @@ pub enum RestoreError {
     Manifest { path: PathBuf, why: ManifestError },
     #[error("{}: there is something already; a restore makes a new data folder", .0.display())]
     Exists(PathBuf),
-    #[error("{}: this file of the backup cannot be used ({why}); nothing was restored", path.display())]
+    #[error(
+        "{}: this file of the backup cannot be used ({why}); nothing was restored. If the server still has its data, make a \
+         backup into another folder with `afterword backup --to`",
+        path.display()
+    )]
     Damaged { path: PathBuf, why: io::Error },
     #[error("{}: the restored store is not whole ({why}); nothing was restored", path.display())]
     Store { path: PathBuf, why: String },

@@ -188,3 +188,30 @@ fn next_run_removes_what_a_killed_one_copied_and_nothing_else() {
     update(&fixture.folder, &root, &Arc::default()).unwrap();
     assert!(foreign.iter().all(|path| path.exists()));
 }
+
+#[test]
+fn damaged_files_and_links_in_the_backup_are_noticed_and_copied_again_within_a_week() {
+    let fixture = fixture();
+    let root = fixture.root.path().join("kept");
+    let update = |day| update::update_on(day, &fixture.folder, &root, &Arc::default()).unwrap();
+    let restores = |name: &str| restore(&root, &fixture.root.path().join(name), &Arc::default());
+    assert_eq!(update(0).damaged, 0);
+    let damage = |path: &Path| {
+        let mut bytes = fs::read(path).unwrap();
+        bytes[0] ^= 1;
+        fs::write(path, bytes).unwrap();
+    };
+    kept_files(&root).iter().for_each(|path| damage(path));
+    restores("damaged").unwrap_err();
+    let damaged: u64 = (1..=7).map(|day| update(day).damaged).sum();
+    assert!(damaged >= 3, "{damaged}: the pages, the audio and the secret");
+    restores("mended").unwrap();
+    assert_eq!((8..=14).map(|day| update(day).damaged).sum::<u64>(), 0);
+
+    let file = kept_files(&root).into_iter().find(|path| fs::read(path).unwrap() == b"sound").unwrap();
+    let elsewhere = fixture.root.path().join("elsewhere");
+    fs::rename(&file, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+    assert_eq!(update(15).damaged, 1);
+    assert!(file.symlink_metadata().unwrap().is_file());
+}

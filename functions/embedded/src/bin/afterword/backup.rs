@@ -57,13 +57,14 @@ fn ended(error: BackupError, interrupt: &Interrupt) -> Error {
 }
 
 fn updated_json(updated: &Updated) -> String {
-    let Updated { folder, copied_bytes, bytes, recordings, removed } = updated;
+    let Updated { folder, copied_bytes, bytes, recordings, removed, damaged } = updated;
     let told = json!({
         "folder": folder,
         "copied_bytes": copied_bytes,
         "bytes": bytes,
         "recordings": recordings,
-        "removed_files": removed
+        "removed_files": removed,
+        "damaged_files": damaged
     });
     told.to_string()
 }
