@@ -215,3 +215,13 @@ fn damaged_files_and_links_in_the_backup_are_noticed_and_copied_again_within_a_w
     assert_eq!(update(15).damaged, 1);
     assert!(file.symlink_metadata().unwrap().is_file());
 }
+
+#[test]
+fn backup_that_cannot_be_read_is_not_said_to_be_missing() {
+    let root = tempfile::tempdir().unwrap();
+    let restore = || restore(root.path(), &root.path().join("new"), &Arc::default()).unwrap_err();
+    assert!(matches!(restore(), RestoreError::NoBackup(_)));
+    // A link to itself fails for everybody, also for the superuser, to whom nothing is denied.
+    std::os::unix::fs::symlink(root.path().join(update::MARK), root.path().join(update::MARK)).unwrap();
+    assert!(matches!(restore(), RestoreError::Unread { .. }));
+}
