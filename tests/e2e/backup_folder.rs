@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use rusqlite::Connection;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use tests::program::{self, CommandOutput};
@@ -16,6 +17,7 @@ use tests::{Client, Folder, Recording, Server, Setup, afterword, eventually};
 
 const MIB: usize = 1 << 20;
 const KILLS: usize = 25;
+const LONG_TO_COPY: u64 = 1 << 30;
 
 async fn backup(setup: &Setup, place: &TempDir) -> Value {
     let kept = place.path().join("kept").display().to_string();
@@ -112,6 +114,59 @@ async fn damaged_or_foreign_folder_is_refused() {
         std::fs::write(&path, right).unwrap();
     }
     restore(&place, "restored").await.ok();
+}
+
+#[tokio::test]
+async fn backup_of_another_server_is_refused_and_that_of_a_restored_one_continues() {
+    let (lost, new) = (Setup::new(), Setup::new());
+    let server = lost.start().await;
+    server.client().done(&[Recording::short(T0)]).await;
+    let place = tempfile::tempdir().unwrap();
+    backup(&lost, &place).await;
+    let kept = Folder::new(&place.path().join("kept"));
+    let with_bytes = || kept.files("").into_iter().map(|file| (std::fs::read(kept.path.join(&file)).unwrap(), file));
+    let before: Vec<_> = with_bytes().collect();
+
+    let _new = new.start().await;
+    let refused = new.on_folder(&["backup", "--to", &kept.path.display().to_string()]).await;
+    let line = refused.refused();
+    assert!(line.contains("the backup of another server") && line.contains("name another folder"), "{line}");
+    assert!(with_bytes().eq(before), "a refused backup changes nothing");
+
+    restore(&place, "restored").await.ok();
+    let restored = Setup::on(&place.path().join("restored"));
+    let _restored = restored.start().await;
+    let continued = backup(&restored, &place).await;
+    assert_eq!(continued["recordings"], 0, "{continued}");
+    restore(&place, "again").await.ok();
+    assert_eq!(jobs_of(&place.path().join("again")).len(), 1);
+}
+
+#[tokio::test]
+async fn signal_ends_a_backup_into_a_folder_and_what_it_copied_is_removed() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    server.client().done(&[Recording::short(T0)]).await;
+    let place = tempfile::tempdir().unwrap();
+    backup(&setup, &place).await;
+    let kept = Folder::new(&place.path().join("kept"));
+    let before = kept.files("");
+    // It takes long enough to copy that the signal comes in between; the store is copied by then.
+    let large = setup.data_dir().join("blobs/uploads/somebody/some-job/0-recording.bin");
+    std::fs::create_dir_all(large.parent().unwrap()).unwrap();
+    std::fs::File::create(&large).unwrap().set_len(LONG_TO_COPY).unwrap();
+    server.client().done(&[Recording::short(T0 + 2000)]).await;
+    let mut command = Command::new(program::path());
+    command.args(["backup", "--data-dir"]).arg(setup.data_dir()).arg("--to").arg(&kept.path);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let has_copied = || kept.files("files").len() > before.iter().filter(|file| file.starts_with("files/")).count();
+    eventually("the store is copied", PATIENCE, async || has_copied().then_some(())).await;
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(143), "{said}");
+    assert!(said.contains("what it had copied is removed"), "{said}");
+    assert_eq!(kept.files(""), before);
 }
 
 /// Uploads one recording after another, and notes the job of each.

@@ -41,6 +41,7 @@ mod partly;
 mod pushes;
 mod quickstart;
 mod reading;
+mod restores;
 mod same_audio;
 mod server;
 mod session_answers;

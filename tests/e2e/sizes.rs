@@ -102,6 +102,23 @@ async fn vacuum_without_room_changes_nothing_and_tells_how_much_it_needs() {
 }
 
 #[tokio::test]
+async fn vacuum_beside_a_reader_says_that_the_space_is_not_back_yet() {
+    let setup = Setup::new();
+    folder_with_free_pages(&setup, 8).await;
+    let before = size(&setup);
+    let reader = Connection::open(setup.folder().store_file()).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM offline_sync_jobs").unwrap();
+    let output = setup.on_folder(&["vacuum"]).await;
+    let line = output.refused();
+    assert!(line.contains("another process reads the database"), "{line}");
+    assert!(line.contains(&format!("still has {} bytes", size(&setup))), "{line}");
+    drop(reader);
+    setup.on_folder(&["vacuum"]).await.ok();
+    assert!(size(&setup) < before * 6 / 10);
+    check(setup.data_dir());
+}
+
+#[tokio::test]
 async fn killed_vacuum_leaves_a_whole_database() {
     let setup = Setup::new();
     folder_with_free_pages(&setup, 16).await;

@@ -24,6 +24,8 @@ pub enum FolderError {
     NotAFolder { path: PathBuf },
     #[error("{}: there is no data folder; start the server first, or name the folder it uses", path.display())]
     Missing { path: PathBuf },
+    #[error("{}: the data folder cannot be read ({why}); run this as the server's user", path.display())]
+    Unreadable { path: PathBuf, why: io::Error },
     #[error("{}: the data folder cannot be written ({why}); it must belong to the server's user", path.display())]
     Unwritable { path: PathBuf, why: io::Error },
     #[error("{}: the data folder cannot be locked ({why}); it must lie on a disk that knows locks", path.display())]
@@ -68,11 +70,15 @@ impl DataFolder {
     /// locked.
     pub fn open_shared(path: &Path) -> Result<Self, FolderError> {
         let path = absolute(path).unwrap_or_else(|_| path.to_owned());
-        if path.exists() && !path.is_dir() {
+        let is_there = |path: &Path| match fs::metadata(path) {
+            Ok(about) => Ok(Some(about)),
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(why) => Err(FolderError::Unreadable { path: path.to_owned(), why }),
+        };
+        if is_there(&path)?.is_some_and(|about| !about.is_dir()) {
             return Err(FolderError::NotAFolder { path });
         }
-        let is_ours = [LOCK, STORE].iter().any(|name| path.join(name).exists());
-        if !is_ours {
+        if is_there(&path.join(LOCK))?.is_none() && is_there(&path.join(STORE))?.is_none() {
             return Err(FolderError::Missing { path });
         }
         // Perhaps no server of this version has been started on this folder yet.

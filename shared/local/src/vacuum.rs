@@ -4,6 +4,7 @@
 //! the database. So a kill leaves the database as it was, or compact; the temporary file has no name and goes with the
 //! process.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -15,7 +16,7 @@ use crate::{queue, store};
 /// What is to stay free while a database is rewritten.
 const MARGIN: u64 = 1024 * 1024;
 
-/// The size of a database before and after.
+/// The size of a database's file before and after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vacuumed {
     pub database: PathBuf,
@@ -32,6 +33,12 @@ pub enum VacuumError {
         path.display()
     )]
     NoRoom { path: PathBuf, needed: u64, free: u64 },
+    #[error(
+        "{}: another process reads the database, and its file still has {bytes} bytes; end that process and run this again: \
+         the space comes back only when nobody reads",
+        path.display()
+    )]
+    Read { path: PathBuf, bytes: u64 },
     #[error("{}: it cannot be rewritten ({why}); it is as it was", path.display())]
     Failed { path: PathBuf, why: rusqlite::Error },
 }
@@ -46,8 +53,9 @@ pub fn vacuum(folder: &DataFolder) -> Result<Vec<Vacuumed>, VacuumError> {
 fn rewrite(folder: &Path, path: &Path, migrations: &[&str]) -> Result<Vacuumed, VacuumError> {
     let db = open_to_vacuum(path, migrations)?;
     let failed = |why| VacuumError::Failed { path: path.to_owned(), why };
+    let before = file_bytes(path);
     // What a crash left in the log belongs to the database.
-    checkpoint(&db).map_err(failed)?;
+    checkpoint(&db, path)?;
     let size = Size::of(&db).map_err(failed)?;
     // Once in the temporary file, and once in the log.
     let needed = 2 * (size.bytes - size.free_bytes) + MARGIN;
@@ -56,8 +64,8 @@ fn rewrite(folder: &Path, path: &Path, migrations: &[&str]) -> Result<Vacuumed, 
         return Err(VacuumError::NoRoom { path: path.to_owned(), needed, free });
     }
     compact(&db, folder).map_err(failed)?;
-    let after = Size::of(&db).map_err(failed)?.bytes;
-    Ok(Vacuumed { database: path.to_owned(), before: size.bytes, after })
+    checkpoint(&db, path)?;
+    Ok(Vacuumed { database: path.to_owned(), before, after: file_bytes(path) })
 }
 
 fn compact(db: &Connection, folder: &Path) -> rusqlite::Result<()> {
@@ -65,12 +73,23 @@ fn compact(db: &Connection, folder: &Path) -> rusqlite::Result<()> {
     // and not into the memory.
     db.pragma_update(None, "temp_store", "FILE")?;
     db.pragma_update(None, "temp_store_directory", folder.to_string_lossy())?;
-    db.execute_batch("VACUUM")?;
-    checkpoint(db)
+    db.execute_batch("VACUUM")
 }
 
-fn checkpoint(db: &Connection) -> rusqlite::Result<()> {
-    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+/// Moves the log into the database, whose file then has its final size. A reader of an earlier state prevents that, which
+/// is no error for SQLite.
+fn checkpoint(db: &Connection, path: &Path) -> Result<(), VacuumError> {
+    let is_busy = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    match is_busy {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(VacuumError::Read { path: path.to_owned(), bytes: file_bytes(path) }),
+        Err(why) => Err(VacuumError::Failed { path: path.to_owned(), why }),
+    }
+}
+
+/// The file is never opened for this: closing it would release the locks of this process.
+fn file_bytes(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |about| about.len())
 }
 
 #[cfg(test)]

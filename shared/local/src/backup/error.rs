@@ -7,7 +7,7 @@ use super::manifest::ManifestError;
 use crate::sqlite::{OpenError, kind_of};
 
 /// A disk with less room than this counts as full: the index of a log takes 32 KiB.
-const LITTLE: u64 = 64 * 1024;
+pub const LITTLE: u64 = 64 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
@@ -21,6 +21,8 @@ pub enum BackupError {
     Closed(PathBuf),
     #[error("the backup was ended; nothing of it is left")]
     Stopped,
+    #[error("{}: the backup was ended; {}", path.display(), left(*is_clean))]
+    StoppedInFolder { path: PathBuf, is_clean: bool },
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error("{}: the store cannot be copied ({why})", path.display())]
@@ -39,6 +41,12 @@ pub enum BackupError {
     Outpaced { path: PathBuf },
     #[error("{}: this folder is neither empty nor a backup; name another one", .0.display())]
     NoBackupFolder(PathBuf),
+    #[error(
+        "{}: this folder holds the backup of another server ({theirs}, and this one is {ours}), and nothing was changed; name \
+         another folder, or get that server's data back with `afterword restore`",
+        path.display()
+    )]
+    OtherServer { path: PathBuf, theirs: String, ours: String },
     #[error("{}: another backup or a restore uses this folder right now", .0.display())]
     Busy(PathBuf),
     #[error("{}: {why}; make a backup into another folder", path.display())]
@@ -55,6 +63,14 @@ pub enum BackupError {
     Unread { path: PathBuf, why: io::Error },
     #[error("{}: the backup failed ({why})", path.display())]
     Failed { path: PathBuf, why: io::Error },
+}
+
+fn left(is_clean: bool) -> &'static str {
+    if is_clean {
+        "what it had copied is removed, and the last complete state is as it was"
+    } else {
+        "the last complete state is as it was; what this run had copied could not be removed, and the next run removes it"
+    }
 }
 
 impl BackupError {
@@ -107,12 +123,12 @@ impl From<BackupError> for io::Error {
     }
 }
 
-fn is_full(why: &io::Error) -> bool {
+pub fn is_full(why: &io::Error) -> bool {
     matches!(why.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// The free bytes of the disk that holds this file, or that would hold it.
-fn free_bytes(path: &Path) -> u64 {
+pub fn free_bytes(path: &Path) -> u64 {
     let disk = path.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok());
     disk.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }

@@ -1,8 +1,6 @@
 //! The store in a backup folder: files of pages, of which each run adds one with the pages that changed.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::BackupError;
@@ -26,7 +24,7 @@ pub fn copy(
     root: &Path,
 ) -> Result<(), BackupError> {
     let failed = |why| BackupError::of_target(root, why);
-    let (mut sums, kept) = if is_worth_continuing(previous, source, contents) {
+    let (mut sums, kept) = if is_worth_continuing(previous, source, contents)? {
         sums_of(root, previous).map(|sums| (sums, previous.layers.clone())).unwrap_or_default()
     } else {
         Default::default()
@@ -48,12 +46,17 @@ pub fn copy(
     Ok(())
 }
 
-fn is_worth_continuing(previous: &Manifest, source: &Source, contents: &Contents) -> bool {
+/// Every run reads all layers: one damaged file makes the whole store of the backup useless, and there are at most as many
+/// bytes as the store has three times.
+fn is_worth_continuing(previous: &Manifest, source: &Source, contents: &mut Contents) -> Result<bool, BackupError> {
     let bytes: u64 = previous.layers.iter().map(|layer| layer.bytes).sum();
-    previous.page_bytes == source.page_bytes as u64
+    let mut is_worth = previous.page_bytes == source.page_bytes as u64
         && previous.layers.len() < MOST_FILES
-        && bytes <= MOST_LAYERS * u64::from(previous.pages) * previous.page_bytes
-        && previous.layers.iter().all(|layer| contents.has(layer))
+        && bytes <= MOST_LAYERS * u64::from(previous.pages) * previous.page_bytes;
+    for layer in &previous.layers {
+        is_worth = is_worth && contents.is_whole(layer, || source.tick())?;
+    }
+    Ok(is_worth)
 }
 
 /// `None` if they cannot be read: all pages are copied then.
@@ -63,27 +66,32 @@ fn sums_of(root: &Path, previous: &Manifest) -> Option<Vec<PageSum>> {
         bytes.extend_from_slice(piece);
         Ok(())
     };
-    contents::read(root, content, take).ok()?;
+    contents::read(root, content, take, |why| why).ok()?;
     Some(bytes.as_chunks().0.to_vec())
 }
 
-/// Writes the store that the layers hold.
-pub fn restore(root: &Path, manifest: &Manifest, store: &File) -> Result<(), (Content, io::Error)> {
-    let page_bytes = usize::try_from(manifest.page_bytes).unwrap_or(0);
+/// Passes on each page that the layers hold, with its place in the store; a later one replaces an earlier one.
+pub fn restore<E>(
+    root: &Path,
+    manifest: &Manifest,
+    mut write: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    unusable: impl Fn(&Content, io::Error) -> E,
+) -> Result<(), E> {
+    let record_bytes = NUMBER_BYTES + usize::try_from(manifest.page_bytes).unwrap_or(0);
     for layer in &manifest.layers {
         let mut pending = Vec::new();
-        let write = |piece: &[u8]| {
+        let take = |piece: &[u8]| {
             pending.extend_from_slice(piece);
-            let whole = pending.len() / (NUMBER_BYTES + page_bytes) * (NUMBER_BYTES + page_bytes);
-            for record in pending[..whole].chunks_exact(NUMBER_BYTES + page_bytes) {
+            let whole = pending.len() / record_bytes * record_bytes;
+            for record in pending[..whole].chunks_exact(record_bytes) {
                 let (number, page) = record.split_at(NUMBER_BYTES);
                 let number = u64::from(u32::from_be_bytes(number.try_into().unwrap_or_default()));
-                store.write_all_at(page, number.saturating_sub(1) * manifest.page_bytes)?;
+                write(number.saturating_sub(1) * manifest.page_bytes, page)?;
             }
             pending.drain(..whole);
             Ok(())
         };
-        contents::read(root, layer, write).map_err(|why| (layer.clone(), why))?;
+        contents::read(root, layer, take, |why| unusable(layer, why))?;
     }
     Ok(())
 }

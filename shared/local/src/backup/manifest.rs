@@ -35,6 +35,9 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     format: u32,
+    /// The server whose data this is, as [`server_id`](crate::secret::server_id) names it.
+    #[serde(default)]
+    pub server: String,
     pub page_bytes: u64,
     /// The number of pages of the store.
     pub pages: u32,
@@ -56,6 +59,11 @@ pub enum ManifestError {
 }
 
 impl Manifest {
+    /// An empty list of this server's data.
+    pub fn of(server: String) -> Self {
+        Self { server, ..Self::default() }
+    }
+
     /// `None` if no backup has ever been completed in the folder.
     pub fn read(folder: &Path) -> Result<Option<Self>, ManifestError> {
         let text = match fs::read_to_string(folder.join(MANIFEST)) {
@@ -72,16 +80,21 @@ impl Manifest {
         if read.format > FORMAT { Err(ManifestError::Newer(read.format)) } else { Ok(Some(read)) }
     }
 
-    /// Replaces the list. Everything that it names must be durable.
-    pub fn write(&mut self, folder: &Path) -> io::Result<()> {
+    /// Writes the list beside the previous one. If that fails, nothing is left of it.
+    pub fn prepare(&mut self, folder: &Path) -> io::Result<()> {
         self.format = FORMAT;
         let list = serde_json::to_string(self)?;
         let next = folder.join(NEXT);
         drop(fs::remove_file(&next));
         let mut file: File = private::make_file(&next)?;
-        file.write_all(format!("{list}\n{}\n", sha256(list.as_bytes())).as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&next, folder.join(MANIFEST))?;
+        file.write_all(format!("{list}\n{}\n", sha256(list.as_bytes())).as_bytes())
+            .and_then(|()| file.sync_all())
+            .inspect_err(|_| drop(fs::remove_file(&next)))
+    }
+
+    /// Replaces the list by the prepared one. Everything that it names must be durable.
+    pub fn publish(folder: &Path) -> io::Result<()> {
+        fs::rename(folder.join(NEXT), folder.join(MANIFEST))?;
         durable::sync(folder)
     }
 

@@ -91,7 +91,7 @@ pub fn remove_stale(folder: &Path) -> Vec<(PathBuf, bool)> {
     stale
 }
 
-fn is_hidden(name: &OsStr, suffix: &str) -> bool {
+pub fn is_hidden(name: &OsStr, suffix: &str) -> bool {
     name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(suffix))
 }
 

@@ -4,38 +4,73 @@
 use std::ffi::OsString;
 use std::fs::{self, File, FileTimes, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf, absolute};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use flow::ports::Random;
 use system::SystemRandom;
 
 use super::contents::{self, Contents};
+use super::error::{LITTLE, free_bytes, is_full};
 use super::manifest::{Content, Entry, Manifest, ManifestError};
-use super::{layers, update};
+use super::{layers, partial, target, update};
 use crate::folder::{durable, private};
 use crate::sqlite::open_to_read;
 use crate::store;
 
 const STORE: &str = "store.db";
+/// The number of SQLite's own steps after which the check of the store looks for a signal.
+const OPERATIONS_A_LOOK: i32 = 10_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     #[error("{}: there is no complete backup in this folder", .0.display())]
     NoBackup(PathBuf),
+    #[error("{}: the backup cannot be read ({why})", path.display())]
+    Unread { path: PathBuf, why: io::Error },
+    #[error("{}: this is inside the backup; name a data folder somewhere else", .0.display())]
+    Inside(PathBuf),
+    #[error("the restore was ended; nothing of it is left")]
+    Stopped,
+    #[error("{}: the disk of the new data folder is full ({free} bytes are free there); nothing was restored", path.display())]
+    Full { path: PathBuf, free: u64 },
     #[error("{}: a backup is written there right now; try again", .0.display())]
     Busy(PathBuf),
     #[error("{}: {why}", path.display())]
     Manifest { path: PathBuf, why: ManifestError },
     #[error("{}: there is something already; a restore makes a new data folder", .0.display())]
     Exists(PathBuf),
-    #[error("{}: this file of the backup cannot be used ({why}); nothing was restored", path.display())]
+    #[error(
+        "{}: this file of the backup cannot be used ({why}); nothing was restored. If the server still has its data, make a \
+         backup into another folder with `afterword backup --to`",
+        path.display()
+    )]
     Damaged { path: PathBuf, why: io::Error },
     #[error("{}: the restored store is not whole ({why}); nothing was restored", path.display())]
     Store { path: PathBuf, why: String },
     #[error("{}: the data folder cannot be written ({why})", path.display())]
     Failed { path: PathBuf, why: io::Error },
+}
+
+impl RestoreError {
+    /// An error of the new data folder.
+    fn of_folder(path: &Path, why: io::Error) -> Self {
+        if is_full(&why) {
+            return Self::Full { path: path.to_owned(), free: free_bytes(path) };
+        }
+        Self::Failed { path: path.to_owned(), why }
+    }
+
+    /// An error of the restored store. SQLite does not tell that the disk is full.
+    fn of_store(path: &Path, why: String) -> Self {
+        match free_bytes(path) {
+            free if free < LITTLE => Self::Full { path: path.to_owned(), free },
+            _ => Self::Store { path: path.to_owned(), why },
+        }
+    }
 }
 
 /// What was restored.
@@ -44,35 +79,44 @@ pub struct Restored {
     pub folder: PathBuf,
     pub bytes: u64,
     pub files: u64,
+    /// What interrupted restores left beside the folder, and whether it was removed.
+    pub stale: Vec<(PathBuf, bool)>,
 }
 
-pub fn restore(root: &Path, folder: &Path) -> Result<Restored, RestoreError> {
+/// Makes the folder. When `stop` becomes true the restore ends with [`RestoreError::Stopped`], and nothing of it is left.
+pub fn restore(root: &Path, folder: &Path, stop: &Arc<AtomicBool>) -> Result<Restored, RestoreError> {
     let folder = absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    if !update::is_complete(root) {
-        return Err(RestoreError::NoBackup(root.to_owned()));
-    }
     let _held = lock(root)?;
     let read = Manifest::read(root).map_err(|why| RestoreError::Manifest { path: root.to_owned(), why })?;
     let manifest = read.ok_or_else(|| RestoreError::NoBackup(root.to_owned()))?;
     if !is_free(&folder) {
         return Err(RestoreError::Exists(folder));
     }
+    let above = folder.ancestors().find_map(|above| above.canonicalize().ok());
+    if above.is_some_and(|above| target::is_inside(&above, root)) {
+        return Err(RestoreError::Inside(folder));
+    }
+    let stale = remove_stale(folder.parent().unwrap_or(&folder));
     let unfinished = Unfinished::beside(&folder)?;
-    let restore = Restore { root, to: &unfinished.path };
+    let restore = Restore { root, to: &unfinished.path, stop };
     restore.store(&manifest)?;
     manifest.entries.iter().try_for_each(|entry| restore.file(entry))?;
-    let failed = |why| RestoreError::Failed { path: folder.clone(), why };
+    let failed = |why| RestoreError::of_folder(&folder, why);
     sync_folders(&unfinished.path).map_err(failed)?;
+    restore.tick()?;
     fs::rename(&unfinished.path, &folder).map_err(failed)?;
     folder.parent().map_or(Ok(()), durable::sync).map_err(failed)?;
     let bytes = manifest.entries.iter().map(|entry| entry.content.bytes).sum::<u64>();
     let store_bytes = u64::from(manifest.pages) * manifest.page_bytes;
-    Ok(Restored { folder, bytes: bytes + store_bytes, files: manifest.entries.len() as u64 + 1 })
+    Ok(Restored { folder, bytes: bytes + store_bytes, files: manifest.entries.len() as u64 + 1, stale })
 }
 
 fn lock(root: &Path) -> Result<File, RestoreError> {
     let mark = root.join(update::MARK);
-    let file = File::open(&mark).map_err(|why| RestoreError::Damaged { path: mark, why })?;
+    let file = File::open(&mark).map_err(|why| match why.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => RestoreError::NoBackup(root.to_owned()),
+        _ => RestoreError::Unread { path: mark, why },
+    })?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Err(RestoreError::Busy(root.to_owned())),
         // A backup on a disk without locks, such as a read-only snapshot, can be restored.
@@ -100,16 +144,14 @@ impl Unfinished {
     fn beside(folder: &Path) -> Result<Self, RestoreError> {
         let mut name = OsString::from(".");
         name.push(folder.file_name().unwrap_or_default());
-        let beginning = name.clone();
         name.push(format!(".{}{SUFFIX}", SystemRandom.uuid()));
         let path = folder.with_file_name(name);
-        remove_stale(&path, &beginning.to_string_lossy());
         let lock = durable::make_folder(&path).and_then(|()| {
             let lock = File::open(&path)?;
             let _ = lock.try_lock();
             Ok(lock)
         });
-        let lock = lock.map_err(|why| RestoreError::Failed { path: folder.to_owned(), why })?;
+        let lock = lock.map_err(|why| RestoreError::of_folder(folder, why))?;
         Ok(Self { path, _lock: lock })
     }
 }
@@ -121,38 +163,61 @@ impl Drop for Unfinished {
     }
 }
 
-/// Removes what killed restores of the same folder left. A folder without content may be one that is not locked yet.
-fn remove_stale(beside: &Path, beginning: &str) {
-    let Some(Ok(entries)) = beside.parent().map(fs::read_dir) else { return };
+/// Removes what killed restores left in the folder. Returns it, and whether it could be removed. A folder without content
+/// may be one that is not locked yet.
+fn remove_stale(beside: &Path) -> Vec<(PathBuf, bool)> {
+    let Ok(entries) = fs::read_dir(beside) else { return Vec::new() };
+    let mut stale = Vec::new();
     for entry in entries.flatten() {
-        let (name, path) = (entry.file_name(), entry.path());
-        let is_ours = name.to_str().is_some_and(|name| name.starts_with(beginning) && name.ends_with(SUFFIX));
-        if is_ours && !is_free(&path) && File::open(&path).is_ok_and(|folder| folder.try_lock().is_ok()) {
-            drop(fs::remove_dir_all(path));
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !is_folder || !partial::is_hidden(&entry.file_name(), SUFFIX) || is_free(&path) {
+            continue;
+        }
+        match File::open(&path).map(|folder| (folder.try_lock(), folder)) {
+            Ok((Err(TryLockError::WouldBlock), _)) => {}
+            Ok((Ok(()), _held)) => {
+                let removed = fs::remove_dir_all(&path).is_ok();
+                stale.push((path, removed));
+            }
+            _ => stale.push((path, false)),
         }
     }
+    stale
 }
 
 struct Restore<'a> {
     root: &'a Path,
     to: &'a Path,
+    stop: &'a Arc<AtomicBool>,
 }
 
 impl Restore<'_> {
+    fn tick(&self) -> Result<(), RestoreError> {
+        if self.stop.load(Ordering::Relaxed) { Err(RestoreError::Stopped) } else { Ok(()) }
+    }
+
     fn store(&self, manifest: &Manifest) -> Result<(), RestoreError> {
         let path = self.to.join(STORE);
-        let failed = |why| RestoreError::Failed { path: path.clone(), why };
+        let failed = |why| RestoreError::of_folder(&path, why);
         let file = create(&path).map_err(failed)?;
-        layers::restore(self.root, manifest, &file).map_err(|(layer, why)| self.damaged(&layer, why))?;
+        let write = |at, page: &[u8]| {
+            self.tick()?;
+            file.write_all_at(page, at).map_err(failed)
+        };
+        layers::restore(self.root, manifest, write, |layer, why| self.damaged(layer, why))?;
         file.set_len(u64::from(manifest.pages) * manifest.page_bytes).and_then(|()| file.sync_all()).map_err(failed)?;
         drop(file);
-        let not_whole = |why: String| RestoreError::Store { path: path.clone(), why };
-        let db = open_to_read(&path).map_err(|why| not_whole(why.to_string()))?;
-        store::refuse_newer(&db, &path).map_err(|why| not_whole(why.to_string()))?;
-        let checked = db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
-        match checked.map_err(|why| not_whole(why.to_string()))?.as_str() {
+        let db = open_to_read(&path).and_then(|db| store::refuse_newer(&db, &path).map(|()| db));
+        let mut db = db.map_err(|why| RestoreError::of_store(&path, why.to_string()))?;
+        let stop = Arc::clone(self.stop);
+        let checked = db
+            .progress_handler(OPERATIONS_A_LOOK, Some(move || stop.load(Ordering::Relaxed)))
+            .and_then(|()| db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)));
+        self.tick()?;
+        match checked.map_err(|why| RestoreError::of_store(&path, why.to_string()))?.as_str() {
             "ok" => Ok(()),
-            why => Err(not_whole(why.to_owned())),
+            why => Err(RestoreError::of_store(&path, why.to_owned())),
         }
     }
 
@@ -163,11 +228,15 @@ impl Restore<'_> {
         if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(self.damaged(&entry.content, io::Error::other("its path leads out of the folder")));
         }
-        let failed = |why| RestoreError::Failed { path: path.clone(), why };
+        let failed = |why| RestoreError::of_folder(&path, why);
+        self.tick()?;
         path.parent().map_or(Ok(()), durable::make_folder).map_err(failed)?;
         let mut file = create(&path).map_err(failed)?;
-        contents::read(self.root, &entry.content, |piece| file.write_all(piece))
-            .map_err(|why| self.damaged(&entry.content, why))?;
+        let write = |piece: &[u8]| {
+            self.tick()?;
+            file.write_all(piece).map_err(failed)
+        };
+        contents::read(self.root, &entry.content, write, |why| self.damaged(&entry.content, why))?;
         let modified = SystemTime::UNIX_EPOCH + Duration::from_nanos(entry.modified);
         file.set_times(FileTimes::new().set_modified(modified)).and_then(|()| file.sync_all()).map_err(failed)
     }

@@ -138,3 +138,90 @@ fn nothing_can_be_deleted_while_backup_copies() {
     drop(held);
     deletion.try_lock().unwrap();
 }
+
+/// The files with content in a backup folder.
+fn kept_files(root: &Path) -> Vec<PathBuf> {
+    let folders = fs::read_dir(root.join("files")).unwrap().map(|entry| entry.unwrap().path());
+    let files = folders.filter(|folder| folder.is_dir()).flat_map(|folder| fs::read_dir(folder).unwrap());
+    let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[tokio::test]
+async fn run_that_fails_or_is_ended_leaves_only_what_the_last_complete_state_names() {
+    let fixture = fixture();
+    let root = fixture.root.path().join("kept");
+    let add_word = async || fixture.writer.call("test.add", "", |db| add(db, "one more")).await.unwrap();
+    let too_deep = fixture.folder.path().join("blobs/uploads/a/b/c/d/e/f/g/h/i");
+    fs::create_dir_all(&too_deep).unwrap();
+    let fails = || update(&fixture.folder, &root, &Arc::default()).unwrap_err();
+    assert!(matches!(fails(), BackupError::Unread { .. }));
+    assert_eq!(kept_files(&root), [] as [PathBuf; 0], "there is no complete state yet");
+
+    fs::remove_dir_all(fixture.folder.path().join("blobs/uploads/a")).unwrap();
+    update(&fixture.folder, &root, &Arc::default()).unwrap();
+    let complete = kept_files(&root);
+    fs::create_dir_all(&too_deep).unwrap();
+    add_word().await;
+    assert!(matches!(fails(), BackupError::Unread { .. }));
+    assert_eq!(kept_files(&root), complete);
+
+    let ended = update(&fixture.folder, &root, &Arc::new(AtomicBool::new(true))).unwrap_err();
+    assert!(matches!(ended, BackupError::StoppedInFolder { is_clean: true, .. }), "{ended}");
+    assert_eq!(kept_files(&root), complete);
+}
+
+#[test]
+fn next_run_removes_what_a_killed_one_copied_and_nothing_else() {
+    let fixture = fixture();
+    let root = fixture.root.path().join("kept");
+    update(&fixture.folder, &root, &Arc::default()).unwrap();
+    let digest = "ab".repeat(32);
+    fs::create_dir_all(root.join("files/ab")).unwrap();
+    let left = [root.join("files/ab").join(&digest), root.join("tmp/next")];
+    let foreign = [root.join("files/.DS_Store"), root.join("files/ab/notes"), root.join("tmp/.DS_Store")];
+    left.iter().chain(&foreign).for_each(|path| fs::write(path, "x").unwrap());
+    // Even a run that fails at once removes it: the disk may be full.
+    update(&fixture.folder, &root, &Arc::new(AtomicBool::new(true))).unwrap_err();
+    assert!(left.iter().all(|path| !path.exists()));
+    update(&fixture.folder, &root, &Arc::default()).unwrap();
+    assert!(foreign.iter().all(|path| path.exists()));
+}
+
+#[test]
+fn damaged_files_and_links_in_the_backup_are_noticed_and_copied_again_within_a_week() {
+    let fixture = fixture();
+    let root = fixture.root.path().join("kept");
+    let update = |day| update::update_on(day, &fixture.folder, &root, &Arc::default()).unwrap();
+    let restores = |name: &str| restore(&root, &fixture.root.path().join(name), &Arc::default());
+    assert_eq!(update(0).damaged, 0);
+    let damage = |path: &Path| {
+        let mut bytes = fs::read(path).unwrap();
+        bytes[0] ^= 1;
+        fs::write(path, bytes).unwrap();
+    };
+    kept_files(&root).iter().for_each(|path| damage(path));
+    restores("damaged").unwrap_err();
+    let damaged: u64 = (1..=7).map(|day| update(day).damaged).sum();
+    assert!(damaged >= 3, "{damaged}: the pages, the audio and the secret");
+    restores("mended").unwrap();
+    assert_eq!((8..=14).map(|day| update(day).damaged).sum::<u64>(), 0);
+
+    let file = kept_files(&root).into_iter().find(|path| fs::read(path).unwrap() == b"sound").unwrap();
+    let elsewhere = fixture.root.path().join("elsewhere");
+    fs::rename(&file, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+    assert_eq!(update(15).damaged, 1);
+    assert!(file.symlink_metadata().unwrap().is_file());
+}
+
+#[test]
+fn backup_that_cannot_be_read_is_not_said_to_be_missing() {
+    let root = tempfile::tempdir().unwrap();
+    let restore = || restore(root.path(), &root.path().join("new"), &Arc::default()).unwrap_err();
+    assert!(matches!(restore(), RestoreError::NoBackup(_)));
+    // A link to itself fails for everybody, also for the superuser, to whom nothing is denied.
+    std::os::unix::fs::symlink(root.path().join(update::MARK), root.path().join(update::MARK)).unwrap();
+    assert!(matches!(restore(), RestoreError::Unread { .. }));
+}

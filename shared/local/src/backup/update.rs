@@ -11,11 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
+use flow::ports::Clock;
+use system::SystemClock;
+
 use super::contents::Contents;
-use super::manifest::{Entry, MANIFEST, Manifest};
+use super::manifest::{Content, Entry, Manifest};
 use super::source::Source;
 use super::{BackupError, hold, layers, target};
 use crate::folder::{DataFolder, durable};
+use crate::secret::server_id;
 
 /// Marks the folder as a backup, and is locked while somebody writes or reads it.
 pub const MARK: &str = "afterword-backup";
@@ -24,6 +28,9 @@ const TREES: [&str; 2] = ["blobs/uploads", "secrets"];
 /// The deepest tree, `uploads/<user>/<job>/<file>`, needs three levels.
 const MAX_DEPTH: usize = 8;
 const PIECE: usize = 256 * 1024;
+const DAY_MS: i64 = 86_400_000;
+/// The number of days in which the digest of every audio file is computed again, a part of them in each run.
+const ROUND_DAYS: i64 = 7;
 
 /// What one run did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,12 +43,21 @@ pub struct Updated {
     pub recordings: u64,
     /// Files of earlier states that were removed.
     pub removed: u64,
+    /// Files of the last state that were damaged or missing, and whose content was copied again.
+    pub damaged: u64,
 }
 
 impl fmt::Display for Updated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { folder, copied_bytes, bytes, recordings, .. } = self;
+        let Self { folder, copied_bytes, bytes, recordings, damaged, .. } = self;
         let folder = folder.display();
+        if *damaged > 0 {
+            writeln!(
+                f,
+                "{folder}: {damaged} files of the last backup were damaged or missing; their content was copied again. Check \
+                 the disk"
+            )?;
+        }
         writeln!(
             f,
             "{folder}: {copied_bytes} bytes were copied; it holds {bytes} bytes, with {recordings} staged audio files \
@@ -53,26 +69,23 @@ impl fmt::Display for Updated {
 
 /// Brings the folder up to date; blocks until everything is copied.
 pub fn update(folder: &DataFolder, root: &Path, stop: &Arc<AtomicBool>) -> Result<Updated, BackupError> {
+    update_on(SystemClock.now().millis() / DAY_MS, folder, root, stop)
+}
+
+/// The same, on a day since 1970.
+pub fn update_on(day: i64, folder: &DataFolder, root: &Path, stop: &Arc<AtomicBool>) -> Result<Updated, BackupError> {
     let root = open_root(folder, root)?;
     let failed = |why| BackupError::of_target(&root, why);
     let _alone = lock(&root)?;
-    let previous = Manifest::read(&root).map_err(|why| BackupError::manifest(&root, why))?.unwrap_or_default();
+    let server = server_id(folder).map_err(|why| BackupError::unread(&folder.secrets_dir(), why))?;
+    let previous = previous_of(&root, &server)?;
     let mut contents = Contents::open(&root).map_err(failed)?;
-    let mut source = Source::open(&folder.store_file(), stop)?;
-    source.check_structure()?;
-    // No blob is deleted while this lock is held, so every file that the snapshot refers to still exists when it is
-    // copied.
-    let held = hold(&folder.blobs_dir(), &source)?;
-    let mut next = Manifest::default();
-    layers::copy(&source, &previous, &mut next, &mut contents, &root)?;
-    let known = previous.entries.iter().map(|entry| (entry.path.as_str(), entry)).collect();
-    let mut copy = Copy { source: &source, contents: &mut contents, root: &root, known, entries: &mut next.entries };
-    for tree in TREES {
-        copy.tree(&folder.path().join(tree), tree, MAX_DEPTH)?;
-    }
-    drop(held);
-    contents.sync().and_then(|()| next.write(&root)).map_err(failed)?;
+    // What a killed run has copied would only take room. The list that counts is durable before anything is removed.
+    durable::sync(&root).and_then(|()| contents.retain(previous.contents())).map_err(failed)?;
+    let copied = copy(folder, Manifest::of(server), &previous, &mut contents, day, stop);
+    let next = copied.map_err(|error| clean_up(error, &previous, &contents, &root))?;
     // From here on the new state counts.
+    Manifest::publish(&root).map_err(failed)?;
     let removed = contents.retain(next.contents()).map_err(failed)?;
     Ok(Updated {
         copied_bytes: contents.written,
@@ -80,7 +93,44 @@ pub fn update(folder: &DataFolder, root: &Path, stop: &Arc<AtomicBool>) -> Resul
         recordings: next.entries.iter().filter(|entry| entry.path.starts_with(TREES[0])).count() as u64,
         folder: root,
         removed,
+        damaged: contents.damaged,
     })
+}
+
+/// Copies what is new, and makes it durable together with the list.
+fn copy(
+    folder: &DataFolder,
+    mut next: Manifest,
+    previous: &Manifest,
+    contents: &mut Contents,
+    day: i64,
+    stop: &Arc<AtomicBool>,
+) -> Result<Manifest, BackupError> {
+    let mut source = Source::open(&folder.store_file(), stop)?;
+    source.check_structure()?;
+    // No blob is deleted while this lock is held, so every file that the snapshot refers to still exists when it is
+    // copied.
+    let held = hold(&folder.blobs_dir(), &source)?;
+    let root = &contents.root.clone();
+    layers::copy(&source, previous, &mut next, contents, root)?;
+    let known = previous.entries.iter().map(|entry| (entry.path.as_str(), entry)).collect();
+    let mut copy = Copy { source: &source, contents, root, day, known, entries: &mut next.entries };
+    for tree in TREES {
+        copy.tree(&folder.path().join(tree), tree, MAX_DEPTH)?;
+    }
+    drop(held);
+    let durable = contents.sync().and_then(|()| next.prepare(root));
+    durable.map_err(|why| BackupError::of_target(root, why))?;
+    Ok(next)
+}
+
+/// Removes what a run has copied that comes to no end, so that a full disk has room again.
+fn clean_up(error: BackupError, previous: &Manifest, contents: &Contents, root: &Path) -> BackupError {
+    let is_clean = contents.retain(previous.contents()).is_ok();
+    match error {
+        BackupError::Stopped => BackupError::StoppedInFolder { path: root.to_owned(), is_clean },
+        error => error,
+    }
 }
 
 /// Creates the folder, or checks that it is a backup. Nothing else is ever written into.
@@ -115,10 +165,22 @@ fn lock(root: &Path) -> Result<File, BackupError> {
     }
 }
 
+/// The list of the last complete state, which must be one of the same server: a new data folder, made after a disk died,
+/// must not replace the only backup of the old one.
+fn previous_of(root: &Path, server: &str) -> Result<Manifest, BackupError> {
+    match Manifest::read(root).map_err(|why| BackupError::manifest(root, why))? {
+        Some(previous) if previous.server != server => {
+            Err(BackupError::OtherServer { path: root.to_owned(), theirs: previous.server, ours: server.to_owned() })
+        }
+        previous => Ok(previous.unwrap_or_default()),
+    }
+}
+
 struct Copy<'a> {
     source: &'a Source,
     contents: &'a mut Contents,
     root: &'a Path,
+    day: i64,
     /// The files of the previous state.
     known: HashMap<&'a str, &'a Entry>,
     entries: &'a mut Vec<Entry>,
@@ -154,18 +216,26 @@ impl Copy<'_> {
         let unread = |why| BackupError::unread(from, why);
         let about = fs::metadata(from).map_err(unread)?;
         let modified = nanoseconds(about.modified().map_err(unread)?);
-        let known = self.known.get(path.as_str()).filter(|known| {
-            known.modified == modified && known.content.bytes == about.len() && self.contents.has(&known.content)
-        });
+        let known = self.known.get(path.as_str()).copied();
+        let known = known.filter(|known| known.modified == modified && known.content.bytes == about.len());
         let content = match known {
-            Some(known) => known.content.clone(),
-            None => self.copied(from)?,
+            Some(known) if self.is_usable(&known.content)? => known.content.clone(),
+            _ => self.copied(from)?,
         };
         self.entries.push(Entry { path, modified, content });
         Ok(())
     }
 
-    fn copied(&mut self, from: &Path) -> Result<super::manifest::Content, BackupError> {
+    /// Whether the backup has this content already.
+    fn is_usable(&mut self, content: &Content) -> Result<bool, BackupError> {
+        let part = content.sha256.get(..2).and_then(|digits| i64::from_str_radix(digits, 16).ok());
+        if part.is_some_and(|part| (part - self.day).rem_euclid(ROUND_DAYS) == 0) {
+            return self.contents.is_whole(content, || self.source.tick());
+        }
+        Ok(self.contents.has(content))
+    }
+
+    fn copied(&mut self, from: &Path) -> Result<Content, BackupError> {
         let unread = |why| BackupError::unread(from, why);
         let failed = |why| BackupError::of_target(self.root, why);
         let (mut file, mut piece) = (File::open(from).map_err(unread)?, vec![0; PIECE]);
@@ -183,9 +253,4 @@ impl Copy<'_> {
 fn nanoseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Whether a folder holds a complete state.
-pub fn is_complete(root: &Path) -> bool {
-    root.join(MARK).is_file() && root.join(MANIFEST).is_file()
 }

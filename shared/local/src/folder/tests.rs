@@ -71,3 +71,14 @@ fn relative_path_is_shown_as_absolute() {
     let refusal = DataFolder::open_shared(Path::new("no-such-folder")).unwrap_err().to_string();
     assert!(refusal.starts_with('/'), "{refusal}");
 }
+
+#[test]
+fn folder_that_cannot_be_read_is_not_said_to_be_missing() {
+    let root = tempfile::tempdir().unwrap();
+    // A link to itself fails for everybody, also for the superuser, to whom nothing is denied.
+    std::os::unix::fs::symlink(root.path().join("lock"), root.path().join("lock")).unwrap();
+    let refusal = DataFolder::open_shared(root.path()).unwrap_err();
+    assert!(matches!(refusal, FolderError::Unreadable { .. }), "{refusal}");
+    let missing = DataFolder::open_shared(&root.path().join("nothing")).unwrap_err();
+    assert!(matches!(missing, FolderError::Missing { .. }), "{missing}");
+}

@@ -1,11 +1,11 @@
 //! `afterword backup` and `afterword restore`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result};
 use local::DataFolder;
-use local::backup::{BackupError, Restored, Summary, Updated, backup};
-use serde_json::json;
+use local::backup::{BackupError, RestoreError, Restored, Summary, Updated, backup};
+use serde_json::{Value, json};
 use system::output::{print_line, tell};
 
 use crate::PROGRAM;
@@ -32,34 +32,48 @@ pub fn run(args: &Backup) -> Result<()> {
 }
 
 pub fn restore(args: &Restore) -> Result<()> {
-    let Restored { folder, bytes, files } = local::backup::restore(&args.folder, &args.data_dir)?;
+    let interrupt = Interrupt::listen()?;
+    let restored = local::backup::restore(&args.folder, &args.data_dir, &interrupt.stop);
+    let Restored { folder, bytes, files, stale } = restored.map_err(|error| match interrupt.signal(&error) {
+        Some(signal) if matches!(error, RestoreError::Stopped) => Error::from(signal),
+        _ => error.into(),
+    })?;
     if args.json {
-        return Ok(print_line(json!({"folder": folder, "bytes": bytes, "files": files}))?);
+        let stale = stale_json(&stale);
+        return Ok(print_line(json!({"folder": folder, "bytes": bytes, "files": files, "stale": stale}))?);
+    }
+    for (path, removed) in stale {
+        let fate = if removed { "is removed" } else { "holds recordings: remove it" };
+        print_line(format_args!("{}: an interrupted restore left this; it {fate}", path.display()))?;
     }
     Ok(print_line(format_args!("{}: {files} files with {bytes} bytes were restored", folder.display()))?)
 }
 
 fn ended(error: BackupError, interrupt: &Interrupt) -> Error {
     match (&error, interrupt.signal(&error)) {
-        (BackupError::Stopped, Some(signal)) => signal.into(),
+        (BackupError::Stopped | BackupError::StoppedInFolder { .. }, Some(signal)) => signal.into(),
         _ => error.into(),
     }
 }
 
 fn updated_json(updated: &Updated) -> String {
-    let Updated { folder, copied_bytes, bytes, recordings, removed } = updated;
+    let Updated { folder, copied_bytes, bytes, recordings, removed, damaged } = updated;
     let told = json!({
         "folder": folder,
         "copied_bytes": copied_bytes,
         "bytes": bytes,
         "recordings": recordings,
-        "removed_files": removed
+        "removed_files": removed,
+        "damaged_files": damaged
     });
     told.to_string()
 }
 
 fn json(summary: &Summary) -> String {
     let Summary { file, bytes, recordings, stale } = summary;
-    let stale: Vec<_> = stale.iter().map(|(path, removed)| json!({"path": path, "removed": removed})).collect();
-    json!({"file": file, "bytes": bytes, "recordings": recordings, "stale": stale}).to_string()
+    json!({"file": file, "bytes": bytes, "recordings": recordings, "stale": stale_json(stale)}).to_string()
+}
+
+fn stale_json(stale: &[(PathBuf, bool)]) -> Vec<Value> {
+    stale.iter().map(|(path, removed)| json!({"path": path, "removed": removed})).collect()
 }
