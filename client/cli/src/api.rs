@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use engine::ports::{Answer, Body, Http, HttpError, Method, Request};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 pub use answer::judge;
 pub use tokens::{Claims, Tokens, checked};
@@ -49,6 +50,12 @@ impl Api {
     /// Who the token says that the user is.
     pub async fn claims(&self) -> Result<Claims, Message> {
         Ok(Claims::of(&self.tokens.current().await?))
+    }
+
+    /// Stands for a token that names no user.
+    pub async fn token_digest(&self) -> Result<String, Message> {
+        let digest = Sha256::digest(self.tokens.current().await?.as_bytes());
+        Ok(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     pub async fn get(&self, path: &str) -> Result<Value, Message> {

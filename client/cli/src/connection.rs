@@ -53,6 +53,7 @@ pub struct Connection {
     pub origin: Origin,
     /// The user, where it is known without a look at the token.
     pub uid: Option<String>,
+    pub has_token_of_environment: bool,
 }
 
 /// The environment variables that win over what is stored.
@@ -106,12 +107,16 @@ fn from_environment(environment: Environment, args: &ServerArgs) -> Result<Conne
 }
 
 fn of_login(login: &Login, token: Option<String>, args: &ServerArgs) -> Result<Connection, Message> {
+    let has_token_of_environment = token.is_some();
     let tokens = match token {
         Some(token) => Tokens::fixed(crate::login::token::checked(&token)?),
         None => token_store::tokens(login)?,
     };
     let origin = Origin::Login { name: login.name.clone() };
-    connection(login.url.clone(), tokens, login.ca_file.clone(), origin, login.uid.clone(), args)
+    // A token of the environment may be another user's.
+    let uid = login.uid.clone().filter(|_| !has_token_of_environment);
+    let connection = connection(login.url.clone(), tokens, login.ca_file.clone(), origin, uid, args)?;
+    Ok(Connection { has_token_of_environment, ..connection })
 }
 
 fn on_folder(folder: PathBuf, args: &ServerArgs, local: &dyn LocalServers) -> Result<Connection, Message> {
@@ -135,7 +140,8 @@ fn connection(
     args: &ServerArgs,
 ) -> Result<Connection, Message> {
     let network = network(args.ca_file.clone().or(ca_file))?;
-    Ok(Connection { api: Api::new(Arc::new(network), server, tokens), origin, uid })
+    let has_token_of_environment = matches!(origin, Origin::Environment);
+    Ok(Connection { api: Api::new(Arc::new(network), server, tokens), origin, uid, has_token_of_environment })
 }
 
 pub fn network(ca_file: Option<PathBuf>) -> Result<Network, Message> {

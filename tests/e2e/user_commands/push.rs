@@ -45,6 +45,21 @@ async fn texts(server: &Server) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn recordings_belong_to_the_user_of_the_token_that_is_sent() {
+    let server = Setup::new().start().await;
+    let user = User::new();
+    user.run(&["login", "--server", &server.url, "--token", &server.token]).await.ok();
+    let file = text(&written(user.home.path(), &Recording::short(T0)));
+    let ben = server.setup().token("ben").await;
+    let as_ben = User { home: tempfile::tempdir().unwrap(), env: user.env.clone() }.with("AFTERWORD_TOKEN", &ben);
+    assert_eq!(as_ben.run(&["push", "--no-wait", &file]).await.code, DONE);
+    assert_eq!((server.client_of("ben").await.jobs().await.len(), server.client().jobs().await.len()), (1, 0));
+    // What was pushed as another user is not done for this one.
+    assert_eq!(user.run(&["push", "--no-wait", &file]).await.code, DONE);
+    assert_eq!((server.client_of("ben").await.jobs().await.len(), server.client().jobs().await.len()), (1, 1));
+}
+
+#[tokio::test]
 async fn words_of_a_file_are_printed_and_pushing_it_again_changes_nothing() {
     let server = Setup::new().start().await;
     let user = User::of(&server);

@@ -15,7 +15,7 @@ use terminal::output::{print, tell};
 use super::print;
 use crate::api::Api;
 use crate::clock;
-use crate::connection::{Connection, ServerArgs, connect};
+use crate::connection::{Connection, Origin, ServerArgs, connect};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::local_server::LocalServers;
@@ -110,12 +110,14 @@ pub async fn run(args: &Args, local: &dyn LocalServers) -> Result<Exit, Failure>
     end(ended, waiting, failed, files.len())
 }
 
-/// The account under which the engine keeps the recordings: the user of the token.
+/// The account under which the engine keeps the recordings: the user of the token that is sent, whatever login it is used
+/// with. A token that is no JSON Web Token names nobody: then it is the user of the login, or that of this very token.
 async fn account(connection: &Connection) -> Result<Uid, Message> {
-    let user = match &connection.uid {
-        Some(uid) => uid.clone(),
-        // A token that is no JSON Web Token names nobody, and has one user.
-        None => connection.api.claims().await?.sub.unwrap_or_else(|| "user".to_owned()),
+    let user = match (connection.api.claims().await?.sub, &connection.uid, &connection.origin) {
+        (Some(sub), _, _) => sub,
+        (None, Some(uid), _) => uid.clone(),
+        (None, None, Origin::Login { name }) if !connection.has_token_of_environment => format!("login {name}"),
+        (None, None, _) => format!("token {}", connection.api.token_digest().await?),
     };
     Uid::new(user).map_err(|error| Message::EngineUnusable { why: error.to_string() })
 }
