@@ -115,6 +115,7 @@ pub fn store(project: &str, config: &Config, environment: &Environment) -> Fires
     settings.connect = settings.connect.min(most);
     settings.request = settings.request.min(most);
     settings.operation = settings.operation.min(most);
+    settings.spare = settings.spare.min(settings.operation / 3);
     FirestoreStore::new(settings)
 }
 

@@ -15,6 +15,8 @@ pub struct Settings {
     pub request: Duration,
     /// The time limit of an operation with all its tries.
     pub operation: Duration,
+    /// How much of that time reads leave that could be made later as well.
+    pub spare: Duration,
     /// How often watchers of a user's jobs read again, because another process may have written.
     pub look_again: Duration,
 }
@@ -30,6 +32,7 @@ impl Settings {
             connect: Duration::from_secs(5),
             request: Duration::from_secs(10),
             operation: Duration::from_secs(30),
+            spare: Duration::from_secs(10),
             look_again: Duration::from_secs(5),
         }
     }

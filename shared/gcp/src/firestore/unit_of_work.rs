@@ -84,12 +84,9 @@ impl<'a> Unit<'a> {
         self.mode == Mode::Transaction
     }
 
-    /// Whether there is time for optional reads: one request may take its whole time limit. An operation with a short limit
-    /// uses two thirds of it.
+    /// Whether there is time for reads that could be made later as well.
     pub fn has_time(&self) -> bool {
-        let settings = &self.client.settings;
-        let spare = (2 * settings.request).min(settings.operation / 3);
-        self.deadline.saturating_duration_since(Instant::now()) > spare
+        self.deadline.saturating_duration_since(Instant::now()) > self.client.settings.spare
     }
 
     pub async fn one(&mut self, path: &Path) -> Result<Option<Document>> {

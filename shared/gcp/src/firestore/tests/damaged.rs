@@ -82,7 +82,7 @@ async fn stuck_user_searches_reach_all_users_with_similar_ids() {
     }
     harness.rules.enqueued_per_user = 2;
     // Each search has time for one user only.
-    let hurried = FirestoreStore::new(Settings { operation: settings.request, ..settings });
+    let hurried = FirestoreStore::new(Settings { spare: settings.operation, ..settings });
     let mut found = Vec::new();
     for _ in 0..users.len() {
         let look = hurried.stuck_users(harness.at(), 10).await.unwrap();

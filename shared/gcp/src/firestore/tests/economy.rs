@@ -93,7 +93,7 @@ async fn stuck_user_search_returns_what_it_found_in_time() {
     }
     harness.rules.enqueued_per_user = 2;
     assert_eq!(patient.stuck_users(harness.at(), 10).await.unwrap().len(), 3);
-    let hurried = FirestoreStore::new(Settings { operation: settings.request, ..settings });
+    let hurried = FirestoreStore::new(Settings { spare: settings.operation, ..settings });
     assert_eq!(hurried.stuck_users(harness.at(), 10).await.unwrap().len(), 1);
 }
 
