@@ -1,5 +1,7 @@
 //! The handle of an engine: what an app calls.
 
+mod accounts;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +16,7 @@ use crate::core::Core;
 use crate::driver;
 use crate::events;
 use crate::import::{self, ImportError, Imported};
-use crate::index::{Index, IndexError, PushKind, PushTask};
+use crate::index::{Index, IndexError};
 use crate::observers::Observer;
 use crate::opening::{self, OpenError};
 use crate::ports::{Lock, Ports};
@@ -22,7 +24,6 @@ use crate::rebuild::{Rebuilt, rebuild};
 use crate::recorder::{RecordError, Recorder, Stream};
 use crate::rules::cooldown::{Cooldown, Cooldowns};
 use crate::settings::{Config, Settings};
-use crate::signal::Given;
 use crate::status::{self, Shown, Status, Sums};
 
 /// The account that was signed in when the process ended.
@@ -89,54 +90,8 @@ impl Engine {
         self.core.waker.wake();
     }
 
-    /// The account that is signed in. It is remembered over restarts: an app whose sign-out was cut off signs out again.
-    pub fn signed_in(&self) -> Option<Uid> {
-        self.core.account()
-    }
-
     fn account(&self) -> Result<Uid, Error> {
         self.core.account().ok_or(Error::SignedOut)
-    }
-
-    // Accounts.
-
-    /// Signs an account in. What another account recorded stays on the device and is not seen (R34).
-    pub fn sign_in(&self, account: Uid) -> Result<(), Error> {
-        if self.core.account().as_ref() == Some(&account) {
-            self.core.post(Event::CredentialsChanged);
-            return Ok(());
-        }
-        let cooldowns = {
-            let mut index = self.core.index();
-            index.put_setting(ACCOUNT, Some(account.as_str()))?;
-            index.cooldowns(&account, self.core.now())?
-        };
-        self.core.post(Event::SignedIn { account, cooldowns });
-        self.core.changed();
-        Ok(())
-    }
-
-    /// Signs the account out. From this moment nothing that was started for it has an effect. The future is ready when the
-    /// server has forgotten the push token, or cannot be reached: keep the credentials until then.
-    pub fn sign_out(&self) -> Result<Given, Error> {
-        let Some(account) = self.core.account() else { return Ok(Given(None)) };
-        let stored = {
-            let mut index = self.core.index();
-            index.put_setting(ACCOUNT, None).and_then(|()| index.remove_push_tokens(&account))
-        };
-        let signal = self.core.expect_farewell(&account);
-        self.core.post(Event::SignedOut);
-        self.core.changed();
-        stored?;
-        Ok(Given(Some(signal)))
-    }
-
-    /// The app has new credentials for the same account.
-    pub fn credentials_changed(&self) -> Result<(), Error> {
-        let account = self.account()?;
-        self.core.index().reset_polls(&account, None, self.core.now())?;
-        self.core.post(Event::CredentialsChanged);
-        Ok(())
     }
 
     // Recording.
@@ -365,34 +320,6 @@ impl Engine {
     pub fn is_handled(&self, job: JobId, completed_at: Timestamp) -> Result<bool, Error> {
         let account = self.account()?;
         Ok(self.core.index().is_handled(&account, job, completed_at)?)
-    }
-
-    /// The push service gave this device a token (R40).
-    pub fn set_push_token(&self, device_id: &str, token: &str, platform: &str) -> Result<(), Error> {
-        let task = PushTask {
-            owner: self.account()?,
-            device_id: device_id.to_owned(),
-            token: token.to_owned(),
-            platform: platform.to_owned(),
-            kind: PushKind::Register,
-            attempts: 0,
-            next_attempt_at: None,
-        };
-        {
-            let mut index = self.core.index();
-            let known = index.push_tasks(&task.owner)?;
-            let is_known = known.iter().any(|known| {
-                known.kind == PushKind::Registered
-                    && (&known.device_id, &known.token, &known.platform)
-                        == (&task.device_id, &task.token, &task.platform)
-            });
-            if is_known {
-                return Ok(());
-            }
-            index.put_push_task(&task)?;
-        }
-        self.core.post(Event::Recorded);
-        Ok(())
     }
 }
 

@@ -134,7 +134,6 @@ fn ten_thousand_pending_recordings_start_within_a_second_and_show_within_a_tenth
 }
 
 #[test]
-#[ignore = "it writes a million rows; `--include-ignored` runs it"]
 fn million_known_recordings_cost_at_most_twice_as_much() {
     let (start, status, list) = measure(10_000, 1_000_000);
     assert!(start < Duration::from_secs(2), "{start:?}");
