@@ -3,6 +3,7 @@
 pub mod cancel;
 pub mod completions;
 pub mod doctor;
+mod each_job;
 mod job_words;
 pub mod jobs;
 pub mod log_in;

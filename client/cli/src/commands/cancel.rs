@@ -1,8 +1,6 @@
 //! `afterword cancel`.
 
-use terminal::output::{print_line, tell};
-use terminal::plain;
-
+use super::each_job::{each, line};
 use crate::api::Api;
 use crate::connection::{ServerArgs, connect};
 use crate::exit::Exit;
@@ -28,23 +26,10 @@ pub struct Args {
 
 pub async fn run(args: &Args, local: &dyn LocalServers) -> Result<Exit, Failure> {
     let api = connect(&args.server, local)?.api;
-    let mut exit = Exit::Done;
-    for given in &args.jobs {
-        match cancelled(&api, given).await {
-            Ok(line) => print_line(line)?,
-            // The other jobs are cancelled all the same, unless the server cannot be asked.
-            Err(message) if message.exit() != Exit::Waiting => {
-                tell(crate::PROGRAM, format_args!("{}: {message}", plain(given)));
-                exit = Exit::Failed;
-            }
-            Err(message) => return Err(message.into()),
-        }
-    }
-    Ok(exit)
+    each(&args.jobs, async |given| cancelled(&api, given).await).await
 }
 
 async fn cancelled(api: &Api, given: &str) -> Result<String, Message> {
     let id = api.job_id(given).await?;
-    let job = api.read_job(&api.cancel_job(&id).await?)?;
-    Ok(format!("{}  {}", plain(&job.job_id), plain(&job.status)))
+    Ok(line(&api.read_job(&api.cancel_job(&id).await?)?))
 }

@@ -1,8 +1,8 @@
 //! `afterword retry`.
 
 use terminal::output::{print_line, tell};
-use terminal::plain;
 
+use super::each_job::{each, line};
 use crate::api::Api;
 use crate::connection::{ServerArgs, connect};
 use crate::exit::Exit;
@@ -36,33 +36,17 @@ pub async fn run(args: &Args, local: &dyn LocalServers) -> Result<Exit, Failure>
         return Err(Message::NoJobNamed.into());
     }
     let api = connect(&args.server, local)?.api;
-    if args.all_failed { all_failed(&api).await } else { named(&api, &args.jobs).await }
-}
-
-async fn named(api: &Api, jobs: &[String]) -> Result<Exit, Failure> {
-    let mut exit = Exit::Done;
-    for given in jobs {
-        match retried(api, given).await {
-            Ok(line) => print_line(line)?,
-            // The other jobs are run again all the same, unless the server cannot be asked.
-            Err(message) if message.exit() != Exit::Waiting => {
-                tell(crate::PROGRAM, format_args!("{}: {message}", plain(given)));
-                exit = Exit::Failed;
-            }
-            Err(message) => return Err(message.into()),
-        }
+    if args.all_failed {
+        all_failed(&api).await
+    } else {
+        each(&args.jobs, async |given| retried(&api, given).await).await
     }
-    Ok(exit)
 }
 
 async fn retried(api: &Api, given: &str) -> Result<String, Message> {
     let id = api.job_id(given).await?;
     let job = api.retry_job(&id).await?;
     Ok(line(&api.read_job(&job)?))
-}
-
-fn line(job: &crate::api::jobs::Job) -> String {
-    format!("{}  {}", plain(&job.job_id), plain(&job.status))
 }
 
 async fn all_failed(api: &Api) -> Result<Exit, Failure> {
