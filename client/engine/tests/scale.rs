@@ -1,6 +1,6 @@
 //! What an engine with many recordings costs: start, status, memory, and the next batch.
 //!
-//! `cargo test -p engine --release --test scale -- --nocapture --include-ignored` prints the figures, also of a million.
+//! `cargo test -p engine --release --test scale -- --nocapture` prints the figures.
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
