@@ -9,21 +9,22 @@ use testkit::skip;
 use tests::disk::{Disk, NO_MOUNT};
 use tests::program::{self, CommandOutput};
 use tests::wait::PATIENCE;
-use tests::{Folder, Server, Setup, afterword, eventually};
+use tests::{Folder, Setup, afterword, eventually};
 
 const MIB: u64 = 1 << 20;
 /// It takes long enough to copy that a signal comes in between.
 const LONG_TO_COPY: u64 = 256 * MIB;
 
 /// A backup folder `kept` with staged audio of this size.
-async fn kept(audio_bytes: u64) -> (Setup, Server, TempDir) {
+async fn kept(audio_bytes: u64) -> (Setup, TempDir) {
     let (setup, place) = (Setup::new(), tempfile::tempdir().unwrap());
-    let server = setup.start().await;
+    // A server that runs would remove audio that no job needs.
+    drop(setup.start().await);
     let audio = setup.data_dir().join("blobs/uploads/somebody/some-job/0-recording.bin");
     std::fs::create_dir_all(audio.parent().unwrap()).unwrap();
     std::fs::File::create(&audio).unwrap().set_len(audio_bytes).unwrap();
     setup.on_folder(&["backup", "--to", &place.path().join("kept").display().to_string()]).await.ok();
-    (setup, server, place)
+    (setup, place)
 }
 
 async fn restore(place: &TempDir, to: &Path) -> CommandOutput {
@@ -40,7 +41,7 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[tokio::test]
 async fn restore_ended_by_a_signal_leaves_nothing_and_says_so() {
-    let (_setup, _server, place) = kept(LONG_TO_COPY).await;
+    let (_setup, place) = kept(LONG_TO_COPY).await;
     let mut command = Command::new(program::path());
     command.args(["restore", "--data-dir"]).arg(place.path().join("new")).arg(place.path().join("kept"));
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -55,7 +56,7 @@ async fn restore_ended_by_a_signal_leaves_nothing_and_says_so() {
 
 #[tokio::test]
 async fn what_a_killed_restore_left_is_removed_by_the_next_one_but_that_of_a_running_one_is_not() {
-    let (_setup, _server, place) = kept(1).await;
+    let (_setup, place) = kept(1).await;
     let [stale, running] = ["stale", "running"].map(|name| place.path().join(format!(".{name}.1.afterword-restore")));
     for folder in [&stale, &running] {
         std::fs::create_dir(folder).unwrap();
@@ -71,7 +72,7 @@ async fn what_a_killed_restore_left_is_removed_by_the_next_one_but_that_of_a_run
 #[tokio::test]
 async fn full_disk_of_the_new_data_folder_is_named_and_nothing_is_left_there() {
     let Some(disk) = Disk::new(2 * MIB as usize) else { skip!(NO_MOUNT) };
-    let (_setup, _server, place) = kept(4 * MIB).await;
+    let (_setup, place) = kept(4 * MIB).await;
     let output = restore(&place, &disk.path("new")).await;
     let line = output.refused();
     assert!(line.contains(&disk.path("").display().to_string()), "{line}");
@@ -81,7 +82,7 @@ async fn full_disk_of_the_new_data_folder_is_named_and_nothing_is_left_there() {
 
 #[tokio::test]
 async fn restore_into_the_backup_is_refused() {
-    let (_setup, _server, place) = kept(1).await;
+    let (_setup, place) = kept(1).await;
     let before = Folder::new(&place.path().join("kept")).files("");
     for inside in ["kept/new", "kept/files/new/data"] {
         let output = restore(&place, &place.path().join(inside)).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use rustix::process::{Signal, kill_process};
 use testkit::skip;
+use tests::log::Line;
 use tests::recordings::T0;
 use tests::slow_disk::SlowDisk;
 use tests::wait::PATIENCE;
@@ -28,7 +29,8 @@ async fn server_on_a_slow_disk_ends_within_ten_seconds_and_loses_nothing() {
     let uploads = join_all(late.iter().map(|files| client.try_upload("", files)));
     let mut server = server;
     let stop = async {
-        server.log.wait_step("claim", &ids[0]).await;
+        let claimed = |line: &Line| ids.iter().any(|id| line.is_step_of("claim", id));
+        server.log.wait("a job is claimed", PATIENCE, claimed).await;
         kill_process(server.pid(), Signal::TERM).unwrap();
         server.running.ends_within(LIMIT).await
     };
