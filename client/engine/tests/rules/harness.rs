@@ -17,9 +17,9 @@ use engine::ports::{
 use engine::{Chunk, Config, Engine, Recorder, Server, State, Stream};
 use serde_json::{Value, json};
 
-use crate::clock::Virtual;
-use crate::disk::SimDisk;
-use crate::random::Seeded;
+use simulator::Seeded;
+use simulator::SimDisk;
+use simulator::Virtual;
 
 pub const ORIGIN: &str = "https://afterword.example";
 pub const FOLDER: &str = "/device/recordings";

@@ -4,22 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
 mod accounts;
-#[path = "../simulation/clock.rs"]
-#[expect(dead_code, reason = "the simulation needs more of it")]
-mod clock;
-
 mod cooldowns;
-#[path = "../simulation/disk.rs"]
-#[expect(dead_code, reason = "the simulation needs more of it")]
-mod disk;
 mod files;
 mod harness;
 mod import;
 mod index;
 mod passes;
-#[path = "../simulation/random.rs"]
-#[expect(dead_code, reason = "the simulation needs more of it")]
-mod random;
 mod reconcile;
 mod recording;
 mod sessions;

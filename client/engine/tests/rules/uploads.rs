@@ -253,12 +253,12 @@ fn r21_lost_202_is_harmless() {
 
 #[test]
 fn r22_outage_of_twenty_minutes_counts_nothing_and_needs_nobody() {
-    let clock = Arc::new(Mutex::new(None::<crate::clock::Virtual>));
+    let clock = Arc::new(Mutex::new(None::<simulator::Virtual>));
     let time = Arc::clone(&clock);
     let mut n = 0;
     let mut ends = server_that_ends("completed", json!({"status": "done"}));
     let script = move |seen: &Seen| {
-        let now = time.lock().unwrap().as_ref().map_or(0, |clock: &crate::clock::Virtual| clock.elapsed().as_secs());
+        let now = time.lock().unwrap().as_ref().map_or(0, |clock: &simulator::Virtual| clock.elapsed().as_secs());
         if now < 1_200 {
             n += 1;
             return Some(match n % 4 {

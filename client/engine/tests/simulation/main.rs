@@ -1,32 +1,41 @@
-//! Simulates a device for some days: frames, kills, power failures, a network that fails, a server that refuses, clocks that
-//! are set, a disk that is full, and two accounts. Everything follows from the seed.
+//! The device engine lives for some days against a model of the backend, by seed.
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
-mod check;
-mod clock;
-mod disk;
-mod life;
-mod network;
-mod plan;
-mod random;
 mod server;
 
-use engine::mistakes::{Mistake, plant};
+use std::time::Duration;
 
-use plan::live;
+use engine::domain::{Codec, FrameFormat};
+use engine::mistakes::Mistake;
+use simulator::{Seeded, Sound, World, find_mistakes, live, number};
 
-/// How many seeds a run plays: `SIMULATION_SEEDS`, from `SIMULATION_FROM` on.
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+use server::Server;
+
+/// Frames of 120 ms; what is in them is nothing to the model.
+fn payload(number: u64, owner: &str, random: &Seeded) -> Vec<u8> {
+    [&number.to_le_bytes()[..], owner.as_bytes(), &vec![0xAB; random.below(40) as usize]].concat()
 }
 
+const WORLD: World = World {
+    backend: |random| Box::new(Server::new(random)),
+    sound: Sound {
+        format: FrameFormat { codec: Codec::Opus, rate: 16_000, channels: 1, frame_samples: 1920 },
+        frame: Duration::from_millis(120),
+        payload,
+    },
+    happenings: (15, 40),
+    longest: 40,
+    patience: Duration::from_secs(3 * 86_400),
+};
+
+/// `SIMULATION_SEEDS` says how many seeds a run plays, from `SIMULATION_FROM` on.
 #[test]
 fn every_recording_is_accepted_exactly_once_and_kept_until_its_outcome() {
     let (from, seeds) = (number("SIMULATION_FROM", 0), number("SIMULATION_SEEDS", 200));
     let (mut kills, mut frames) = (0, 0);
     for seed in from..from + seeds {
-        let lived = live(seed);
+        let lived = live(&WORLD, seed);
         kills += lived.kills;
         frames += lived.frames;
         assert!(
@@ -41,25 +50,14 @@ fn every_recording_is_accepted_exactly_once_and_kept_until_its_outcome() {
 
 #[test]
 fn same_seed_leads_to_the_same_life() {
-    assert_eq!(live(3), live(3));
+    assert_eq!(live(&WORLD, 3), live(&WORLD, 3));
 }
 
 #[test]
 fn every_planted_mistake_is_found() {
-    let seeds = number("SIMULATION_SEEDS", 300);
-    let mut missed = Vec::new();
-    for mistake in Mistake::ALL {
-        plant(Some(mistake));
-        let found = (0..seeds).find(|seed| {
-            // A mistake may also make the engine panic, or the world stand still.
-            let lived = std::panic::catch_unwind(|| live(*seed));
-            lived.map_or(true, |lived| !lived.violations.is_empty())
-        });
-        plant(None);
-        match found {
-            Some(seed) => println!("{mistake:?}: found by seed {seed}"),
-            None => missed.push(mistake),
-        }
-    }
+    let seeds = number("SIMULATION_SEEDS", 2_000);
+    let found = find_mistakes(&WORLD, &Mistake::ALL, seeds);
+    found.iter().for_each(|(mistake, seed)| println!("{mistake:?}: found by seed {seed:?}"));
+    let missed: Vec<_> = found.iter().filter(|(_, seed)| seed.is_none()).collect();
     assert!(missed.is_empty(), "not found within {seeds} seeds: {missed:?}");
 }

@@ -9,23 +9,9 @@ use std::time::Duration;
 use engine::domain::Timestamp;
 use engine::ports::{Answer, Method, Random};
 use serde_json::{Value, json};
-
-use crate::random::Seeded;
+use simulator::{Answered, Arrived, BEGIN_MS, Backend, Found, Incoming, Seeded, fault, frames_of};
 
 pub use jobs::{Fate, Job};
-pub use upload::frames_of;
-
-/// A request as it arrives.
-#[derive(Clone, Debug)]
-pub struct Incoming {
-    pub method: Method,
-    pub path: String,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: Vec<u8>,
-    /// The account of its token.
-    pub account: Option<String>,
-    pub sent_at: Duration,
-}
 
 /// A recording: an account, a name, and the digest of the content.
 pub type Identity = (String, String, String);
@@ -65,17 +51,14 @@ pub struct Server {
     pub sessions: BTreeMap<String, Session>,
     /// Failures of blame `content` that were told, by account and name.
     pub content_failures: BTreeMap<(String, String), u32>,
-    /// Until when uploads of an account are refused, as the device was told.
-    pub refused_until: BTreeMap<String, Duration>,
+    /// Answers that the network has not taken yet.
+    answered: Vec<Answered>,
     pub violations: Vec<String>,
     pub now: Duration,
     pub devices: BTreeMap<String, String>,
     /// Files of which a finished job told that they may be deleted, by account and name.
     pub told_done: BTreeSet<(String, String)>,
 }
-
-/// The first moment of the world; the server's clock is right.
-const BEGIN_MS: i64 = 1_750_000_000_000;
 
 impl Server {
     pub fn new(random: Seeded) -> Self {
@@ -86,7 +69,7 @@ impl Server {
             jobs: BTreeMap::new(),
             sessions: BTreeMap::new(),
             content_failures: BTreeMap::new(),
-            refused_until: BTreeMap::new(),
+            answered: Vec::new(),
             violations: Vec::new(),
             now: Duration::ZERO,
             devices: BTreeMap::new(),
@@ -116,7 +99,7 @@ impl Server {
         }
         let Some(account) = request.account.clone() else { return problem(401, "unauthenticated", &[]) };
         if self.chance(15) {
-            return self.fault();
+            return fault(&self.random);
         }
         let path = request.path.split('?').next().unwrap_or_default().to_owned();
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -141,17 +124,6 @@ impl Server {
         }
     }
 
-    /// Answers that a service in trouble gives.
-    fn fault(&self) -> Answer {
-        let status = self.random.pick(&[500, 502, 503, 504, 200, 302, 202, 408]);
-        let body = self.random.pick(&["", "<html>Bad gateway</html>", "{\"job_id\":", "null", "[]"]);
-        let mut answer = Answer { status, headers: Vec::new(), body: body.as_bytes().to_vec() };
-        if status == 302 {
-            answer.headers.push(("location".to_owned(), "https://elsewhere.example/steal".to_owned()));
-        }
-        answer
-    }
-
     fn limits(&self) -> Answer {
         ok(
             200,
@@ -163,13 +135,8 @@ impl Server {
         )
     }
 
-    /// Refuses an upload of the account for a while, now and then.
-    fn refuse(&mut self, account: &str, request: &Incoming) -> Option<Answer> {
-        if self.refused_until.get(account).is_some_and(|until| request.sent_at < *until) {
-            let until = self.refused_until[account];
-            self.violations
-                .push(format!("{account} uploaded at {:?} during a cooldown until {until:?}", request.sent_at));
-        }
+    /// Refuses an upload for a while, now and then.
+    fn refuse(&mut self) -> Option<Answer> {
         if !self.chance(40) {
             return None;
         }
@@ -180,6 +147,60 @@ impl Server {
         ]);
         let wait = self.random.between(60, 590);
         Some(problem(status, code, &[("retry-after", &wait.to_string()), ("x-rate-limit-reason", reason)]))
+    }
+}
+
+impl Backend for Server {
+    fn arrive(&mut self, Arrived { number, mut request }: Arrived, at: Duration) {
+        let answer = match request.cut {
+            // Of a file's bytes the beginning counts, and nothing of anything else.
+            Some(cut) if request.path.starts_with("/bytes/") => {
+                request.body.truncate(cut);
+                Some(self.handle(&request, at))
+            }
+            Some(_) => None,
+            None => Some(self.handle(&request, at)),
+        };
+        self.answered.push(Answered { number, at, answer });
+    }
+
+    fn work_until(&mut self, _: Duration) -> Vec<Answered> {
+        std::mem::take(&mut self.answered)
+    }
+
+    fn calm(&mut self) {
+        self.is_faulty = false;
+    }
+
+    fn has_accepted(&mut self, account: &str, name: &str) -> bool {
+        self.recordings.keys().any(|id| id.0 == account && id.1 == name)
+    }
+
+    fn allows_deletion(&mut self, account: &str, name: &str) -> bool {
+        self.told_done.contains(&(account.to_owned(), name.to_owned()))
+    }
+
+    fn content_failures(&mut self, account: &str, name: &str) -> u32 {
+        self.content_failures.get(&(account.to_owned(), name.to_owned())).copied().unwrap_or(0)
+    }
+
+    fn found(&mut self) -> Vec<Found> {
+        let mut all = Vec::new();
+        for ((owner, name, _), recording) in &self.recordings {
+            for frame in frames_of(&recording.content).unwrap_or_default() {
+                let Some(number) = frame.get(..8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())) else {
+                    self.violations.push(format!("{name} holds a frame that nobody recorded"));
+                    continue;
+                };
+                let (owner, place, conversation) = (owner.clone(), name.clone(), recording.conversation.clone());
+                all.push(Found { frame: number, owner, place, conversation });
+            }
+        }
+        all
+    }
+
+    fn violations(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.violations)
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use engine::domain::Timestamp;
 use engine::ports::Answer;
 use serde_json::{Value, json};
+use simulator::BEGIN_MS;
 
-use super::{BEGIN_MS, Identity, Server, ok, problem};
+use super::{Identity, Server, ok, problem};
 
 /// What processing a recording leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,22 +4,12 @@ use engine::domain::name;
 use engine::ports::Answer;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use simulator::{Incoming, fault, frames_of};
 
-use super::{Identity, Incoming, Server, Session, SessionFile, empty, ok, problem};
+use super::{Identity, Server, Session, SessionFile, empty, ok, problem};
 
 /// How far a recording may be ahead of the server's clock.
 const MAX_FUTURE_MS: i64 = 300_000;
-
-/// The frames of a recording; `None` if the bytes do not end with a whole frame.
-pub fn frames_of(content: &[u8]) -> Option<Vec<&[u8]>> {
-    let (mut frames, mut rest) = (Vec::new(), content);
-    while !rest.is_empty() {
-        let length = u32::from_le_bytes(rest.get(..4)?.try_into().ok()?) as usize;
-        frames.push(rest.get(4..4 + length)?);
-        rest = &rest[4 + length..];
-    }
-    Some(frames)
-}
 
 fn sha(content: &[u8]) -> String {
     let digest: [u8; 32] = Sha256::digest(content).into();
@@ -77,7 +67,7 @@ impl Server {
     }
 
     pub fn upload(&mut self, account: &str, request: &Incoming) -> Answer {
-        if let Some(refused) = self.refuse(account, request) {
+        if let Some(refused) = self.refuse() {
             return refused;
         }
         let Some(files) = parts(request) else { return problem(400, "malformed_multipart", &[]) };
@@ -130,7 +120,7 @@ impl Server {
     }
 
     pub fn open(&mut self, account: &str, request: &Incoming) -> Answer {
-        if let Some(refused) = self.refuse(account, request) {
+        if let Some(refused) = self.refuse() {
             return refused;
         }
         let Ok(body) = serde_json::from_slice::<Value>(&request.body) else { return problem(400, "invalid_json", &[]) };
@@ -178,7 +168,7 @@ impl Server {
             self.violations.push("the token was sent to an upload address".to_owned());
         }
         if self.chance(20) {
-            return self.fault();
+            return fault(&self.random);
         }
         let parts: Vec<&str> = request.path.split('/').collect();
         let Some(session) = self.sessions.get_mut(parts[2]) else { return problem(404, "upload_not_found", &[]) };

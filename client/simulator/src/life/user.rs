@@ -7,7 +7,7 @@ use engine::domain::{ConversationId, Uid};
 use engine::ports::Random;
 use engine::{Settings, State, Stream};
 
-use super::{ACCOUNTS, FORMAT, FRAME, Frame, Life};
+use super::{ACCOUNTS, Frame, Life};
 
 impl Life {
     pub fn sign_in(&mut self, account: &'static str) {
@@ -51,7 +51,7 @@ impl Life {
         }
         self.sessions += 1;
         let session = format!("session-{}", self.sessions);
-        let stream = Stream { format: FORMAT, device: "phone".to_owned(), session: session.clone() };
+        let stream = Stream { format: self.sound.format, device: "phone".to_owned(), session: session.clone() };
         let recorder = self.call(|engine| engine.record(stream).map_err(|error| error.to_string()));
         if let (Some(recorder), Some(process)) = (recorder, &mut self.process) {
             process.recorder = Some(recorder);
@@ -61,14 +61,13 @@ impl Life {
 
     /// Records for so long, frame by frame.
     pub fn record(&mut self, duration: Duration) {
-        let frames = duration.as_millis() / FRAME.as_millis();
+        let frames = duration.as_millis() / self.sound.frame.as_millis();
         let live = self.random.permille(200);
         for _ in 0..frames {
             let Some(session) = self.session.clone() else { return };
             let owner = self.around.signed_in.lock().unwrap().unwrap_or("nobody");
             let number = self.frames.len() as u64;
-            let payload =
-                [&number.to_le_bytes()[..], owner.as_bytes(), &vec![0xAB; self.random.below(40) as usize]].concat();
+            let payload = (self.sound.payload)(number, owner, &self.random);
             let is_live = live && self.random.permille(500);
             let Some(recorder) = self.process.as_mut().and_then(|process| process.recorder.as_mut()) else { return };
             let recorded = recorder.record(&payload, is_live);
@@ -90,7 +89,7 @@ impl Life {
                 self.end_session();
                 return;
             }
-            self.run_for(FRAME);
+            self.run_for(self.sound.frame);
         }
     }
 

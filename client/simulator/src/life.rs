@@ -11,20 +11,28 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use engine::domain::{Codec, ConversationId, FrameFormat, JobId, Timestamp, Uid};
+use engine::domain::{ConversationId, FrameFormat, JobId, Timestamp, Uid};
 use engine::ports::{Conditions, Credentials, Device, NoToken, Ports, Token};
 use engine::{Config, Engine, Recorder, Retention, Server as Address};
 
 use crate::clock::Virtual;
 use crate::disk::SimDisk;
 use crate::network::{Network, ORIGIN};
+use crate::plan::World;
 use crate::random::Seeded;
 
 pub const ACCOUNTS: [&str; 2] = ["anna", "ben"];
-const FORMAT: FrameFormat = FrameFormat { codec: Codec::Opus, rate: 16_000, channels: 1, frame_samples: 1920 };
-/// The length of a frame of [`FORMAT`].
-const FRAME: Duration = Duration::from_millis(120);
 pub const FOLDER: &str = "/device/recordings";
+
+/// The sound that the device records.
+#[derive(Clone, Copy)]
+pub struct Sound {
+    pub format: FrameFormat,
+    /// The length of a frame.
+    pub frame: Duration,
+    /// A frame of this number and owner. Its first eight bytes are the number, lowest byte first.
+    pub payload: fn(u64, &str, &Seeded) -> Vec<u8>,
+}
 
 /// What the app knows of a frame that it recorded.
 #[derive(Clone, Debug)]
@@ -76,7 +84,7 @@ impl Credentials for AppSide {
         if *self.signed_in.lock().unwrap() != Some(account.as_str()) && !is_leaving {
             self.violations.lock().unwrap().push(format!("a request of {account} after its sign-out"));
         }
-        if self.network.server(|server| server.is_faulty) && self.random.permille(5) {
+        if self.network.is_faulty() && self.random.permille(5) {
             return Err(NoToken::Later);
         }
         Ok(Token::new(format!("token-of-{account}")))
@@ -94,6 +102,7 @@ struct Process {
 
 pub struct Life {
     pub seed: u64,
+    sound: Sound,
     pub random: Seeded,
     pub clock: Virtual,
     pub disk: SimDisk,
@@ -118,10 +127,11 @@ pub struct Life {
 }
 
 impl Life {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(world: &World, seed: u64) -> Self {
         let random = Seeded::new(seed);
         let clock = Virtual::default();
-        let network = Network::new(clock.clone(), random.fork());
+        let backend = (world.backend)(random.fork());
+        let network = Network::new(clock.clone(), random.fork(), backend);
         let disk = SimDisk::new(random.fork());
         let around = AppSide {
             network: network.clone(),
@@ -134,6 +144,7 @@ impl Life {
         };
         let mut life = Self {
             seed,
+            sound: world.sound,
             clock,
             disk,
             network,
@@ -250,7 +261,7 @@ impl Life {
         let cooldown = process.engine.cooldown();
         // A clock that is set forward while the process does not live is believed: nothing tells how long it slept.
         if cooldown.is_none() || std::mem::take(&mut self.was_set_forward) {
-            self.network.server(|server| server.refused_until.remove(account));
+            self.network.forget_refusal(account);
         }
     }
 
@@ -260,7 +271,11 @@ impl Life {
         loop {
             self.poll_all();
             let next = [self.clock.next(), self.network.next()].into_iter().flatten().min();
-            match next.filter(|next| *next <= until) {
+            let next = next.filter(|next| *next <= until);
+            if self.network.work_until(next.unwrap_or(until)) {
+                continue;
+            }
+            match next {
                 Some(next) => {
                     self.clock.advance_to(next);
                     self.network.advance(next);

@@ -12,7 +12,7 @@ use engine::domain::Timestamp;
 use engine::ports::Clock;
 
 /// When the simulated world begins.
-const BEGIN_MS: i64 = 1_750_000_000_000;
+pub const BEGIN_MS: i64 = 1_750_000_000_000;
 
 #[derive(Default)]
 struct State {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use engine::Settings;
 
-use crate::life::{ACCOUNTS, Life};
+use crate::backend::Backend;
+use crate::life::{ACCOUNTS, Life, Sound};
+use crate::random::Seeded;
 
 /// What came of a life.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,15 +18,28 @@ pub struct Lived {
     pub polls: u64,
 }
 
+/// What a life takes place in.
+pub struct World {
+    /// Makes the backend of a life.
+    pub backend: fn(Seeded) -> Box<dyn Backend>,
+    pub sound: Sound,
+    /// The fewest and the most things that happen.
+    pub happenings: (u64, u64),
+    /// The longest recording, in seconds.
+    pub longest: u64,
+    /// How long everything may take to come to its end, for each account.
+    pub patience: Duration,
+}
+
 /// Lives the life of a seed.
-pub fn live(seed: u64) -> Lived {
-    let mut life = Life::new(seed);
+pub fn live(world: &World, seed: u64) -> Lived {
+    let mut life = Life::new(world, seed);
     life.sign_in(ACCOUNTS[0]);
-    let happenings = life.random.between(15, 40);
+    let happenings = life.random.between(world.happenings.0, world.happenings.1);
     for _ in 0..happenings {
-        let happening = life.random.below(20);
+        let happening = life.random.below(22);
         life.note(|| format!("happening {happening}"));
-        happen(&mut life, happening);
+        happen(&mut life, world, happening);
         life.check_rows();
         if !life.violations.is_empty() {
             if std::env::var_os("SIMULATION_LOG").is_some() {
@@ -33,7 +48,7 @@ pub fn live(seed: u64) -> Lived {
             break;
         }
     }
-    end(&mut life);
+    end(&mut life, world);
     if std::env::var_os("SIMULATION_LOG").is_some() && !life.violations.is_empty() {
         life.print_events();
     }
@@ -41,13 +56,13 @@ pub fn live(seed: u64) -> Lived {
     Lived { violations: life.violations, kills: life.kills, frames, polls: life.polls }
 }
 
-fn happen(life: &mut Life, happening: u64) {
+fn happen(life: &mut Life, world: &World, happening: u64) {
     let random = life.random.clone();
     let seconds = |first, last| Duration::from_secs(random.between(first, last));
     match happening {
         0..6 => {
             life.begin_session();
-            life.record(seconds(1, 40));
+            life.record(seconds(1, world.longest));
             if random.permille(600) {
                 life.process_session();
             } else {
@@ -89,7 +104,7 @@ fn happen(life: &mut Life, happening: u64) {
             life.run_for(seconds(1, 600));
             life.disk.set_locked(false);
         }
-        16 => change_account(life),
+        16 | 20 | 21 => change_account(life),
         17 => {
             let settings =
                 Settings { unmetered_only: random.permille(300), paused: random.permille(300), charging_only: false };
@@ -136,7 +151,7 @@ fn change_account(life: &mut Life) {
 }
 
 /// The faults stop: everything comes to its end without anybody's help, but for what only the user may decide.
-fn end(life: &mut Life) {
+fn end(life: &mut Life, world: &World) {
     life.end_session();
     life.kill(false);
     life.is_calm = true;
@@ -149,7 +164,7 @@ fn end(life: &mut Life) {
         life.run_for(Duration::from_secs(20));
         life.sign_in(account);
         life.set_settings(Settings::default());
-        life.run_for(Duration::from_secs(3 * 86_400));
+        life.run_for(world.patience);
         life.check_rows();
         life.handle_results();
         if life.random.permille(500) {

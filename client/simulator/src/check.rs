@@ -6,8 +6,19 @@ use std::path::Path;
 use engine::domain::Uid;
 use engine::{Place, State};
 
+use crate::backend::Found;
 use crate::life::{ACCOUNTS, FOLDER, Life};
-use crate::server::frames_of;
+
+/// The frames of a recording; `None` if the bytes do not end with a whole frame.
+pub fn frames_of(content: &[u8]) -> Option<Vec<&[u8]>> {
+    let (mut frames, mut rest) = (Vec::new(), content);
+    while !rest.is_empty() {
+        let length = u32::from_le_bytes(rest.get(..4)?.try_into().ok()?) as usize;
+        frames.push(rest.get(4..4 + length)?);
+        rest = &rest[4 + length..];
+    }
+    Some(frames)
+}
 
 impl Life {
     /// No file is deleted before its own outcome allows it.
@@ -17,11 +28,9 @@ impl Life {
             let Some(relative) = text.strip_prefix(FOLDER).filter(|text| text.ends_with(".bin")) else { continue };
             let mut parts = relative.trim_start_matches('/').split('/');
             let (owner, name) = (parts.next().unwrap().to_owned(), parts.next().unwrap().to_owned());
-            let key = (owner.clone(), name.clone());
-            let allowed = self.network.server(|server| server.told_done.contains(&key));
+            let allowed = self.network.backend(|backend| backend.allows_deletion(&owner, &name));
             // A chunk that was never finished, or that the live socket took, may go: its frames are checked at the end.
-            let was_accepted =
-                self.network.server(|server| server.recordings.keys().any(|id| id.0 == owner && id.1 == name));
+            let was_accepted = self.network.backend(|backend| backend.has_accepted(&owner, &name));
             if was_accepted && !allowed {
                 self.violations.push(format!("{relative} was deleted before its outcome allowed it"));
             }
@@ -31,10 +40,9 @@ impl Life {
     /// Only what the server blamed on the content was counted, and nothing was given up.
     pub fn check_rows(&mut self) {
         let Some(account) = *self.around.signed_in.lock().unwrap() else { return };
-        let failures = self.network.server(|server| server.content_failures.clone());
         let page = self.call(|engine| engine.list(None, None, 10_000).map_err(|error| error.to_string()));
         for (chunk, _) in page.unwrap_or_default() {
-            let told = failures.get(&(account.to_owned(), chunk.name.clone())).copied().unwrap_or(0);
+            let told = self.network.backend(|backend| backend.content_failures(account, &chunk.name));
             if chunk.transfer.retry_count > told {
                 let (count, name) = (chunk.transfer.retry_count, &chunk.name);
                 self.violations
@@ -53,8 +61,7 @@ impl Life {
     }
 
     fn check_synced(&mut self, account: &str, name: &str) {
-        let key = (account.to_owned(), name.to_owned());
-        let confirmed = self.network.server(|server| server.told_done.contains(&key));
+        let confirmed = self.network.backend(|backend| backend.allows_deletion(account, name));
         if !confirmed {
             self.violations.push(format!("{name} is synced, and no job said so"));
         }
@@ -62,29 +69,23 @@ impl Life {
 
     /// Everything that was promised is at the server exactly once, or still on the device for the user to decide.
     pub fn check_end(&mut self) {
-        let mut found: BTreeMap<u64, Vec<(String, String)>> = BTreeMap::new();
-        let stamps = self.stamps.clone();
         let frames = self.frames.clone();
         let mut violations = Vec::new();
-        self.network.server(|server| {
-            for ((owner, name, _), recording) in &server.recordings {
-                for frame in frames_of(&recording.content).unwrap_or_default() {
-                    let Some(number) = frame.get(..8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())) else {
-                        violations.push(format!("{name} holds a frame that nobody recorded"));
-                        continue;
-                    };
-                    found.entry(number).or_default().push((owner.clone(), name.clone()));
-                    let known = &frames[number as usize];
-                    if known.owner != owner {
-                        violations.push(format!("frame {number} of {} is at {owner}", known.owner));
-                    }
-                    let stamped = stamps.get(&known.session).map(ToString::to_string);
-                    if recording.conversation.is_some() && recording.conversation != stamped {
-                        violations.push(format!("{name} of {} is in another conversation", known.session));
-                    }
-                }
+        let mut found: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+        for Found { frame, owner, place, conversation } in self.network.backend(|backend| backend.found()) {
+            let Some(known) = frames.get(frame as usize) else {
+                violations.push(format!("{place} holds the frame {frame} that nobody recorded"));
+                continue;
+            };
+            if known.owner != owner {
+                violations.push(format!("frame {frame} of {} is at {owner}", known.owner));
             }
-        });
+            let stamped = self.stamps.get(&known.session).map(ToString::to_string);
+            if conversation.is_some() && conversation != stamped {
+                violations.push(format!("{place} of {} is in another conversation", known.session));
+            }
+            found.entry(frame).or_default().push(place);
+        }
         let kept = self.kept_frames(&mut violations);
         for (number, frame) in frames.iter().enumerate() {
             let places = found.get(&(number as u64)).map_or(0, Vec::len);
@@ -99,8 +100,7 @@ impl Life {
         violations.truncate(10);
         self.violations.append(&mut violations);
         self.violations.append(&mut self.around.violations.lock().unwrap());
-        let mut told = self.network.server(|server| std::mem::take(&mut server.violations));
-        self.violations.append(&mut told);
+        self.violations.append(&mut self.network.take_violations());
     }
 
     /// The frames of files that wait for the user's decision.
