@@ -76,13 +76,20 @@ impl<P: ?Sized, F: Fault> Faulty<P, F> {
     }
 
     async fn reading<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
-        if F::BEFORE { around::<F, T>(&self.plan, operation, call).await } else { call.await }
+        if F::BEFORE {
+            return around::<F, T>(&self.plan, operation, call).await;
+        }
+        self.plan.pass_time().await;
+        call.await
     }
 }
 
 async fn around<F: Fault, T>(plan: &Plan, operation: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+    plan.pass_time().await;
     if !plan.should_fail(operation) {
-        return call.await;
+        let done = call.await;
+        plan.pass_time().await;
+        return done;
     }
     if F::BEFORE {
         return Err(Error::new(F::KIND, operation, "planned by the test"));

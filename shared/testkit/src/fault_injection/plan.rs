@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::random::SeededRandom;
 
@@ -13,7 +15,13 @@ pub struct Plan {
     /// Failures that are still to come, by operation; `None` means every call fails.
     scripted: Mutex<HashMap<&'static str, Option<u32>>>,
     call_counts: Mutex<HashMap<&'static str, u64>>,
+    /// How long each call takes, before and after its effect, at random.
+    delays: Option<SeededRandom>,
+    is_calm: AtomicBool,
 }
+
+/// The longest time before or after the effect of a slow call, in milliseconds.
+const SLOWEST_MS: usize = 40;
 
 impl Plan {
     /// Only the failures that [`fail_call`](Self::fail_call) and [`fail_always`](Self::fail_always) ask for.
@@ -28,6 +36,25 @@ impl Plan {
     /// One call in `n` fails, at random.
     pub fn seeded(seed: u64, n: usize) -> Self {
         Self { random: Some((SeededRandom::new(seed), n)), ..Self::default() }
+    }
+
+    /// The same plan, but calls take their time before and after their effect, by the runtime's clock: whoever calls may be
+    /// ended on both sides of it.
+    #[must_use]
+    pub fn slow(mut self, seed: u64) -> Self {
+        self.delays = Some(SeededRandom::new(seed));
+        self
+    }
+
+    /// No call fails by chance from now on.
+    pub fn calm(&self) {
+        self.is_calm.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) async fn pass_time(&self) {
+        if let Some(delays) = &self.delays {
+            tokio::time::sleep(Duration::from_millis(delays.below(SLOWEST_MS) as u64)).await;
+        }
     }
 
     /// The next `times` calls of this operation fail.
@@ -62,7 +89,8 @@ impl Plan {
             }
         };
         let first = self.first.as_ref().is_some_and(|seen| seen.lock().unwrap().insert(operation));
-        let by_chance = self.random.as_ref().is_some_and(|(random, n)| random.one_in(*n));
+        let by_chance = 
+            !self.is_calm.load(Ordering::Relaxed) && self.random.as_ref().is_some_and(|(random, n)| random.one_in(*n));
         scripted || first || by_chance
     }
 }

@@ -36,6 +36,11 @@ impl Queue {
         waiting.into_iter().map(|(_, task)| task).collect()
     }
 
+    /// When the next task is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.tasks().waiting.iter().map(|(at, _)| *at).min()
+    }
+
     /// Takes out the tasks that are due by `now`, soonest first. Their names stay taken for `TOMBSTONE`.
     pub fn take_due(&self, now: Timestamp) -> Vec<NewTask> {
         let mut tasks = self.tasks();

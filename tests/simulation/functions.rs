@@ -1,0 +1,162 @@
+//! The backend of a simulation: one process after another, each killed at some moment, over what outlives them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use domain::{FileStatus, Uid};
+use simulator::{Answered, Arrived, Backend, Found, Seeded};
+
+use crate::instance::Instance;
+use crate::world::Kept;
+
+pub struct Functions {
+    kept: Arc<Kept>,
+    random: Seeded,
+    now: Duration,
+    instance: Option<Instance>,
+    /// When the next process starts, or when this one is killed.
+    changes_at: Duration,
+    /// Requests without an answer.
+    waiting: BTreeSet<u64>,
+    answered: Vec<Answered>,
+    is_faulty: bool,
+}
+
+impl Functions {
+    pub fn new(random: Seeded) -> Self {
+        Self {
+            kept: Arc::new(Kept::new(random.fork())),
+            random,
+            now: Duration::ZERO,
+            instance: None,
+            changes_at: Duration::ZERO,
+            waiting: BTreeSet::new(),
+            answered: Vec::new(),
+            is_faulty: true,
+        }
+    }
+
+    fn start(&mut self) {
+        self.instance = Some(Instance::start(&self.kept, self.now));
+        self.changes_at = Duration::MAX;
+        self.plan_kill();
+    }
+
+    /// A kill comes some time after a request, so that many come while something is being done.
+    fn plan_kill(&mut self) {
+        if self.is_faulty && self.instance.is_some() && self.random.permille(60) {
+            let soon = self.random.pick(&[20, 200, 2_000, 20_000]);
+            let at = self.now + Duration::from_millis(self.random.below(soon));
+            self.changes_at = self.changes_at.min(at);
+        }
+    }
+
+    fn kill(&mut self) {
+        if let Some(instance) = self.instance.take() {
+            instance.kill();
+        }
+        let at = self.now;
+        let cut = std::mem::take(&mut self.waiting).into_iter();
+        self.answered.extend(cut.map(|number| Answered { number, at, answer: None }));
+        let down = self.random.pick(&[0, 3, 30, 600]);
+        self.changes_at = self.now + Duration::from_secs(down);
+    }
+}
+
+impl Backend for Functions {
+    fn arrive(&mut self, Arrived { number, request }: Arrived, at: Duration) {
+        self.now = self.now.max(at);
+        if request.cut.is_none() {
+            self.waiting.insert(number);
+        } else {
+            self.answered.push(Answered { number, at, answer: None });
+        }
+        match &self.instance {
+            Some(instance) => instance.take(number, request),
+            None => {
+                self.waiting.remove(&number);
+                self.answered.push(Answered { number, at, answer: None });
+            }
+        }
+        self.plan_kill();
+    }
+
+    fn work_until(&mut self, until: Duration) -> Vec<Answered> {
+        loop {
+            if !self.answered.is_empty() {
+                return std::mem::take(&mut self.answered);
+            }
+            if self.changes_at <= self.now {
+                match self.instance {
+                    Some(_) => self.kill(),
+                    None => self.start(),
+                }
+                continue;
+            }
+            if self.now >= until {
+                return Vec::new();
+            }
+            let stop = until.min(self.changes_at);
+            let given = self.instance.as_mut().map(|instance| instance.work_until(stop)).unwrap_or_default();
+            self.now = given.first().map_or(stop, |(_, at, _)| (*at).clamp(self.now, stop));
+            for (number, _, answer) in given {
+                if self.waiting.remove(&number) {
+                    self.answered.push(Answered { number, at: self.now, answer: Some(answer) });
+                }
+            }
+        }
+    }
+
+    fn calm(&mut self) {
+        self.is_faulty = false;
+        self.kept.is_faulty.store(false, Ordering::Relaxed);
+        self.kept.reached.plan().calm();
+        if self.instance.is_some() {
+            self.changes_at = Duration::MAX;
+        }
+    }
+
+    fn has_accepted(&mut self, account: &str, name: &str) -> bool {
+        let uid = Uid::new(account).unwrap();
+        let jobs = self.kept.store.all_jobs();
+        jobs.iter().any(|job| job.uid == uid && job.files.iter().any(|file| file.name == *name))
+    }
+
+    fn allows_deletion(&mut self, account: &str, name: &str) -> bool {
+        let uid = Uid::new(account).unwrap();
+        let jobs = self.kept.store.all_jobs();
+        jobs.iter().filter(|job| job.uid == uid && job.status.is_terminal()).any(|job| {
+            let mut own = job.files.iter().filter(|file| file.name == *name);
+            own.any(|file| matches!(file.status, FileStatus::Done | FileStatus::Silent) && file.failure.is_none())
+        })
+    }
+
+    fn content_failures(&mut self, account: &str, name: &str) -> u32 {
+        let uid = Uid::new(account).unwrap();
+        let jobs = self.kept.store.all_jobs();
+        // A retry of the job may blame the same content again.
+        let blamed = jobs.iter().filter(|job| job.uid == uid).flat_map(|job| &job.files);
+        if blamed.filter(|file| file.name == *name).any(|file| file.failure.is_some()) { u32::MAX } else { 0 }
+    }
+
+    fn found(&mut self) -> Vec<Found> {
+        let mut all = Vec::new();
+        for account in ["anna", "ben"] {
+            let lines = self.kept.store.all_lines(&Uid::new(account).unwrap());
+            for line in lines.iter().filter(|line| line.found_by().is_some()) {
+                for word in line.text().split_whitespace() {
+                    let frame = word.trim_start_matches('f').parse().unwrap_or(u64::MAX);
+                    let place = format!("{} at {} ms", line.recording, line.start_ms);
+                    all.push(Found { frame, owner: account.to_owned(), place, conversation: None });
+                }
+            }
+        }
+        all
+    }
+
+    fn violations(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+}
