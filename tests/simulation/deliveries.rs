@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use domain::Job;
 use flow::ports::{Clock, NewTask};
 use tower::ServiceExt;
 
@@ -65,16 +66,17 @@ async fn one(kept: Arc<Kept>, router: Router, secret: String, task: NewTask) {
     }
 }
 
-/// Sweeps every minute while a job is unfinished.
+/// Sweeps every minute while a job is unfinished, and for some time after a request.
 pub async fn sweep(kept: Arc<Kept>, router: Router, secret: String) {
-    let mut slept = RARE_SWEEP;
     loop {
-        let is_busy = kept.store.all_jobs().iter().any(|job| !job.status.is_terminal());
-        if is_busy || slept >= RARE_SWEEP {
-            post(&router, api::process::SWEEP_PATH, &secret, String::new()).await;
-            slept = Duration::ZERO;
+        post(&router, api::process::SWEEP_PATH, &secret, String::new()).await;
+        let now = kept.clock.now();
+        let needs_work = |job: &Job| !job.status.is_terminal() || job.effects.cleanup.is_due(now);
+        let is_busy = kept.store.all_jobs().iter().any(needs_work);
+        let wait = if is_busy { SWEEP } else { RARE_SWEEP };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = kept.requested.notified(), if !is_busy => tokio::time::sleep(SWEEP).await,
         }
-        tokio::time::sleep(SWEEP).await;
-        slept += SWEEP;
     }
 }

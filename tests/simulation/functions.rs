@@ -73,6 +73,7 @@ impl Backend for Functions {
         } else {
             self.answered.push(Answered { number, at, answer: None });
         }
+        self.kept.requested.notify_one();
         match &self.instance {
             Some(instance) => instance.take(number, request),
             None => {

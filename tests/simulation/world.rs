@@ -24,6 +24,8 @@ pub struct Kept {
     pub uploads: Arc<memory::Uploads>,
     pub push: Arc<memory::Push>,
     pub queue: Arc<WakingQueue>,
+    /// A device asked for something.
+    pub requested: Notify,
     /// Tasks whose delivery has begun and not ended.
     pub delivering: Mutex<Vec<NewTask>>,
 }
@@ -44,6 +46,7 @@ impl Kept {
                 tasks: Arc::new(memory::Queue::new(clock.clone())),
                 changed: Notify::new(),
             }),
+            requested: Notify::new(),
             delivering: Mutex::default(),
             clock,
             store,
