@@ -105,12 +105,23 @@ impl Core {
     pub fn post(&self, event: Event) {
         // Deadlines are compared with the clock as it is: a clock that was set moves them first.
         self.check_clock();
-        self.step(event);
+        self.step(None, event);
     }
 
-    fn step(&self, event: Event) {
+    /// Passes what a step found out. If the account of the step is not signed in any more, it says nothing about the one that
+    /// is (R34).
+    pub fn post_fenced(&self, fence: u64, event: Event) {
+        self.check_clock();
+        self.step(Some(fence), event);
+    }
+
+    fn step(&self, fence: Option<u64>, event: Event) {
         {
             let mut state = lock(&self.state);
+            let is_late = fence.is_some_and(|fence| fence != state.fence);
+            if is_late && !mistakes::is_planted(Mistake::SignOutNotFenced) {
+                return;
+            }
             let actions = coordinator::step(&mut state, event, self.now());
             for action in actions {
                 match action {
@@ -269,7 +280,7 @@ impl Core {
             if let Err(error) = corrected {
                 self.note(EventKind::IndexFailed { why: error.to_string() });
             }
-            self.step(Event::ClockMoved { by_ms });
+            self.step(None, Event::ClockMoved { by_ms });
         }
     }
 

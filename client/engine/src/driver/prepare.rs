@@ -30,6 +30,7 @@ pub async fn prepare(api: &Api<'_>, prepare: Prepare) -> Result<(), WorkError> {
         }
         if prepare.reset_polls {
             index.reset_polls(&api.account, None, core.now())?;
+            index.read_again(&api.account)?;
         }
         Ok(())
     })?;

@@ -4,9 +4,9 @@ use domain::{Timestamp, Uid};
 use rusqlite::{OptionalExtension, params};
 
 use super::chunks::collect;
-use super::row::{self, COLUMNS};
+use super::row::{self, COLUMNS, place_columns};
 use super::{Index, Result};
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, Place};
 
 /// A chunk that may be uploaded: its budget is not used up, its time has come (?2), and its session is not held (?3).
 const READY: &str = "owner = ?1 AND state = 'pending' AND retry_count < 3 \
@@ -64,6 +64,26 @@ impl Index {
         self.write(|transaction| {
             let sql = "UPDATE hold SET until = ?3 WHERE owner = ?1 AND session = ?2 AND until > ?3";
             transaction.execute(sql, params![owner.as_str(), session, now.millis()]).map(drop)
+        })
+    }
+
+    /// A folder cannot be read: what is pending in it waits until then. Nothing is counted, and no other row waits.
+    pub fn delay_folder(&mut self, owner: &Uid, folder: &Place, until: Timestamp) -> Result<()> {
+        let (place, prefix) = place_columns(folder);
+        self.write(|transaction| {
+            let sql = "UPDATE chunk SET next_attempt_at = ?4, error_code = 'local_read_failed', error_blame = NULL, \
+                       error_detail = 'its folder cannot be read' WHERE owner = ?1 AND state = 'pending' AND place = ?2 \
+                       AND substr(path, 1, length(?3)) = ?3 AND (next_attempt_at IS NULL OR next_attempt_at < ?4)";
+            transaction.execute(sql, params![owner.as_str(), place, prefix, until.millis()]).map(drop)
+        })
+    }
+
+    /// Files that could not be read are looked for again: the phone may be unlocked now.
+    pub fn read_again(&mut self, owner: &Uid) -> Result<()> {
+        self.write(|transaction| {
+            let sql = "UPDATE chunk SET next_attempt_at = NULL WHERE owner = ?1 AND state = 'pending' \
+                       AND next_attempt_at IS NOT NULL AND error_code = 'local_read_failed' AND retry_count < 3";
+            transaction.execute(sql, [owner.as_str()]).map(drop)
         })
     }
 

@@ -118,3 +118,71 @@ fn r40_removal_that_was_not_possible_is_done_at_the_next_sign_in() {
     let removals = bench.to(Method::Delete, path);
     assert!(removals.len() == 2 && removals[1].header("authorization") == Some("Bearer token-of-anna"));
 }
+
+/// What a step of anna's found out, while ben signed in, says nothing about ben.
+#[test]
+fn r34_late_findings_of_one_account_do_not_block_the_next_one() {
+    for late in [
+        || Reply::Fail(engine::ports::HttpError::Timeout),
+        || answer(503, json!({})),
+        || answer(401, json!({})),
+        || answer(403, json!({})),
+        || answer(429, json!({})),
+    ] {
+        let script = move |seen: &Seen| match seen.header("authorization") {
+            Some("Bearer token-of-anna") if seen.method == Method::Post => Some(late()),
+            _ => seen.is(Method::Post, "/v2/sync/upload").then(|| accepted(JOB)),
+        };
+        let mut bench = Bench::new(script);
+        bench.record("a", 10);
+        // The upload is on its way when ben takes the device.
+        bench.run_for(std::time::Duration::from_millis(15));
+        bench.engine().sign_in(uid("ben")).unwrap();
+        bench.record("b", 10);
+        bench.run(2);
+        assert_eq!((bench.states(), bench.engine().status().unwrap().blocked), (vec![State::Uploaded], None));
+    }
+}
+
+#[test]
+fn r34_limits_of_one_account_are_not_those_of_the_next_one() {
+    let script = |seen: &Seen| {
+        let is_ben = seen.header("authorization") == Some("Bearer token-of-ben");
+        if seen.is(Method::Get, "/v2/limits") {
+            let files = if is_ben { 1 } else { 5 };
+            return Some(answer(
+                200,
+                json!({"upload": {"max_file_bytes": 1000, "max_batch_bytes": 1000, "max_files": files,
+                "resumable_max_file_bytes": 1000}}),
+            ));
+        }
+        seen.is(Method::Post, "/v2/sync/upload").then(|| accepted(JOB))
+    };
+    let mut bench = Bench::new(script);
+    for account in ["anna", "ben"] {
+        bench.engine().sign_in(uid(account)).unwrap();
+        bench.set_conditions(|conditions| conditions.online = false);
+        bench.record("a", 10);
+        bench.record("a", 10);
+        bench.set_conditions(|conditions| conditions.online = true);
+        bench.run(2);
+    }
+    assert_eq!(bench.uploads().iter().map(Seen::files).collect::<Vec<_>>(), [2, 1, 1]);
+}
+
+#[test]
+fn r40_sign_in_without_a_sign_out_removes_the_token_of_the_account_before() {
+    let path = "/v2/devices/phone";
+    let script = |seen: &Seen| seen.path.starts_with("/v2/devices").then(|| Reply::Answer(no_content()));
+    let mut bench = Bench::new(script);
+    bench.engine().set_push_token("phone", "token", "android").unwrap();
+    bench.run(5);
+    bench.engine().sign_in(uid("ben")).unwrap();
+    bench.run(5);
+    let [removal] = &bench.to(Method::Delete, path)[..] else { panic!("{:?}", bench.seen()) };
+    assert_eq!(removal.header("authorization"), Some("Bearer token-of-anna"));
+    bench.engine().set_push_token("phone", "token", "android").unwrap();
+    bench.run(5);
+    let registered = bench.to(Method::Put, path);
+    assert_eq!(registered.last().unwrap().header("authorization"), Some("Bearer token-of-ben"));
+}

@@ -58,6 +58,40 @@ fn r10_locked_phone_leaves_everything_pending_and_counts_nothing() {
     assert_eq!(bench.states(), [State::Uploaded]);
 }
 
+/// A stick that was pulled out delays the files on it, and nothing else.
+#[test]
+fn r10_folder_that_cannot_be_read_delays_only_what_is_in_it() {
+    let mut bench = Bench::new(accept);
+    bench.set_conditions(|conditions| conditions.online = false);
+    bench.record("s", 10);
+    for file in ["/mnt/stick/b_1848300001.wav", "/mnt/stick/c_1848300002.wav", "/mnt/stickers/d_1848300000.wav"] {
+        // Newer than everything else: they are looked for first.
+        bench.write(file, b"sound");
+        bench.engine().add_file(Path::new(file), AddOptions { session: file.to_owned(), ..AddOptions::default() }).unwrap();
+    }
+    bench.disk.set_unreadable(Some("/mnt/stick"));
+    bench.set_conditions(|conditions| conditions.online = true);
+    bench.run(2);
+    let on_stick = |chunk: &&engine::Chunk| matches!(&chunk.place, Place::Foreign(path) if path.contains("/stick/"));
+    let states = |bench: &Bench| -> Vec<_> {
+        let chunks = bench.chunks();
+        let (waits, rest): (Vec<_>, Vec<_>) = chunks.iter().partition(on_stick);
+        let state = |chunks: Vec<&engine::Chunk>| chunks.into_iter().map(|chunk| chunk.transfer.state).collect::<Vec<_>>();
+        vec![state(waits), state(rest)]
+    };
+    let (pending, uploaded) = (State::Pending, State::Uploaded);
+    assert_eq!(states(&bench), [[pending, pending], [uploaded, uploaded]]);
+    bench.run(3_600);
+    assert_eq!(states(&bench), [[pending, pending], [uploaded, uploaded]]);
+    let waiting: Vec<_> = bench.chunks().into_iter().filter(|chunk| on_stick(&chunk)).collect();
+    assert!(waiting.iter().all(|chunk| (chunk.transfer.retry_count, chunk.transfer.attempts) == (0, 0)));
+    assert!(waiting.iter().all(|chunk| chunk.transfer.last_error.as_ref().unwrap().code == "local_read_failed"));
+    bench.disk.set_unreadable(None);
+    bench.engine().foreground();
+    bench.run(2);
+    assert_eq!(states(&bench), [[uploaded, uploaded], [uploaded, uploaded]], "the foreground looks for them at once");
+}
+
 #[test]
 fn r10_journal_that_could_not_be_read_at_the_start_is_recovered_later() {
     let mut bench = Bench::new(accept);

@@ -25,6 +25,8 @@ struct State {
     process: u64,
     is_full: bool,
     is_locked: bool,
+    /// A folder that cannot be read: a stick that was pulled out.
+    unreadable: Option<PathBuf>,
     /// The process ends at the operation after so many.
     fuse: Option<u64>,
     is_dead: bool,
@@ -51,6 +53,11 @@ impl State {
             None => {}
         }
         if self.is_dead { Err(dead()) } else { Ok(()) }
+    }
+
+    fn check_readable(&self, path: &Path) -> io::Result<()> {
+        let is_unreadable = self.unreadable.as_ref().is_some_and(|folder| path.starts_with(folder));
+        if self.is_locked || is_unreadable { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
     }
 
     fn file(&mut self, path: &Path) -> io::Result<&mut File> {
@@ -82,6 +89,12 @@ impl SimDisk {
 
     pub fn set_locked(&self, is_locked: bool) {
         self.with(|state| state.is_locked = is_locked);
+    }
+
+    /// Makes a folder unreadable, or all readable again.
+    #[allow(dead_code, reason = "only the tests of the rules pull sticks out")]
+    pub fn set_unreadable(&self, folder: Option<&str>) {
+        self.with(|state| state.unreadable = folder.map(PathBuf::from));
     }
 
     /// Hides a file, or shows all again.
@@ -158,9 +171,7 @@ impl Disk for SimDisk {
     fn open(&self, path: &Path) -> io::Result<Box<dyn FileReader>> {
         self.with(|state| {
             state.operation()?;
-            if state.is_locked {
-                return Err(io::ErrorKind::PermissionDenied.into());
-            }
+            state.check_readable(path)?;
             state.file(path)?;
             let reader = Reader { disk: self.clone(), path: path.to_owned() };
             Ok(Box::new(reader) as Box<dyn FileReader>)
@@ -202,9 +213,7 @@ impl Disk for SimDisk {
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         self.with(|state| {
             state.operation()?;
-            if state.is_locked {
-                return Err(io::ErrorKind::PermissionDenied.into());
-            }
+            state.check_readable(folder)?;
             let inside = state.files.keys().filter_map(|path| path.strip_prefix(folder).ok()?.iter().next());
             let mut names: Vec<_> = inside.map(|name| name.to_string_lossy().into_owned()).collect();
             names.dedup();
