@@ -86,6 +86,17 @@ fn r28_set_clock_neither_ends_nor_prolongs_a_cooldown() {
 }
 
 #[test]
+fn r28_cooldown_ends_on_time_though_the_device_slept() {
+    let mut bench = Bench::new(refuses(1, "rate_limit", "600"));
+    bench.record("a", 10);
+    bench.run(60);
+    let refused_at = bench.uploads()[0].at;
+    bench.suspend(500);
+    bench.run(60);
+    assert_eq!((bench.uploads()[1].at - refused_at).as_secs(), 600);
+}
+
+#[test]
 fn r29_fair_use_that_ran_out_is_checked_once_before_the_next_upload() {
     let mut looks = 0;
     let mut refuse = refuses(1, "fair_use", "600");

@@ -267,6 +267,11 @@ impl Bench {
         }
     }
 
+    /// The device sleeps: time passes, and nothing runs.
+    pub fn suspend(&mut self, seconds: u64) {
+        self.clock.advance_to(self.clock.elapsed() + Duration::from_secs(seconds));
+    }
+
     pub fn poll(&mut self) {
         while self.flag.0.swap(false, Ordering::Relaxed) {
             let waker = Waker::from(Arc::clone(&self.flag));

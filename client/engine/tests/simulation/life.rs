@@ -254,6 +254,13 @@ impl Life {
         }
     }
 
+    /// The device sleeps: time passes, and nothing runs. Answers that come meanwhile are there when it wakes up.
+    pub fn suspend(&mut self, duration: Duration) {
+        self.note(|| format!("the device sleeps for {duration:?}"));
+        self.clock.advance_to(self.clock.elapsed() + duration);
+        self.run_for(Duration::ZERO);
+    }
+
     /// Lets time pass.
     pub fn run_for(&mut self, duration: Duration) {
         let until = self.clock.elapsed() + duration;
