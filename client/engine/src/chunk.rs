@@ -161,6 +161,8 @@ pub struct Transfer {
     pub was_missing: bool,
     /// Whether it goes by the resumable protocol, because a batch with it was too large.
     pub resumable: bool,
+    /// How often the server forgot its job. It costs no retry of any kind; it only makes the device wait.
+    pub losses: u32,
 }
 
 impl Transfer {
@@ -179,6 +181,7 @@ impl Transfer {
             batch_limit: None,
             was_missing: false,
             resumable: false,
+            losses: 0,
         }
     }
 }

@@ -35,6 +35,10 @@ pub enum IndexError {
     #[error("the index {path} has version {found}, and this program knows versions up to {known}: update the program")]
     #[expect(missing_docs, reason = "the sentence says it")]
     Newer { path: String, found: i64, known: i64 },
+    /// An earlier version of the program wrote it, and it is only read now.
+    #[error("the index {path} has the older version {found}: the next upload brings it up to date")]
+    #[expect(missing_docs, reason = "the sentence says it")]
+    Older { path: String, found: i64 },
     /// It is damaged.
     #[error(
         "the index {path} is damaged: `rebuild` makes a new one from the recordings, which are not touched ({why})"
@@ -49,6 +53,17 @@ pub enum IndexError {
     #[error("the index {path} cannot be written: {why}")]
     #[expect(missing_docs, reason = "the sentence says it")]
     Disk { path: String, why: String },
+    /// A recording that is to be finished is not being recorded any more.
+    #[error("the index {path} says that the recording {id} was finished already: its frames since then are not kept")]
+    #[expect(missing_docs, reason = "the sentence says it")]
+    NotRecording { path: String, id: i64 },
+    /// It is empty, or there is none, and its folder holds recordings.
+    #[error(
+        "the index {path} knows none of the recordings in {folder}: `rebuild` makes a new one from them, \
+         or move them elsewhere to begin anew"
+    )]
+    #[expect(missing_docs, reason = "the sentence says it")]
+    Empty { path: String, folder: String },
     /// Anything else that SQLite reports.
     #[error("the index {path} cannot be used: {why}")]
     #[expect(missing_docs, reason = "the sentence says it")]

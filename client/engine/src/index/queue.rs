@@ -100,8 +100,8 @@ impl Index {
     pub fn forget_delays(&mut self, owner: &Uid) -> Result<()> {
         self.write(|transaction| {
             let sql = "UPDATE chunk SET next_attempt_at = NULL WHERE owner = ?1 AND state = 'pending' AND retry_count < 3 \
-                       AND service_retries = 0 AND retry_count = 0 AND next_attempt_at IS NOT NULL \
-                       AND was_missing = 0 AND error_code IS NOT 'recording_in_future'";
+                       AND service_retries = 0 AND losses = 0 AND retry_count = 0 AND next_attempt_at IS NOT NULL \
+                       AND was_missing = 0 AND sha256 IS NOT NULL AND error_code IS NOT 'recording_in_future'";
             transaction.execute(sql, [owner.as_str()]).map(drop)
         })
     }
@@ -117,6 +117,8 @@ impl Index {
             transaction.execute("UPDATE hold SET until = ?1 WHERE until > ?2", values)?;
             transaction.execute("UPDATE push_task SET next_attempt_at = ?1 WHERE next_attempt_at > ?2", values)?;
             transaction.execute("UPDATE result SET handled_at = ?1 WHERE handled_at > ?2", values)?;
+            let sql = "UPDATE chunk SET confirmed_at = ?1 WHERE state = 'synced' AND place = 'own' AND confirmed_at > ?2";
+            transaction.execute(sql, values)?;
             Ok(())
         })
     }

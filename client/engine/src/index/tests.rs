@@ -33,6 +33,7 @@ fn r07_row_is_read_back_as_it_was_written() {
         batch_limit: Some(2),
         was_missing: true,
         resumable: true,
+        losses: 4,
     };
     let conversation_id = Some("6f0c0000-0000-4000-8000-0000000000cc".parse().unwrap());
     let wanted = Chunk { conversation_id, transfer, ..chunk(1) };
@@ -150,4 +151,33 @@ fn times_that_a_wrong_clock_wrote_are_due_now() {
     assert_eq!(index.next_batch(&anna, NOW, NOW, 9).unwrap(), []);
     index.correct_times(NOW, NOW + Duration::from_secs(25 * 3600)).unwrap();
     assert_eq!(index.next_batch(&anna, NOW, NOW, 9).unwrap().len(), 1);
+}
+
+#[test]
+fn r02_recording_that_is_over_cannot_be_finished_again() {
+    let mut index = memory();
+    let recording = Transfer { state: State::Recording, ..Transfer::pending() };
+    let id = index.insert(&Chunk { transfer: recording, ..chunk(1) }).unwrap();
+    let sha256 = domain::Sha256Hex([1; 32]);
+    let finished = Finished { frames: 1, synced_prefix: 0, duration_ms: 10, bytes: 5, sha256, crc32c: 1 };
+    index.finish(id, &finished).unwrap();
+    for gone in [id, crate::chunk::ChunkId(99)] {
+        let error = index.finish(gone, &Finished { frames: 2, ..finished }).err().unwrap();
+        assert!(matches!(error, IndexError::NotRecording { .. }), "{error}");
+    }
+    assert_eq!(index.chunk(id).unwrap().unwrap().frames, 1);
+}
+
+#[test]
+fn r07_index_of_the_version_before_is_brought_up_to_date_with_all_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index.db");
+    let mut index = open(&path).unwrap();
+    let id = index.insert(&chunk(1)).unwrap();
+    index.connection.execute_batch("ALTER TABLE chunk DROP COLUMN losses; PRAGMA user_version = 1;").unwrap();
+    drop(index);
+    let older = Index::open_to_read(&path).err().unwrap();
+    assert!(matches!(older, IndexError::Older { found: 1, .. }), "{older}");
+    assert_eq!(open(&path).unwrap().chunk(id).unwrap(), Some(Chunk { id, ..chunk(1) }));
+    assert!(Index::open_to_read(&path).is_ok());
 }

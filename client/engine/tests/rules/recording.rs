@@ -120,6 +120,44 @@ fn r02_torn_tail_is_cut_and_never_uploaded() {
     }
 }
 
+/// Somebody records while a recording waits that could not be read at the start.
+#[test]
+fn r02_left_over_journal_is_recovered_beside_a_recorder_that_is_left_alone() {
+    let mut bench = offline();
+    let mut left_over = bench.recorder("left over");
+    bench.feed(&mut left_over, 10);
+    drop(left_over);
+    bench.stop(false);
+    bench.disk.set_locked(true);
+    bench.start();
+    bench.disk.set_locked(false);
+    let mut recorder = bench.recorder("now");
+    bench.feed(&mut recorder, 10);
+    bench.engine().foreground();
+    bench.run(2);
+    assert_eq!(bench.states(), [State::Pending, State::Recording]);
+    bench.feed(&mut recorder, 10);
+    recorder.finalize().unwrap();
+    let frames: Vec<_> = bench.chunks().iter().map(|chunk| (chunk.frames, chunk.transfer.state)).collect();
+    assert_eq!(frames, [(10, State::Pending), (20, State::Pending)]);
+}
+
+/// The clock that counts the time slept goes on: nothing looks like a clock that was set.
+#[test]
+fn r02_chunk_after_a_sleep_of_the_device_has_its_own_time() {
+    let mut bench = offline();
+    let mut recorder = bench.recorder("s");
+    bench.feed(&mut recorder, 10);
+    recorder.finalize().unwrap();
+    bench.suspend(3_600);
+    bench.feed(&mut recorder, 10);
+    recorder.finalize().unwrap();
+    let at: Vec<_> = bench.chunks().iter().map(|chunk| chunk.captured_at.millis()).collect();
+    assert!((3_600_000..3_602_000).contains(&(at[1] - at[0])), "{at:?}");
+    let moved = |event: &engine::Event| matches!(event.kind, engine::EventKind::ClockMoved { .. });
+    assert!(!bench.engine().events().iter().any(moved));
+}
+
 #[test]
 fn r03_finalize_makes_the_chunk_durable_before_it_returns() {
     let mut bench = offline();

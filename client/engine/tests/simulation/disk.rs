@@ -24,7 +24,11 @@ struct State {
     /// Handles of an earlier process have no effect.
     process: u64,
     is_full: bool,
+    /// The free bytes, which grow with what is removed.
+    free: Option<u64>,
     is_locked: bool,
+    /// No file can be opened, though folders can be listed.
+    is_sealed: bool,
     /// A folder that cannot be read: a stick that was pulled out.
     unreadable: Option<PathBuf>,
     /// The process ends at the operation after so many.
@@ -32,6 +36,7 @@ struct State {
     is_dead: bool,
     removed: Vec<PathBuf>,
     syncs: u64,
+    read_bytes: u64,
 }
 
 /// Clones share their state.
@@ -91,10 +96,22 @@ impl SimDisk {
         self.with(|state| state.is_locked = is_locked);
     }
 
+    /// Says how much is free; removed files add to it.
+    #[allow(dead_code, reason = "only the tests of the rules fill the disk by numbers")]
+    pub fn set_free(&self, bytes: Option<u64>) {
+        self.with(|state| state.free = bytes);
+    }
+
     /// Makes a folder unreadable, or all readable again.
     #[allow(dead_code, reason = "only the tests of the rules pull sticks out")]
     pub fn set_unreadable(&self, folder: Option<&str>) {
         self.with(|state| state.unreadable = folder.map(PathBuf::from));
+    }
+
+    /// Lets no file be opened, though folders can be listed.
+    #[allow(dead_code, reason = "only the tests of the rules do that")]
+    pub fn set_sealed(&self, is_sealed: bool) {
+        self.with(|state| state.is_sealed = is_sealed);
     }
 
     /// Hides a file, or shows all again.
@@ -115,6 +132,12 @@ impl SimDisk {
     #[allow(dead_code, reason = "only the tests of the rules count them")]
     pub fn syncs(&self) -> u64 {
         self.with(|state| state.syncs)
+    }
+
+    /// The bytes that were read so far.
+    #[allow(dead_code, reason = "only the tests of the rules count them")]
+    pub fn read_bytes(&self) -> u64 {
+        self.with(|state| state.read_bytes)
     }
 
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
@@ -172,6 +195,9 @@ impl Disk for SimDisk {
         self.with(|state| {
             state.operation()?;
             state.check_readable(path)?;
+            if state.is_sealed {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
             state.file(path)?;
             let reader = Reader { disk: self.clone(), path: path.to_owned() };
             Ok(Box::new(reader) as Box<dyn FileReader>)
@@ -192,8 +218,9 @@ impl Disk for SimDisk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.with(|state| {
             state.operation()?;
-            state.file(path)?;
+            let freed = state.file(path)?.data.len() as u64;
             state.files.remove(path);
+            state.free = state.free.map(|free| free + freed);
             state.removed.push(path.to_owned());
             Ok(())
         })
@@ -227,7 +254,8 @@ impl Disk for SimDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.with(|state| {
             state.operation()?;
-            let file = state.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+            let mut file = state.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+            file.name_is_durable = true;
             state.files.insert(to.to_owned(), file);
             Ok(())
         })
@@ -236,7 +264,7 @@ impl Disk for SimDisk {
     fn free_bytes(&self, _: &Path) -> io::Result<u64> {
         self.with(|state| {
             state.operation()?;
-            Ok(if state.is_full { 0 } else { 1 << 40 })
+            Ok(if state.is_full { 0 } else { state.free.unwrap_or(1 << 40) })
         })
     }
 
@@ -318,6 +346,7 @@ impl FileReader for Reader {
             let from = data.len().min(offset as usize);
             let read = into.len().min(data.len() - from);
             into[..read].copy_from_slice(&data[from..from + read]);
+            state.read_bytes += read as u64;
             Ok(read)
         })
     }
