@@ -22,7 +22,7 @@ pub fn live(seed: u64) -> Lived {
     life.sign_in(ACCOUNTS[0]);
     let happenings = life.random.between(15, 40);
     for _ in 0..happenings {
-        let happening = life.random.below(20);
+        let happening = life.random.below(21);
         life.note(|| format!("happening {happening}"));
         happen(&mut life, happening);
         life.check_rows();
@@ -72,10 +72,17 @@ fn happen(life: &mut Life, happening: u64) {
         11 | 12 => life.disk.set_fuse(random.below(120)),
         13 => {
             let year = 365 * 86_400_000;
-            let by = random.pick(&[-year, -3_600_000, 240_000, 6 * 3_600_000, -1_000]);
+            let weeks = 40 * 86_400_000;
+            let by = random.pick(&[-year, -3_600_000, 240_000, 6 * 3_600_000, -1_000, weeks]);
             life.note(|| format!("the clock is set by {by} ms"));
             life.clock.set_by(by);
             life.was_set_forward |= by > 0;
+            if by == weeks {
+                // Somebody sees it, and sets it right. What is recorded meanwhile would wait for its time to come.
+                life.end_session();
+                life.run_for(seconds(60, 7_200));
+                life.clock.set_by(-by);
+            }
         }
         14 => {
             life.disk.set_full(true);
@@ -101,6 +108,7 @@ fn happen(life: &mut Life, happening: u64) {
             life.handle_results();
             life.retry_one();
         }
+        19 => life.suspend(seconds(60, 40_000)),
         _ => {
             life.hide_one();
             life.run_for(seconds(0, 10));
