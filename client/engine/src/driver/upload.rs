@@ -123,6 +123,9 @@ fn check(api: &Api<'_>, batch: Vec<Chunk>, limits: &UploadLimits) -> Result<Chec
             let again = core.now() + backoff::delay(files::READ_AGAIN, core.unit());
             index.delay_folder(&api.account, folder, again)?;
         }
+        for (id, bytes) in &checked.grows {
+            index.resized(*id, *bytes, core.now() + backoff::delay(files::STILL_FOR, core.unit()))?;
+        }
         for (id, found) in &checked.differs {
             index.rehashed(*id, found.bytes, found.sha256, found.crc32c)?;
         }
@@ -207,7 +210,10 @@ fn apply(
     let core = api.core;
     let Judgement { effect, rows } = judgement;
     core.fenced(api.fence, |index| match &effect {
-        Effect::Accepted(accepted) => index.accepted(&new_job(api, accepted, core.now()), &rows),
+        Effect::Accepted(accepted) => {
+            let conversation = batch.first().and_then(|chunk| chunk.conversation_id);
+            index.accepted(&new_job(api, accepted, core.now()), &rows, conversation)
+        }
         _ => index.save(&api.account, &rows),
     })?;
     let error = rows.iter().find_map(|(_, row)| row.last_error.clone()).map(|error| error.code).unwrap_or_default();

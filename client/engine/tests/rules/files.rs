@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::ports::Method;
+use engine::ports::{Disk, Method};
 use engine::{AddError, AddOptions, Place, Retention, State};
 use serde_json::json;
 
@@ -135,6 +135,41 @@ fn r41_only_synced_files_are_deleted_and_only_by_the_policy() {
     }
 }
 
+/// A clock that is set forward by weeks makes no file older.
+#[test]
+fn r41_set_clock_neither_deletes_early_nor_keeps_for_ever() {
+    for by in [60 * 86_400_000, -60 * 86_400_000_i64] {
+        let mut bench = Bench::new(server_that_ends("completed", json!({"status": "done"})));
+        bench.record("s", 10);
+        bench.run(300);
+        assert_eq!(bench.states(), [State::Synced]);
+        bench.clock.set_by(by);
+        bench.run(6 * 86_400);
+        assert!(bench.content(&bench.chunks()[0]).is_some(), "{by}: six days after it was synced");
+        bench.run(2 * 86_400);
+        assert_eq!(bench.chunks()[0].place, Place::Deleted, "{by}: eight days after it was synced");
+    }
+}
+
+/// The reserve is reached: only synced files go, the oldest first, and only as many as are needed.
+#[test]
+fn r41_oldest_synced_files_make_room_and_no_others() {
+    let mut bench = Bench::new(server_that_ends("completed", json!({"status": "done"})));
+    for _ in 0..3 {
+        bench.record("s", 10);
+        bench.run(300);
+    }
+    bench.set_conditions(|conditions| conditions.online = false);
+    bench.record("s", 10);
+    let (synced, pending) = (State::Synced, State::Pending);
+    assert_eq!(bench.states(), [synced, synced, synced, pending]);
+    let bytes = bench.chunks()[0].bytes;
+    bench.disk.set_free(Some(bench.config.reserve_bytes - bytes - 1));
+    bench.recorder("s").record(b"frame", false).unwrap();
+    let deleted: Vec<_> = bench.chunks().iter().map(|chunk| chunk.place == Place::Deleted).collect();
+    assert_eq!(deleted[..4], [true, true, false, false], "two files are as much as was missing");
+}
+
 #[test]
 fn r41_nothing_but_synced_files_makes_room() {
     for (end, file) in [
@@ -196,4 +231,52 @@ fn file_that_shrank_or_grew_is_uploaded_as_what_it_is() {
     let uploads = bench.uploads();
     assert!(uploads.iter().all(|upload| upload.text().contains("\r\n\r\nx\r\n")), "{uploads:?}");
     assert_eq!(bench.states(), [State::Uploaded]);
+}
+
+/// A program writes a large file for an hour: its size is looked at, and its bytes are read when it is whole.
+#[test]
+fn file_that_grows_is_read_once_it_has_kept_its_size() {
+    let mut bench = Bench::new(accept);
+    let path = "/home/anna/talk_1748300000.wav";
+    bench.set_conditions(|conditions| conditions.online = false);
+    bench.write(path, &[7; 1_000]);
+    bench.engine().add_file(Path::new(path), AddOptions::default()).unwrap();
+    bench.set_conditions(|conditions| conditions.online = true);
+    let before = bench.disk.read_bytes();
+    for size in 0..1_200_usize {
+        bench.write(path, &vec![7; 2_000 + 100 * size]);
+        bench.run(3);
+    }
+    assert_eq!(bench.disk.read_bytes() - before, 0, "nothing of it is read while it grows");
+    bench.run(60);
+    assert_eq!((bench.states(), bench.uploads().len()), (vec![State::Uploaded], 1));
+    // Once for the digests, and once for the upload.
+    let whole = 2_000 + 100 * 1_199;
+    assert_eq!(bench.disk.read_bytes() - before, 2 * whole);
+    assert_eq!(bench.chunks()[0].bytes, whole);
+}
+
+#[test]
+fn file_that_was_moved_is_found_where_it_was_pushed_from_last() {
+    for was_given_up in [false, true] {
+        let mut bench = Bench::new(accept);
+        let add = |bench: &Bench, path: &str| {
+            bench.write(path, b"sound");
+            bench.engine().add_file(Path::new(path), AddOptions::default()).unwrap()
+        };
+        bench.set_conditions(|conditions| conditions.online = false);
+        let first = add(&bench, "/home/anna/talk_1748300000.wav");
+        bench.disk.remove(Path::new("/home/anna/talk_1748300000.wav")).unwrap();
+        bench.write("/home/anna/other.txt", b"the folder is still there");
+        if was_given_up {
+            bench.set_conditions(|conditions| conditions.online = true);
+            bench.run(60);
+            assert_eq!(bench.states(), [State::Missing]);
+        }
+        let second = add(&bench, "/home/anna/archive/talk_1748300000.wav");
+        assert!((second.id, second.was_known) == (first.id, true));
+        bench.set_conditions(|conditions| conditions.online = true);
+        bench.run(60);
+        assert_eq!(bench.states(), [State::Uploaded], "{was_given_up}");
+    }
 }

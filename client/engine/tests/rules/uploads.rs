@@ -316,3 +316,18 @@ fn r22_refused_token_is_renewed_once_and_then_waits_for_credentials() {
     assert_eq!(bench.states(), [State::Uploaded]);
     assert_eq!(bench.chunks()[0].transfer.retry_count, 0);
 }
+
+/// A server that was set up wrongly: nothing that waits is rejected because of it.
+#[test]
+fn r16_limit_of_zero_rejects_nothing() {
+    let script = |seen: &Seen| match seen.is(Method::Get, "/v2/limits") {
+        true => Some(answer(
+            200,
+            json!({"upload": {"max_file_bytes": 0, "max_batch_bytes": 0, "max_files": 0, "resumable_max_file_bytes": 0}}),
+        )),
+        false => accept(seen),
+    };
+    let mut bench = pending(&["a", "a"], script);
+    bench.run(5);
+    assert_eq!(bench.states(), [State::Uploaded, State::Uploaded]);
+}
