@@ -79,12 +79,13 @@ async fn one(api: &Api<'_>, job: JobRow) -> Result<(), WorkError> {
         }
         403 => not_ours(api, &job),
         404 => lost(api, &job),
-        409 if job.is_retry => lost(api, &job),
         429 => {
             let wait = retry_after::cooldown(answer.header("retry-after"), Reason::RateLimit, core.now());
             api.post(Event::StatusDelayed { wait });
             Ok(())
         }
+        // Whatever the server has against a retry, it will have it the next time too.
+        400..500 if job.is_retry && answer.status != 408 => lost(api, &job),
         200..300 if job.is_retry => retried(api, job),
         200 => match JobView::parse(&answer.body, job.job_id) {
             Some(view) if view.is_terminal() => terminal(api, &job, &view),
