@@ -18,12 +18,18 @@ impl Life {
             let mut parts = relative.trim_start_matches('/').split('/');
             let (owner, name) = (parts.next().unwrap().to_owned(), parts.next().unwrap().to_owned());
             let key = (owner.clone(), name.clone());
-            let allowed = self.network.server(|server| server.told_done.contains(&key));
+            let told_done = self.network.server(|server| server.told_done.get(&key).copied());
             // A chunk that was never finished, or that the live socket took, may go: its frames are checked at the end.
             let was_accepted =
                 self.network.server(|server| server.recordings.keys().any(|id| id.0 == owner && id.1 == name));
-            if was_accepted && !allowed {
-                self.violations.push(format!("{relative} was deleted before its outcome allowed it"));
+            match told_done {
+                None if was_accepted => {
+                    self.violations.push(format!("{relative} was deleted before its outcome allowed it"));
+                }
+                Some(at) if at + self.kept_for() > self.clock.elapsed() => {
+                    self.violations.push(format!("{relative} was deleted before the app's policy allowed it"));
+                }
+                _ => {}
             }
         }
     }
@@ -54,7 +60,7 @@ impl Life {
 
     fn check_synced(&mut self, account: &str, name: &str) {
         let key = (account.to_owned(), name.to_owned());
-        let confirmed = self.network.server(|server| server.told_done.contains(&key));
+        let confirmed = self.network.server(|server| server.told_done.contains_key(&key));
         if !confirmed {
             self.violations.push(format!("{name} is synced, and no job said so"));
         }

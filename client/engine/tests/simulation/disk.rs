@@ -37,6 +37,7 @@ struct State {
     removed: Vec<PathBuf>,
     syncs: u64,
     read_bytes: u64,
+    commits: u64,
 }
 
 /// Clones share their state.
@@ -86,6 +87,10 @@ impl SimDisk {
 
     pub fn is_dead(&self) -> bool {
         self.with(|state| state.is_dead)
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.with(|state| state.is_full)
     }
 
     pub fn set_full(&self, is_full: bool) {
@@ -138,6 +143,12 @@ impl SimDisk {
     #[allow(dead_code, reason = "only the tests of the rules count them")]
     pub fn read_bytes(&self) -> u64 {
         self.with(|state| state.read_bytes)
+    }
+
+    /// The commits of the index so far, each of which is one more fsync.
+    #[allow(dead_code, reason = "only the tests of the rules count them")]
+    pub fn commits(&self) -> u64 {
+        self.with(|state| state.commits)
     }
 
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
@@ -280,6 +291,7 @@ impl Disk for SimDisk {
             if state.is_full && self.random.permille(300) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
+            state.commits += 1;
             Ok(())
         })
     }

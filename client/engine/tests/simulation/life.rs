@@ -24,6 +24,8 @@ pub const ACCOUNTS: [&str; 2] = ["anna", "ben"];
 const FORMAT: FrameFormat = FrameFormat { codec: Codec::Opus, rate: 16_000, channels: 1, frame_samples: 1920 };
 /// The length of a frame of [`FORMAT`].
 const FRAME: Duration = Duration::from_millis(120);
+/// The days for which some apps keep synced files.
+const DAYS: u32 = 7;
 pub const FOLDER: &str = "/device/recordings";
 
 /// What the app knows of a frame that it recorded.
@@ -111,6 +113,8 @@ pub struct Life {
     handled: BTreeSet<(JobId, Timestamp)>,
     pub violations: Vec<String>,
     pub is_calm: bool,
+    /// No process started while the clock was weeks ahead.
+    pub ages_are_known: bool,
     /// The wall clock was set forward since the last start.
     pub was_set_forward: bool,
     pub kills: u64,
@@ -148,6 +152,7 @@ impl Life {
             handled: BTreeSet::new(),
             violations: Vec::new(),
             is_calm: false,
+            ages_are_known: true,
             was_set_forward: false,
             kills: 0,
             polls: 0,
@@ -159,6 +164,20 @@ impl Life {
 
     fn index_of(seed: u64) -> String {
         format!("file:device-{seed}-{:?}?mode=memory&cache=shared", std::thread::current().id()).replace(['(', ')'], "")
+    }
+
+    /// What the app does with synced files.
+    fn retention(&self) -> Retention {
+        if self.seed.is_multiple_of(2) { Retention::AtOnce } else { Retention::Days(DAYS) }
+    }
+
+    /// The least time for which a synced file is kept. The clock may be set by some hours unseen, before a kill.
+    pub fn kept_for(&self) -> Duration {
+        match self.retention() {
+            // A full disk is a reason of its own.
+            Retention::Days(days) if self.ages_are_known && !self.disk.is_full() => Duration::from_secs(86_400) * (days - 2),
+            _ => Duration::ZERO,
+        }
     }
 
     pub fn note(&self, what: impl FnOnce() -> String) {
@@ -173,7 +192,7 @@ impl Life {
             let mut config = Config::new(FOLDER, Address::parse(ORIGIN).unwrap());
             config.index = Self::index_of(self.seed).into();
             config.chunk = Duration::from_secs(10);
-            config.retention = Retention::AtOnce;
+            config.retention = self.retention();
             let ports = Ports {
                 clock: Arc::new(self.clock.clone()),
                 disk: Arc::new(self.disk.clone()),

@@ -80,8 +80,11 @@ fn happen(life: &mut Life, happening: u64) {
             if by == weeks {
                 // Somebody sees it, and sets it right. What is recorded meanwhile would wait for its time to come.
                 life.end_session();
+                let kills = life.kills;
                 life.run_for(seconds(60, 7_200));
                 life.clock.set_by(-by);
+                // A process that did not live when the clock was set believes it.
+                life.ages_are_known &= kills == life.kills;
             }
         }
         14 => {
@@ -89,6 +92,7 @@ fn happen(life: &mut Life, happening: u64) {
             life.begin_session();
             life.record(seconds(1, 5));
             life.end_session();
+            life.check_removed();
             life.disk.set_full(false);
         }
         15 => {
@@ -136,10 +140,14 @@ fn change_account(life: &mut Life) {
         life.conditions_changed();
         life.run_for(Duration::from_millis(random.between(1, 4_000)));
     }
+    let account = random.pick(&ACCOUNTS);
+    if random.permille(300) {
+        life.take_over(account);
+        return;
+    }
     life.sign_out();
     let pause = random.pick(&[0, 0, 3, 30]);
     life.run_for(Duration::from_secs(pause));
-    let account = random.pick(&ACCOUNTS);
     life.sign_in(account);
 }
 

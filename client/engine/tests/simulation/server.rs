@@ -3,7 +3,7 @@
 mod jobs;
 mod upload;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::domain::Timestamp;
@@ -71,7 +71,7 @@ pub struct Server {
     pub now: Duration,
     pub devices: BTreeMap<String, String>,
     /// Files of which a finished job told that they may be deleted, by account and name.
-    pub told_done: BTreeSet<(String, String)>,
+    pub told_done: BTreeMap<(String, String), Duration>,
 }
 
 /// The first moment of the world; the server's clock is right.
@@ -90,7 +90,7 @@ impl Server {
             violations: Vec::new(),
             now: Duration::ZERO,
             devices: BTreeMap::new(),
-            told_done: BTreeSet::new(),
+            told_done: BTreeMap::new(),
         }
     }
 
