@@ -186,3 +186,75 @@ fn r40_sign_in_without_a_sign_out_removes_the_token_of_the_account_before() {
     let registered = bench.to(Method::Put, path);
     assert_eq!(registered.last().unwrap().header("authorization"), Some("Bearer token-of-ben"));
 }
+
+/// A recorder that anna opened goes on after ben signed in: what it records is anna's, whatever ben asks for.
+#[test]
+fn r34_recorder_of_one_account_records_nothing_for_the_next_one() {
+    let script = |seen: &Seen| seen.is(Method::Post, "/v2/sync/upload").then(|| accepted(JOB));
+    let mut bench = Bench::new(script);
+    let mut recorder = bench.recorder("a");
+    bench.feed(&mut recorder, 10);
+    bench.engine().sign_in(uid("ben")).unwrap();
+    bench.feed(&mut recorder, 10);
+    recorder.finalize().unwrap();
+    bench.feed(&mut recorder, 10);
+    recorder.finalize().unwrap();
+    bench.run(600);
+    assert_eq!((bench.states(), bench.engine().status().unwrap().queue, bench.uploads().len()), (vec![], 0, 0));
+    bench.engine().sign_in(uid("anna")).unwrap();
+    bench.run(2);
+    let frames: Vec<_> = bench.chunks().iter().map(|chunk| (chunk.frames, chunk.transfer.state)).collect();
+    assert_eq!(frames, [(20, State::Uploaded), (10, State::Uploaded)]);
+}
+
+/// Whoever knows the numbers of anna's recordings and jobs learns and changes nothing as ben.
+#[test]
+fn r34_numbers_of_another_account_lead_nowhere() {
+    let file = json!({"status": "done"});
+    let mut bench = Bench::new(crate::harness::server_that_ends("completed", file));
+    bench.record("a", 10);
+    bench.run(300);
+    let (id, told) = (bench.chunks()[0].id, bench.engine().completed().unwrap().remove(0));
+    bench.engine().sign_in(uid("ben")).unwrap();
+    let ben = bench.engine();
+    assert!(ben.recording(id).unwrap().is_none());
+    assert!(!ben.retry(id).unwrap());
+    assert_eq!(ben.retry_all().unwrap(), 0);
+    assert_eq!(ben.completed().unwrap(), []);
+    assert!(!ben.acknowledge(told.job_id, told.completed_at).unwrap());
+    assert!(!ben.is_handled(told.job_id, told.completed_at).unwrap());
+    assert_eq!(ben.stamp("a", "6f0c0000-0000-4000-8000-0000000000cc".parse().unwrap()).unwrap(), 0);
+    let before = bench.seen().len();
+    ben.push_received(Some(told.job_id)).unwrap();
+    bench.run(60);
+    let asked = bench.seen().split_off(before);
+    assert!(!asked.iter().any(|seen| seen.path.contains(JOB)), "{asked:?}");
+    bench.engine().sign_in(uid("anna")).unwrap();
+    assert_eq!((bench.states(), bench.engine().completed().unwrap().len()), (vec![State::Synced], 1));
+}
+
+/// The network is away when the app learns its token, and when the account leaves.
+#[test]
+fn r40_token_waits_for_the_network_at_both_ends() {
+    let path = "/v2/devices/phone";
+    let script = |seen: &Seen| seen.path.starts_with("/v2/devices").then(|| Reply::Answer(no_content()));
+    let mut bench = Bench::new(script);
+    bench.set_conditions(|conditions| conditions.online = false);
+    bench.engine().set_push_token("phone", "token", "ios").unwrap();
+    bench.run(60);
+    bench.restart();
+    bench.run(60);
+    assert_eq!(bench.to(Method::Put, path).len(), 0);
+    bench.set_conditions(|conditions| conditions.online = true);
+    bench.run(2);
+    assert_eq!(bench.to(Method::Put, path).len(), 1);
+    // A token that was never told to the server is taken back all the same: an answer may have been lost.
+    bench.engine().set_push_token("phone", "newer", "ios").unwrap();
+    drop(bench.engine().sign_out().unwrap());
+    bench.run(12);
+    let last = bench.seen().pop().unwrap();
+    assert!(last.is(Method::Delete, path), "{last:?}");
+    bench.engine().sign_in(uid("anna")).unwrap();
+    bench.run(60);
+    assert_eq!(bench.to(Method::Delete, path).len(), 1, "it is removed once");
+}
