@@ -33,9 +33,10 @@ pub async fn answer_of(router: Router, request: Incoming) -> Option<Answer> {
         return None;
     }
     let (head, body) = response.into_parts();
-    let headers = head.headers.iter().map(|(name, value)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    });
+    let headers = head
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     let headers = headers.collect();
     let body = to_bytes(body, MAX_ANSWER).await.ok()?.to_vec();
     Some(Answer { status: head.status.as_u16(), headers, body })

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use domain::{FileStatus, Uid};
-use simulator::{Answered, Arrived, Backend, Found, Seeded};
+use simulator::{Answered, Arrived, BEGIN_MS, Backend, Found, Seeded};
 
 use crate::instance::Instance;
 use crate::world::Kept;
@@ -125,13 +125,16 @@ impl Backend for Functions {
         jobs.iter().any(|job| job.uid == uid && job.files.iter().any(|file| file.name == *name))
     }
 
-    fn allows_deletion(&mut self, account: &str, name: &str) -> bool {
+    fn allows_deletion_since(&mut self, account: &str, name: &str) -> Option<Duration> {
         let uid = Uid::new(account).unwrap();
         let jobs = self.kept.store.all_jobs();
-        jobs.iter().filter(|job| job.uid == uid && job.status.is_terminal()).any(|job| {
+        let over = jobs.iter().filter(|job| job.uid == uid && job.status.is_terminal());
+        let allows = over.filter(|job| {
             let mut own = job.files.iter().filter(|file| file.name == *name);
             own.any(|file| matches!(file.status, FileStatus::Done | FileStatus::Silent) && file.failure.is_none())
-        })
+        });
+        let ended = allows.filter_map(|job| job.completed_at).min()?;
+        Some(Duration::from_millis((ended.millis() - BEGIN_MS) as u64))
     }
 
     fn content_failures(&mut self, account: &str, name: &str) -> u32 {

@@ -76,8 +76,7 @@ impl Instance {
         };
         let public = edge::wrap(api::routes(deps), services.random.clone());
         let task_secret = secret.expose_for_sending().to_owned();
-        let deps =
-            api::process::Deps { services: services.clone(), worker: Arc::new(worker), secret, identity: None };
+        let deps = api::process::Deps { services: services.clone(), worker: Arc::new(worker), secret, identity: None };
         let internal = edge::wrap(api::process::routes(deps), services.random.clone());
         runtime.spawn(deliveries::deliver(Arc::clone(kept), internal.clone(), task_secret.clone()));
         runtime.spawn(deliveries::sweep(Arc::clone(kept), internal, task_secret));

@@ -17,32 +17,73 @@ mod world;
 
 use std::time::Duration;
 
+use engine::mistakes::Mistake;
 use simulator::{World, find_mistakes, live, number};
 
 use functions::Functions;
 
-fn world() -> World { World {
+const WORLD: World = World {
     backend: |random| Box::new(Functions::new(random)),
     sound: sound::SOUND,
     happenings: (6, 16),
     longest: 8,
-    patience: Duration::from_secs(number("PATIENCE", 2 * 86_400)),
-} }
+    // Longer than a device waits after the service failed three times.
+    patience: Duration::from_secs(26 * 3_600),
+};
+
+/// What came of the lives of a thread.
+#[derive(Default)]
+struct Lives {
+    frames: u64,
+    kills: u64,
+    failed: Option<(u64, Vec<String>)>,
+}
+
+/// Lives every second, third … seed, beside other threads.
+fn live_each(seeds: impl Iterator<Item = u64>) -> Lives {
+    let mut lives = Lives::default();
+    for seed in seeds {
+        let lived = live(&WORLD, seed);
+        lives.kills += lived.kills;
+        lives.frames += lived.frames;
+        if !lived.violations.is_empty() {
+            lives.failed = Some((seed, lived.violations));
+            break;
+        }
+    }
+    lives
+}
 
 /// `SEEDS` says how many seeds a run plays, from `SEED` on: `make simulate SEEDS=20000`.
 #[test]
 fn all_finalised_audio_is_in_transcripts_exactly_once() {
-    let (from, seeds) = (number("SEED", 0), number("SEEDS", 40));
-    let (mut kills, mut frames) = (0, 0);
-    for seed in from..from + seeds {
-        let lived = live(&world(), seed);
-        kills += lived.kills;
-        frames += lived.frames;
-        assert!(
-            lived.violations.is_empty(),
-            "seed {seed}: {:#?}\nmake simulate SEED={seed} SEEDS=1 SIMULATION_LOG=1 repeats it",
-            lived.violations
-        );
+    let (from, seeds) = (number("SEED", 0), number("SEEDS", 2_000));
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64).min(seeds);
+    let all: Vec<_> = std::thread::scope(|scope| {
+        let begun = (0..threads)
+            .map(|first| scope.spawn(move || live_each((from + first..from + seeds).step_by(threads as usize))));
+        let begun: Vec<_> = begun.collect();
+        begun.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for (seed, violations) in all.iter().filter_map(|lives| lives.failed.as_ref()) {
+        panic!("seed {seed}: {violations:#?}\nmake simulate SEED={seed} SEEDS=1 SIMULATION_LOG=1 repeats it");
     }
+    let (frames, kills) = all.iter().fold((0, 0), |sum, lives| (sum.0 + lives.frames, sum.1 + lives.kills));
     println!("{seeds} seeds from {from}: {frames} frames, {kills} kills of the device");
+}
+
+#[test]
+fn same_seed_leads_to_the_same_life() {
+    for seed in [3, 17] {
+        assert_eq!(live(&WORLD, seed), live(&WORLD, seed));
+    }
+}
+
+#[test]
+fn planted_mistakes_are_found() {
+    let seeds = number("SEEDS", 2_000);
+    let found = find_mistakes(&WORLD, &Mistake::ALL, seeds);
+    found.iter().for_each(|(mistake, seed)| println!("{mistake:?}: found by seed {seed:?}"));
+    let missed: Vec<_> = found.iter().filter(|(_, seed)| seed.is_none()).collect();
+    assert!(missed.is_empty(), "not found within {seeds} seeds: {missed:?}");
 }

@@ -42,10 +42,7 @@ impl Kept {
             reached: Arc::new(LosesAnswers::planned(store.clone(), plan)),
             uploads: Arc::new(memory::Uploads::new(blobs.clone(), seeded(&random))),
             push: Arc::new(memory::Push::new()),
-            queue: Arc::new(WakingQueue {
-                tasks: Arc::new(memory::Queue::new(clock.clone())),
-                changed: Notify::new(),
-            }),
+            queue: Arc::new(WakingQueue { tasks: Arc::new(memory::Queue::new(clock.clone())), changed: Notify::new() }),
             requested: Notify::new(),
             delivering: Mutex::default(),
             clock,

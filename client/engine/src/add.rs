@@ -5,7 +5,7 @@ use std::path::Path;
 
 use domain::{ConversationId, Format, NameError, Timestamp, Uid};
 
-use crate::chunk::{Chunk, ChunkId, Place, Transfer};
+use crate::chunk::{Chunk, ChunkId, Place, State, Transfer};
 use crate::core::Core;
 use crate::digest::digest;
 use crate::index::IndexError;
@@ -64,6 +64,12 @@ pub fn add_file(core: &Core, owner: Uid, file: &Path, options: AddOptions) -> Re
     }
     let mut index = core.index();
     if let Some(known) = index.known_file(&owner, name, digests.sha256)? {
+        if matches!(&known.place, Place::Foreign(before) if before != path) {
+            index.moved(known.id, path)?;
+            if known.transfer.state == State::Missing {
+                index.reset(&owner, Some(known.id))?;
+            }
+        }
         return Ok(Added { id: known.id, was_known: true });
     }
     let chunk = Chunk {

@@ -119,6 +119,21 @@ pub enum Place {
     Deleted,
 }
 
+impl Place {
+    /// The folder, with the separator at its end: what stands at the beginning of every path in it.
+    pub(crate) fn folder(&self) -> Self {
+        let folder = |path: &str| {
+            let end = path.rfind(['/', std::path::MAIN_SEPARATOR]).map_or(0, |at| at + 1);
+            path[..end].to_owned()
+        };
+        match self {
+            Self::Own(path) => Self::Own(folder(path)),
+            Self::Foreign(path) => Self::Foreign(folder(path)),
+            Self::Deleted => Self::Deleted,
+        }
+    }
+}
+
 /// What changes while a chunk is brought to the server. Everything else about a chunk is fixed once it is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
@@ -146,6 +161,8 @@ pub struct Transfer {
     pub was_missing: bool,
     /// Whether it goes by the resumable protocol, because a batch with it was too large.
     pub resumable: bool,
+    /// How often the server forgot its job. It costs no retry of any kind; it only makes the device wait.
+    pub losses: u32,
 }
 
 impl Transfer {
@@ -164,6 +181,7 @@ impl Transfer {
             batch_limit: None,
             was_missing: false,
             resumable: false,
+            losses: 0,
         }
     }
 }

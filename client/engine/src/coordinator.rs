@@ -9,7 +9,7 @@ mod state;
 mod step;
 
 pub use blocked::Blocked;
-pub use state::{Dues, Prepare, Stage, State};
+pub use state::{Dues, Prepare, Purpose, Stage, State};
 pub use step::{Action, Event, step};
 
 #[cfg(test)]

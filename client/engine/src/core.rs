@@ -1,15 +1,15 @@
 //! What the handle, the recorders and the driver share: the ports, the index, the state of the coordinator and its actions.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use domain::{Timestamp, Uid};
 use futures_util::task::AtomicWaker;
 
-use crate::chunk::ChunkId;
+use crate::chunk::{Chunk, ChunkId};
 use crate::coordinator::{self, Action, Event, State};
 use crate::events::{EventKind, Ring};
 use crate::index::{Index, IndexError};
@@ -50,12 +50,28 @@ pub struct Core {
     ring: Mutex<Ring>,
     pub observers: Observers,
     recorders: Mutex<Vec<Weak<dyn Unsynced>>>,
+    /// The chunks that recorders of this process write to. Nobody else recovers or forgets them.
+    open_chunks: Mutex<BTreeSet<ChunkId>>,
     /// Those who wait for the end of a sign-out.
     farewells: Mutex<Vec<(Uid, Arc<Signal>)>>,
     /// Bytes of chunks that are on their way: sent, and all.
     progress: Mutex<HashMap<ChunkId, (u64, u64)>>,
     /// Wall minus monotonic milliseconds, to notice that the clock was set.
     clock_offset: AtomicU64,
+    /// How far the clock was set, in milliseconds, since the times in the index were last moved with it.
+    owed_ms: AtomicI64,
+}
+
+/// A chunk that a recorder writes to, until this is dropped.
+pub struct OpenChunk {
+    core: Arc<Core>,
+    pub id: ChunkId,
+}
+
+impl Drop for OpenChunk {
+    fn drop(&mut self) {
+        lock(&self.core.open_chunks).remove(&self.id);
+    }
 }
 
 impl Core {
@@ -73,9 +89,11 @@ impl Core {
             ring,
             observers: Observers::default(),
             recorders: Mutex::default(),
+            open_chunks: Mutex::default(),
             farewells: Mutex::default(),
             progress: Mutex::default(),
             clock_offset: AtomicU64::new(0),
+            owed_ms: AtomicI64::new(0),
         };
         this.clock_offset.store(this.offset(), Ordering::Relaxed);
         Arc::new(this)
@@ -105,12 +123,23 @@ impl Core {
     pub fn post(&self, event: Event) {
         // Deadlines are compared with the clock as it is: a clock that was set moves them first.
         self.check_clock();
-        self.step(event);
+        self.step(None, event);
     }
 
-    fn step(&self, event: Event) {
+    /// Passes what a step found out. If the account of the step is not signed in any more, it says nothing about the one that
+    /// is (R34).
+    pub fn post_fenced(&self, fence: u64, event: Event) {
+        self.check_clock();
+        self.step(Some(fence), event);
+    }
+
+    fn step(&self, fence: Option<u64>, event: Event) {
         {
             let mut state = lock(&self.state);
+            let is_late = fence.is_some_and(|fence| fence != state.fence);
+            if is_late && !mistakes::is_planted(Mistake::SignOutNotFenced) {
+                return;
+            }
             let actions = coordinator::step(&mut state, event, self.now());
             for action in actions {
                 match action {
@@ -210,6 +239,23 @@ impl Core {
         lock(&self.recorders).iter().any(|one| one.strong_count() > 0)
     }
 
+    /// A recorder writes to this chunk from now on. It is called while the index is locked, so that no one sees the row without
+    /// its recorder.
+    pub fn open_chunk(self: &Arc<Self>, id: ChunkId) -> OpenChunk {
+        lock(&self.open_chunks).insert(id);
+        OpenChunk { core: Arc::clone(self), id }
+    }
+
+    /// Rows in the state `recording` that no recorder of this process writes to, after this one; and the last row of the page.
+    pub fn left_over(&self, after: ChunkId, limit: usize) -> Result<(Vec<Chunk>, Option<ChunkId>), IndexError> {
+        let index = self.index();
+        let mut page = index.unfinished(after, limit)?;
+        let last = page.last().map(|chunk| chunk.id);
+        let open = lock(&self.open_chunks);
+        page.retain(|chunk| !open.contains(&chunk.id));
+        Ok((page, last))
+    }
+
     /// A signal that is given when the sign-out of the account is over.
     pub fn expect_farewell(&self, account: &Uid) -> Arc<Signal> {
         let signal = Arc::new(Signal::default());
@@ -251,26 +297,44 @@ impl Core {
         self.now().millis().wrapping_sub(monotonic) as u64
     }
 
-    /// Notices that the clock was set since the last look.
-    pub fn check_clock(&self) {
+    /// Notices that the clock was set since the last look. Whether the times in the index are those of the clock: if not, nothing
+    /// may be deleted because of its age.
+    pub fn check_clock(&self) -> bool {
         let now = self.offset();
         let before = self.clock_offset.swap(now, Ordering::Relaxed);
         let by_ms = (now as i64).wrapping_sub(before as i64);
         // Less is the drift of a clock that a network corrects.
-        if by_ms.unsigned_abs() >= 2_000 {
+        let is_set = by_ms.unsigned_abs() >= 2_000;
+        if is_set {
             self.note(EventKind::ClockMoved { by_ms });
-            let now = self.now();
-            let corrected = {
-                let mut index = self.index();
-                // Those of other accounts too. Delays are short: after a step back, what waits may as well be tried now.
-                let shifted = index.shift_cooldowns(by_ms);
-                if by_ms < 0 { shifted.and_then(|()| index.correct_times(now, now)) } else { shifted }
-            };
-            if let Err(error) = corrected {
-                self.note(EventKind::IndexFailed { why: error.to_string() });
-            }
-            self.step(Event::ClockMoved { by_ms });
+            self.owed_ms.fetch_add(by_ms, Ordering::Relaxed);
         }
+        let stored = self.store_owed_shift();
+        if is_set || stored == Some(true) {
+            // The cooldowns of the account are stored anew.
+            self.step(None, Event::ClockMoved { by_ms: if is_set { by_ms } else { 0 } });
+        }
+        stored != Some(false)
+    }
+
+    /// Moves the times in the index as the clock was moved; whether that worked, `None` if there was nothing to move. A full disk
+    /// refuses it for a while: it is owed until then.
+    fn store_owed_shift(&self) -> Option<bool> {
+        let mut index = self.index();
+        let owed = self.owed_ms.swap(0, Ordering::Relaxed);
+        if owed == 0 {
+            return None;
+        }
+        let now = self.now();
+        // Those of other accounts too. Delays are short: after a step back, what waits may as well be tried now.
+        let shifted = index.shift_times(owed);
+        let corrected = if owed < 0 { shifted.and_then(|()| index.correct_times(now, now)) } else { shifted };
+        drop(index);
+        if let Err(error) = &corrected {
+            self.owed_ms.fetch_add(owed, Ordering::Relaxed);
+            self.note(EventKind::IndexFailed { why: error.to_string() });
+        }
+        Some(corrected.is_ok())
     }
 
     /// The folder of an account's recordings.

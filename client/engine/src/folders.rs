@@ -9,24 +9,43 @@ use crate::ports::Disk;
 
 /// The file that says whose recordings a folder holds.
 const OWNER: &str = "owner";
+const NEW_OWNER: &str = "owner.new";
 /// No account has a longer name.
 const MAX_OWNER_BYTES: usize = 1024;
 
-/// Writes whose recordings the folder holds, if it does not say so yet.
+/// Writes whose recordings the folder holds, if it does not say so yet. The file is written under another name first, so that
+/// there is never one that says only half of it.
 pub fn claim(disk: &dyn Disk, folder: &Path, owner: &Uid) -> io::Result<()> {
-    let file = folder.join(OWNER);
-    if disk.open(&file).is_ok_and(|reader| reader.size().is_ok_and(|size| size > 0)) {
-        return Ok(());
+    // It may be there and not be readable for now: then it says the same.
+    match disk.open(&folder.join(OWNER)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(_) => return Ok(()),
+        // A version before this one left it empty when it was killed.
+        Ok(reader) if reader.size()? == 0 => {}
+        Ok(_) => return Ok(()),
     }
-    match disk.create(&file) {
-        Ok(mut writer) => {
-            writer.append(owner.as_str().as_bytes())?;
-            writer.sync()
-        }
-        // A kill left it empty, or it cannot be read for now.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+    let new = folder.join(NEW_OWNER);
+    match disk.remove(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
+    let written = disk.create(&new).and_then(|mut writer| {
+        writer.append(owner.as_str().as_bytes())?;
+        writer.sync()?;
+        disk.rename(&new, &folder.join(OWNER))
+    });
+    // Two recorders that begin at one moment write the same.
+    if is_claimed(disk, folder) { Ok(()) } else { written }
+}
+
+/// Whether the folder says whose recordings it holds.
+pub fn is_claimed(disk: &dyn Disk, folder: &Path) -> bool {
+    matches!(owner_of(disk, folder), Ok(Some(_)))
+}
+
+/// Whether a file is one that the engine recorded.
+pub fn is_own_recording(name: &str) -> bool {
+    name.ends_with(".bin") && domain::name::parse(name).is_ok()
 }
 
 /// Whose recordings the folder holds, if it says so.

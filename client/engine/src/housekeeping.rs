@@ -14,8 +14,8 @@ use crate::settings::Retention;
 const PAGE: usize = 100;
 
 /// Deletes a page of what the app's policy allows; whether there may be more.
-pub fn delete_due(core: &Core) -> Result<bool, IndexError> {
-    let Some(before) = core.config.retention.synced_before(core.now()) else { return Ok(false) };
+pub fn delete_due(core: &Core, now: Timestamp) -> Result<bool, IndexError> {
+    let Some(before) = core.config.retention.synced_before(now) else { return Ok(false) };
     Ok(delete_page(core, before, u64::MAX)?.is_some())
 }
 

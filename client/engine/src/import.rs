@@ -21,8 +21,9 @@ use entry::Entry;
 
 const MAIN: &str = "wals.json";
 const BACKUP: &str = "wals_backup.json";
-/// The largest index that is read: more than a million entries.
-const MAX_INDEX_BYTES: u64 = 512 << 20;
+/// The largest index that is read: more than a hundred thousand entries of an app that kept one a minute. In memory it takes a
+/// multiple of that.
+const MAX_INDEX_BYTES: u64 = 64 << 20;
 
 /// What an import led to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,12 +62,17 @@ struct Wals {
     wals: Vec<Value>,
 }
 
+fn too_large(bytes: u64) -> io::Error {
+    let (mib, most) = (bytes.div_ceil(1 << 20), MAX_INDEX_BYTES >> 20);
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {mib} MiB, and at most {most} MiB are read"))
+}
+
 fn read(core: &Core, file: &Path) -> Result<Vec<Value>, String> {
     let read = || -> io::Result<Vec<u8>> {
         let mut reader = core.ports.disk.open(file)?;
         let size = reader.size()?;
         if size > MAX_INDEX_BYTES {
-            return Err(io::ErrorKind::FileTooLarge.into());
+            return Err(too_large(size));
         }
         let (mut text, mut block) = (Vec::new(), vec![0; 64 << 10]);
         loop {
@@ -74,9 +80,16 @@ fn read(core: &Core, file: &Path) -> Result<Vec<Value>, String> {
                 0 => return Ok(text),
                 read => text.extend_from_slice(&block[..read]),
             }
+            // It grew since its size was asked for.
+            if text.len() as u64 > MAX_INDEX_BYTES {
+                return Err(too_large(text.len() as u64));
+            }
         }
     };
-    let text = read().map_err(|error| error.kind().to_string())?;
+    let text = read().map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => error.to_string(),
+        kind => kind.to_string(),
+    })?;
     serde_json::from_slice::<Wals>(&text).map(|wals| wals.wals).map_err(|error| error.to_string())
 }
 
@@ -140,7 +153,7 @@ fn import_one(
                 processed: 0,
                 total: 0,
             };
-            index.accepted(&job, &[(id, chunk.transfer.clone())])?;
+            index.accepted(&job, &[(id, chunk.transfer.clone())], chunk.conversation_id)?;
         }
     }
     *imported.added.entry(chunk.transfer.state).or_default() += 1;

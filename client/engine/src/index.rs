@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
 
 pub use chunks::Finished;
@@ -35,6 +36,10 @@ pub enum IndexError {
     #[error("the index {path} has version {found}, and this program knows versions up to {known}: update the program")]
     #[expect(missing_docs, reason = "the sentence says it")]
     Newer { path: String, found: i64, known: i64 },
+    /// An earlier version of the program wrote it, and it is only read now.
+    #[error("the index {path} has the older version {found}: the next upload brings it up to date")]
+    #[expect(missing_docs, reason = "the sentence says it")]
+    Older { path: String, found: i64 },
     /// It is damaged.
     #[error(
         "the index {path} is damaged: `rebuild` makes a new one from the recordings, which are not touched ({why})"
@@ -49,6 +54,17 @@ pub enum IndexError {
     #[error("the index {path} cannot be written: {why}")]
     #[expect(missing_docs, reason = "the sentence says it")]
     Disk { path: String, why: String },
+    /// A recording that is to be finished is not being recorded any more.
+    #[error("the index {path} says that the recording {id} was finished already: its frames since then are not kept")]
+    #[expect(missing_docs, reason = "the sentence says it")]
+    NotRecording { path: String, id: i64 },
+    /// It is empty, or there is none, and its folder holds recordings.
+    #[error(
+        "the index {path} knows none of the recordings in {folder}: `rebuild` makes a new one from them, \
+         or move them elsewhere to begin anew"
+    )]
+    #[expect(missing_docs, reason = "the sentence says it")]
+    Empty { path: String, folder: String },
     /// Anything else that SQLite reports.
     #[error("the index {path} cannot be used: {why}")]
     #[expect(missing_docs, reason = "the sentence says it")]
@@ -98,6 +114,8 @@ impl Index {
 
     fn configure(&self, writes: bool) -> rusqlite::Result<()> {
         self.connection.busy_timeout(BUSY)?;
+        // Without it, SQLite parses a cached statement anew whenever a bound value could change its plan.
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         self.connection.pragma_update(None, "cache_size", -i64::from(CACHE_KIB))?;
         if writes {
             // A database in memory stays in the mode `memory`.

@@ -169,11 +169,14 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
-    fn every_message() -> Vec<Message> {
-        let error = || LastError::new("never_heard_of", None, "what the server said");
+    fn error() -> LastError {
+        LastError::new("never_heard_of", None, "what the server said")
+    }
+
+    fn every_blocked() -> Vec<Blocked> {
         let until = NOW + Duration::from_secs(4_000);
         let cooldowns = Reason::ALL.into_iter().map(|reason| Blocked::Cooldown { reason, until });
-        let blocked = [
+        let others = [
             Blocked::SignedOut,
             Blocked::SignInNeeded,
             Blocked::Forbidden,
@@ -184,7 +187,11 @@ mod tests {
             Blocked::NotCharging,
             Blocked::Unreachable { until },
         ];
-        let shown = [
+        others.into_iter().chain(cooldowns).collect()
+    }
+
+    fn every_shown() -> Vec<Shown> {
+        vec![
             Shown::Recording,
             Shown::Waiting { blocked: None },
             Shown::Uploading { percent: 33 },
@@ -199,10 +206,14 @@ mod tests {
             Shown::Missing,
             Shown::Rejected { error: None },
             Shown::Held { error: None },
-        ];
+        ]
+    }
+
+    fn every_message() -> Vec<Message> {
         let errors = CATALOGUE.keys().filter_map(|id| id.strip_prefix("error.")).filter(|code| *code != "other");
         let errors = errors.map(|code| LastError::new(code, None, "").message());
-        let blocked = blocked.into_iter().chain(cooldowns).map(|blocked| blocked.message(NOW));
+        let blocked = every_blocked().into_iter().map(|blocked| blocked.message(NOW));
+        let shown = every_shown();
         blocked.chain(shown.iter().map(|shown| shown.message(NOW))).chain(errors).chain([error().message()]).collect()
     }
 
@@ -221,6 +232,70 @@ mod tests {
         let known: BTreeSet<_> = CATALOGUE.keys().map(|id| (*id).to_owned()).collect();
         assert_eq!(known, used, "a text that nobody reads, or one that is missing");
         assert_eq!(ENGLISH.lines().filter(|line| line.contains(" = ")).count(), CATALOGUE.len(), "an id stands twice");
+    }
+
+    /// A variant that is added has to be added here, and to the lists of the test above.
+    #[test]
+    fn r38_every_state_and_every_reason_has_a_text() {
+        for message in every_message() {
+            assert!(CATALOGUE.contains_key(message.id.as_str()), "{} has no text", message.id);
+        }
+        let kinds = |shown: &Shown| match shown {
+            Shown::Recording => 0,
+            Shown::Waiting { .. } => 1,
+            Shown::Uploading { .. } => 2,
+            Shown::Processing { .. } => 3,
+            Shown::Synced => 4,
+            Shown::Retrying { .. } => 5,
+            Shown::Failed { .. } => 6,
+            Shown::Kept { .. } => 7,
+            Shown::TooOld => 8,
+            Shown::Unreadable => 9,
+            Shown::Missing => 10,
+            Shown::Rejected { .. } => 11,
+            Shown::Held { .. } => 12,
+        };
+        let listed: BTreeSet<_> = every_shown().iter().map(kinds).collect();
+        assert_eq!(listed, (0..=12).collect());
+        let kinds = |blocked: &Blocked| match blocked {
+            Blocked::SignedOut => 0,
+            Blocked::SignInNeeded => 1,
+            Blocked::Forbidden => 2,
+            Blocked::Paused => 3,
+            Blocked::Cancelled => 4,
+            Blocked::Offline => 5,
+            Blocked::Metered => 6,
+            Blocked::NotCharging => 7,
+            Blocked::Cooldown { .. } => 8,
+            Blocked::Unreachable { .. } => 9,
+        };
+        let listed: BTreeSet<_> = every_blocked().iter().map(kinds).collect();
+        assert_eq!(listed, (0..=9).collect());
+    }
+
+    /// The codes of errors that the engine finds itself, as they stand in its source.
+    #[test]
+    fn r38_every_error_of_the_engine_itself_has_a_text() {
+        let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+        let mut codes = BTreeSet::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let source = std::fs::read_to_string(&path).unwrap();
+                // One that ends with an underscore is followed by what the server said.
+                let found = source.split("\"local_").skip(1).filter_map(|rest| rest.split_once('"'));
+                let found = found.map(|(code, _)| format!("local_{code}"));
+                codes.extend(found.filter(|code| code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
+            }
+        }
+        assert!(codes.len() > 8, "{codes:?}");
+        for code in codes.iter().filter(|code| !code.ends_with('_')) {
+            assert!(CATALOGUE.contains_key(format!("error.{code}").as_str()), "{code} has no text");
+        }
     }
 
     #[test]

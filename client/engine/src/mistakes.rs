@@ -28,11 +28,13 @@ pub enum Mistake {
     PartlyDecodedIsDone,
     /// The torn tail of a journal is uploaded (R2).
     TornTailKept,
+    /// A clock that is set forward lets files and handled jobs grow old (R11, R41).
+    SetClockAgesFiles,
 }
 
 impl Mistake {
     /// Every mistake.
-    pub const ALL: [Mistake; 12] = [
+    pub const ALL: [Mistake; 13] = [
         Mistake::AcceptedIsConfirmed,
         Mistake::NoFsyncBeforePending,
         Mistake::CooldownForgottenAtRestart,
@@ -45,6 +47,7 @@ impl Mistake {
         Mistake::MissingAfterOnePass,
         Mistake::PartlyDecodedIsDone,
         Mistake::TornTailKept,
+        Mistake::SetClockAgesFiles,
     ];
 }
 

@@ -26,41 +26,102 @@ pub struct Rebuilt {
     pub unreadable: Vec<String>,
 }
 
-/// Puts the old index aside, and makes a new one.
+/// The end of the name of an index that is being built.
+const NEW: &str = ".new";
+/// The end of the name of an index that is whole, and takes the place of the old one.
+const BUILT: &str = ".built";
+/// The files of a database beside its own.
+const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+
+/// Makes a new index beside the old one, and then puts the old one aside. A kill leaves the old index, or the new one: what was
+/// built in part counts for nothing.
 pub fn rebuild(config: &Config, ports: &Ports) -> Result<Rebuilt, OpenError> {
     let _lock = lock_folder(config, ports)?;
     let disk = &*ports.disk;
     let folder = |why| OpenError::Folder { folder: config.folder.clone(), why };
-    let mut rebuilt =
-        Rebuilt { old_index: put_aside(disk, &config.index, ports).map_err(folder)?, ..Rebuilt::default() };
-    let before_commit = std::sync::Arc::clone(&ports.disk);
-    let mut index = Index::open(&config.index, Box::new(move || before_commit.before_commit()))?;
-    for name in disk.list(&config.folder).map_err(folder)? {
-        let folder = config.folder.join(&name);
-        // What cannot be listed is a file.
-        let Ok(files) = disk.list(&folder) else { continue };
-        match owner_of(disk, &folder) {
-            Ok(Some(owner)) => take_folder(disk, &mut index, &owner, &name, &folder, &files, &mut rebuilt)?,
-            Ok(None) => rebuilt.unreadable.push(format!("{name}: nothing says whose recordings these are")),
-            Err(why) => rebuilt.unreadable.push(format!("{name}: {why}")),
-        }
+    // What an earlier rebuild had finished is older than what is on the disk now.
+    for end in [BUILT, NEW] {
+        remove_database(disk, &with_end(&config.index, end)).map_err(folder)?;
     }
+    let new = if is_in_memory(&config.index) { config.index.clone() } else { with_end(&config.index, NEW) };
+    let mut rebuilt = Rebuilt::default();
+    let before_commit = std::sync::Arc::clone(&ports.disk);
+    // The last connection to a database writes everything into its own file.
+    let mut index = Index::open(&new, Box::new(move || before_commit.before_commit()))?;
+    take_folders(config, disk, &mut index, &mut rebuilt)?;
+    drop(index);
+    if new != config.index {
+        if disk.open(&with_end(&new, COMPANIONS[0])).is_ok_and(|log| log.size().is_ok_and(|size| size > 0)) {
+            return Err(folder(io::Error::other("the new index cannot be written as a whole: is the disk full?")));
+        }
+        disk.rename(&new, &with_end(&config.index, BUILT)).map_err(folder)?;
+    }
+    rebuilt.old_index = complete(config, ports).map_err(folder)?;
     Ok(rebuilt)
 }
 
-/// Gives the old index and its companions other names.
+/// Puts an index that was built in the place of the old one, if there is one. A kill inside of it is made good by the next call.
+pub fn complete(config: &Config, ports: &Ports) -> io::Result<Option<PathBuf>> {
+    if is_in_memory(&config.index) {
+        return Ok(None);
+    }
+    let (disk, built) = (&*ports.disk, with_end(&config.index, BUILT));
+    match disk.open(&built) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => drop(opened?),
+    }
+    let aside = put_aside(disk, &config.index, ports)?;
+    disk.rename(&built, &config.index)?;
+    Ok(aside)
+}
+
+/// A database in memory has no file: it is built where it is.
+fn is_in_memory(index: &Path) -> bool {
+    index.to_str().is_some_and(|path| path.starts_with("file:"))
+}
+
+fn with_end(index: &Path, end: &str) -> PathBuf {
+    PathBuf::from(format!("{}{end}", index.display()))
+}
+
+fn remove_database(disk: &dyn Disk, index: &Path) -> io::Result<()> {
+    for end in [COMPANIONS[0], COMPANIONS[1], ""] {
+        match disk.remove(&with_end(index, end)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Gives the old index and its companions other names: the companions first, so that the new index never gets those of the old
+/// one.
 fn put_aside(disk: &dyn Disk, index: &Path, ports: &Ports) -> io::Result<Option<PathBuf>> {
-    let name = |suffix: &str| PathBuf::from(format!("{}{suffix}", index.display()));
-    let aside = format!(".damaged-{}", ports.clock.now().millis());
+    let aside = with_end(index, &format!(".damaged-{}", ports.clock.now().millis()));
     let mut moved = None;
-    for part in ["-wal", "-shm", ""] {
-        match disk.rename(&name(part), &name(&format!("{aside}{part}"))) {
-            Ok(()) => moved = Some(name(&aside)),
+    for end in [COMPANIONS[0], COMPANIONS[1], ""] {
+        match disk.rename(&with_end(index, end), &with_end(&aside, end)) {
+            Ok(()) => moved = Some(aside.clone()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
     Ok(moved)
+}
+
+fn take_folders(config: &Config, disk: &dyn Disk, index: &mut Index, rebuilt: &mut Rebuilt) -> Result<(), OpenError> {
+    let folder = |why| OpenError::Folder { folder: config.folder.clone(), why };
+    for name in disk.list(&config.folder).map_err(folder)? {
+        let folder = config.folder.join(&name);
+        // What cannot be listed is a file.
+        let Ok(files) = disk.list(&folder) else { continue };
+        match owner_of(disk, &folder) {
+            Ok(Some(owner)) => take_folder(disk, index, &owner, &name, &folder, &files, rebuilt)?,
+            Ok(None) => rebuilt.unreadable.push(format!("{name}: nothing says whose recordings these are")),
+            Err(why) => rebuilt.unreadable.push(format!("{name}: {why}")),
+        }
+    }
+    Ok(())
 }
 
 fn take_folder(
@@ -112,3 +173,6 @@ fn take_file(disk: &dyn Disk, owner: &Uid, folder: &str, path: &Path, file: &str
         transfer: Transfer { state: if is_cut_off { State::Recording } else { State::Pending }, ..Transfer::pending() },
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use domain::{FrameFormat, Timestamp, Uid};
 
 use crate::chunk::{Chunk, ChunkId, Place, State, Transfer};
 use crate::coordinator::Event;
-use crate::core::{Core, Unsynced};
+use crate::core::{Core, OpenChunk, Unsynced};
 use crate::events::EventKind;
 use crate::folders::{can_list, claim};
 use crate::housekeeping::make_room;
@@ -62,7 +62,7 @@ struct Inner {
 }
 
 struct Open {
-    id: ChunkId,
+    chunk: OpenChunk,
     file: std::path::PathBuf,
     journal: JournalWriter,
     unsynced_since: Option<Duration>,
@@ -151,7 +151,7 @@ impl Inner {
         let folder = core.folder_of(&self.owner);
         core.ports.disk.create_folder(&folder)?;
         claim(&*core.ports.disk, &folder, &self.owner)?;
-        let (id, file) = {
+        let (chunk, file) = {
             let mut index = core.index();
             let mut failed = None;
             let is_taken = |name: &str| match index.has_name(&self.owner, name) {
@@ -170,17 +170,17 @@ impl Inner {
             let path = format!("{}/{name}", self.owner.path_part());
             let file = core.config.folder.join(&path);
             let id = index.insert(&self.row(name, path, captured_at))?;
-            (id, file)
+            (core.open_chunk(id), file)
         };
         let journal = match JournalWriter::create(&*core.ports.disk, &file, now) {
             Ok(journal) => journal,
             Err(error) => {
                 // Nothing is in it. If the row cannot be removed either, the next start does it.
-                let _ = core.index().discard(id);
+                let _ = core.index().discard(chunk.id);
                 return Err(error.into());
             }
         };
-        self.open = Some(Open { id, file, journal, unsynced_since: None });
+        self.open = Some(Open { chunk, file, journal, unsynced_since: None });
         Ok(())
     }
 
@@ -230,10 +230,10 @@ impl Inner {
         let config = &self.core.config;
         if open.journal.frames() == 0 || !store_gate::is_kept(not_live, config.min_unsynced, config.keep_everything) {
             drop(open.journal);
-            return Ok(discard(&self.core, open.id, &open.file)?);
+            return Ok(discard(&self.core, open.chunk.id, &open.file)?);
         }
         let finished = open.journal.finish(|frames| frames_ms(format, frames))?;
-        self.core.index().finish(open.id, &finished)?;
+        self.core.index().finish(open.chunk.id, &finished)?;
         // A sidecar that stays behind is removed at the next start.
         let _ = self.core.ports.disk.remove(&sidecar_of(&open.file));
         self.core.changed();
@@ -245,7 +245,7 @@ impl Inner {
     fn cut_off(&mut self) {
         let Some(open) = self.open.take() else { return };
         drop(open.journal);
-        let recovered = self.core.index().chunk(open.id);
+        let recovered = self.core.index().chunk(open.chunk.id);
         if let Ok(Some(chunk)) = recovered {
             // If that fails too, the row stays as it is, and the next start recovers it.
             let _ = recover_chunk(&self.core, &chunk);
@@ -278,6 +278,10 @@ fn discard(core: &Core, id: ChunkId, file: &std::path::Path) -> Result<(), Disca
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
+    }
+    // The names are gone for good before the row is: a file without a row would look like a recording that nobody knows.
+    if let Some(folder) = file.parent() {
+        core.ports.disk.sync_folder(folder)?;
     }
     Ok(core.index().discard(id)?)
 }

@@ -54,8 +54,8 @@ pub trait Backend: Send {
     /// Whether a recording of this account and name was accepted.
     fn has_accepted(&mut self, account: &str, name: &str) -> bool;
 
-    /// Whether the device may delete the recording: its job is over, and its file is done or silent.
-    fn allows_deletion(&mut self, account: &str, name: &str) -> bool;
+    /// Since when the device may delete the recording: its job is over, and its file is done or silent.
+    fn allows_deletion_since(&mut self, account: &str, name: &str) -> Option<Duration>;
 
     /// How often a job told that the content of this recording is to blame.
     fn content_failures(&mut self, account: &str, name: &str) -> u32;

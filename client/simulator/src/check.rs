@@ -28,11 +28,17 @@ impl Life {
             let Some(relative) = text.strip_prefix(FOLDER).filter(|text| text.ends_with(".bin")) else { continue };
             let mut parts = relative.trim_start_matches('/').split('/');
             let (owner, name) = (parts.next().unwrap().to_owned(), parts.next().unwrap().to_owned());
-            let allowed = self.network.backend(|backend| backend.allows_deletion(&owner, &name));
+            let allowed_since = self.network.backend(|backend| backend.allows_deletion_since(&owner, &name));
             // A chunk that was never finished, or that the live socket took, may go: its frames are checked at the end.
             let was_accepted = self.network.backend(|backend| backend.has_accepted(&owner, &name));
-            if was_accepted && !allowed {
-                self.violations.push(format!("{relative} was deleted before its outcome allowed it"));
+            match allowed_since {
+                None if was_accepted => {
+                    self.violations.push(format!("{relative} was deleted before its outcome allowed it"));
+                }
+                Some(at) if at + self.kept_for() > self.clock.elapsed() => {
+                    self.violations.push(format!("{relative} was deleted before the app's policy allowed it"));
+                }
+                _ => {}
             }
         }
     }
@@ -61,7 +67,7 @@ impl Life {
     }
 
     fn check_synced(&mut self, account: &str, name: &str) {
-        let confirmed = self.network.backend(|backend| backend.allows_deletion(account, name));
+        let confirmed = self.network.backend(|backend| backend.allows_deletion_since(account, name).is_some());
         if !confirmed {
             self.violations.push(format!("{name} is synced, and no job said so"));
         }

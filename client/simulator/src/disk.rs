@@ -24,12 +24,20 @@ struct State {
     /// Handles of an earlier process have no effect.
     process: u64,
     is_full: bool,
+    /// The free bytes, which grow with what is removed.
+    free: Option<u64>,
     is_locked: bool,
+    /// No file can be opened, though folders can be listed.
+    is_sealed: bool,
+    /// A folder that cannot be read: a stick that was pulled out.
+    unreadable: Option<PathBuf>,
     /// The process ends at the operation after so many.
     fuse: Option<u64>,
     is_dead: bool,
     removed: Vec<PathBuf>,
     syncs: u64,
+    read_bytes: u64,
+    commits: u64,
 }
 
 /// Clones share their state.
@@ -51,6 +59,11 @@ impl State {
             None => {}
         }
         if self.is_dead { Err(dead()) } else { Ok(()) }
+    }
+
+    fn check_readable(&self, path: &Path) -> io::Result<()> {
+        let is_unreadable = self.unreadable.as_ref().is_some_and(|folder| path.starts_with(folder));
+        if self.is_locked || is_unreadable { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
     }
 
     fn file(&mut self, path: &Path) -> io::Result<&mut File> {
@@ -76,12 +89,34 @@ impl SimDisk {
         self.with(|state| state.is_dead)
     }
 
+    pub fn is_full(&self) -> bool {
+        self.with(|state| state.is_full)
+    }
+
     pub fn set_full(&self, is_full: bool) {
         self.with(|state| state.is_full = is_full);
     }
 
     pub fn set_locked(&self, is_locked: bool) {
         self.with(|state| state.is_locked = is_locked);
+    }
+
+    /// Says how much is free; removed files add to it.
+    #[allow(dead_code, reason = "only the tests of the rules fill the disk by numbers")]
+    pub fn set_free(&self, bytes: Option<u64>) {
+        self.with(|state| state.free = bytes);
+    }
+
+    /// Makes a folder unreadable, or all readable again.
+    #[allow(dead_code, reason = "only the tests of the rules pull sticks out")]
+    pub fn set_unreadable(&self, folder: Option<&str>) {
+        self.with(|state| state.unreadable = folder.map(PathBuf::from));
+    }
+
+    /// Lets no file be opened, though folders can be listed.
+    #[allow(dead_code, reason = "only the tests of the rules do that")]
+    pub fn set_sealed(&self, is_sealed: bool) {
+        self.with(|state| state.is_sealed = is_sealed);
     }
 
     /// Hides a file, or shows all again.
@@ -102,6 +137,18 @@ impl SimDisk {
     #[allow(dead_code, reason = "only the tests of the rules count them")]
     pub fn syncs(&self) -> u64 {
         self.with(|state| state.syncs)
+    }
+
+    /// The bytes that were read so far.
+    #[allow(dead_code, reason = "only the tests of the rules count them")]
+    pub fn read_bytes(&self) -> u64 {
+        self.with(|state| state.read_bytes)
+    }
+
+    /// The commits of the index so far, each of which is one more fsync.
+    #[allow(dead_code, reason = "only the tests of the rules count them")]
+    pub fn commits(&self) -> u64 {
+        self.with(|state| state.commits)
     }
 
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
@@ -158,7 +205,8 @@ impl Disk for SimDisk {
     fn open(&self, path: &Path) -> io::Result<Box<dyn FileReader>> {
         self.with(|state| {
             state.operation()?;
-            if state.is_locked {
+            state.check_readable(path)?;
+            if state.is_sealed {
                 return Err(io::ErrorKind::PermissionDenied.into());
             }
             state.file(path)?;
@@ -181,8 +229,9 @@ impl Disk for SimDisk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.with(|state| {
             state.operation()?;
-            state.file(path)?;
+            let freed = state.file(path)?.data.len() as u64;
             state.files.remove(path);
+            state.free = state.free.map(|free| free + freed);
             state.removed.push(path.to_owned());
             Ok(())
         })
@@ -202,9 +251,7 @@ impl Disk for SimDisk {
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         self.with(|state| {
             state.operation()?;
-            if state.is_locked {
-                return Err(io::ErrorKind::PermissionDenied.into());
-            }
+            state.check_readable(folder)?;
             let inside = state.files.keys().filter_map(|path| path.strip_prefix(folder).ok()?.iter().next());
             let mut names: Vec<_> = inside.map(|name| name.to_string_lossy().into_owned()).collect();
             names.dedup();
@@ -218,7 +265,8 @@ impl Disk for SimDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.with(|state| {
             state.operation()?;
-            let file = state.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+            let mut file = state.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+            file.name_is_durable = true;
             state.files.insert(to.to_owned(), file);
             Ok(())
         })
@@ -227,7 +275,7 @@ impl Disk for SimDisk {
     fn free_bytes(&self, _: &Path) -> io::Result<u64> {
         self.with(|state| {
             state.operation()?;
-            Ok(if state.is_full { 0 } else { 1 << 40 })
+            Ok(if state.is_full { 0 } else { state.free.unwrap_or(1 << 40) })
         })
     }
 
@@ -243,6 +291,7 @@ impl Disk for SimDisk {
             if state.is_full && self.random.permille(300) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
+            state.commits += 1;
             Ok(())
         })
     }
@@ -309,6 +358,7 @@ impl FileReader for Reader {
             let from = data.len().min(offset as usize);
             let read = into.len().min(data.len() - from);
             into[..read].copy_from_slice(&data[from..from + read]);
+            state.read_bytes += read as u64;
             Ok(read)
         })
     }

@@ -22,6 +22,8 @@ use crate::plan::World;
 use crate::random::Seeded;
 
 pub const ACCOUNTS: [&str; 2] = ["anna", "ben"];
+/// The days for which some apps keep synced files.
+const DAYS: u32 = 7;
 pub const FOLDER: &str = "/device/recordings";
 
 /// The sound that the device records.
@@ -120,6 +122,8 @@ pub struct Life {
     handled: BTreeSet<(JobId, Timestamp)>,
     pub violations: Vec<String>,
     pub is_calm: bool,
+    /// No process started while the clock was weeks ahead.
+    pub ages_are_known: bool,
     /// The wall clock was set forward since the last start.
     pub was_set_forward: bool,
     pub kills: u64,
@@ -159,6 +163,7 @@ impl Life {
             handled: BTreeSet::new(),
             violations: Vec::new(),
             is_calm: false,
+            ages_are_known: true,
             was_set_forward: false,
             kills: 0,
             polls: 0,
@@ -170,6 +175,22 @@ impl Life {
 
     fn index_of(seed: u64) -> String {
         format!("file:device-{seed}-{:?}?mode=memory&cache=shared", std::thread::current().id()).replace(['(', ')'], "")
+    }
+
+    /// What the app does with synced files.
+    fn retention(&self) -> Retention {
+        if self.seed.is_multiple_of(2) { Retention::AtOnce } else { Retention::Days(DAYS) }
+    }
+
+    /// The least time for which a synced file is kept. The clock may be set by some hours unseen, before a kill.
+    pub fn kept_for(&self) -> Duration {
+        match self.retention() {
+            // A full disk is a reason of its own.
+            Retention::Days(days) if self.ages_are_known && !self.disk.is_full() => {
+                Duration::from_secs(86_400) * (days - 2)
+            }
+            _ => Duration::ZERO,
+        }
     }
 
     pub fn note(&self, what: impl FnOnce() -> String) {
@@ -184,7 +205,7 @@ impl Life {
             let mut config = Config::new(FOLDER, Address::parse(ORIGIN).unwrap());
             config.index = Self::index_of(self.seed).into();
             config.chunk = Duration::from_secs(10);
-            config.retention = Retention::AtOnce;
+            config.retention = self.retention();
             let ports = Ports {
                 clock: Arc::new(self.clock.clone()),
                 disk: Arc::new(self.disk.clone()),
@@ -263,6 +284,13 @@ impl Life {
         if cooldown.is_none() || std::mem::take(&mut self.was_set_forward) {
             self.network.forget_refusal(account);
         }
+    }
+
+    /// The device sleeps: time passes, and nothing runs. Answers that come meanwhile are there when it wakes up.
+    pub fn suspend(&mut self, duration: Duration) {
+        self.note(|| format!("the device sleeps for {duration:?}"));
+        self.clock.advance_to(self.clock.elapsed() + duration);
+        self.run_for(Duration::ZERO);
     }
 
     /// Lets time pass.

@@ -37,7 +37,7 @@ pub fn live(world: &World, seed: u64) -> Lived {
     life.sign_in(ACCOUNTS[0]);
     let happenings = life.random.between(world.happenings.0, world.happenings.1);
     for _ in 0..happenings {
-        let happening = life.random.below(22);
+        let happening = life.random.below(23);
         life.note(|| format!("happening {happening}"));
         happen(&mut life, world, happening);
         life.check_rows();
@@ -87,16 +87,27 @@ fn happen(life: &mut Life, world: &World, happening: u64) {
         11 | 12 => life.disk.set_fuse(random.below(120)),
         13 => {
             let year = 365 * 86_400_000;
-            let by = random.pick(&[-year, -3_600_000, 240_000, 6 * 3_600_000, -1_000]);
+            let weeks = 40 * 86_400_000;
+            let by = random.pick(&[-year, -3_600_000, 240_000, 6 * 3_600_000, -1_000, weeks]);
             life.note(|| format!("the clock is set by {by} ms"));
             life.clock.set_by(by);
             life.was_set_forward |= by > 0;
+            if by == weeks {
+                // Somebody sees it, and sets it right. What is recorded meanwhile would wait for its time to come.
+                life.end_session();
+                let kills = life.kills;
+                life.run_for(seconds(60, 7_200));
+                life.clock.set_by(-by);
+                // A process that did not live when the clock was set believes it.
+                life.ages_are_known &= kills == life.kills;
+            }
         }
         14 => {
             life.disk.set_full(true);
             life.begin_session();
             life.record(seconds(1, 5));
             life.end_session();
+            life.check_removed();
             life.disk.set_full(false);
         }
         15 => {
@@ -116,6 +127,7 @@ fn happen(life: &mut Life, world: &World, happening: u64) {
             life.handle_results();
             life.retry_one();
         }
+        19 => life.suspend(seconds(60, 40_000)),
         _ => {
             life.hide_one();
             life.run_for(seconds(0, 10));
@@ -143,10 +155,14 @@ fn change_account(life: &mut Life) {
         life.conditions_changed();
         life.run_for(Duration::from_millis(random.between(1, 4_000)));
     }
+    let account = random.pick(&ACCOUNTS);
+    if random.permille(300) {
+        life.take_over(account);
+        return;
+    }
     life.sign_out();
     let pause = random.pick(&[0, 0, 3, 30]);
     life.run_for(Duration::from_secs(pause));
-    let account = random.pick(&ACCOUNTS);
     life.sign_in(account);
 }
 

@@ -5,6 +5,7 @@
 mod audio;
 mod bare;
 mod client;
+mod device;
 mod disk;
 mod eval;
 mod latency;
@@ -56,6 +57,9 @@ fn main() -> Result<()> {
         }
         if wants("speech") {
             speech_engine::run(&mut report).await?;
+        }
+        if wants("device") {
+            device::run(&mut report)?;
         }
         if wants("start") {
             start::run(&mut report).await?;

@@ -26,7 +26,7 @@ use crate::push::credentials::CommandCredentials;
 use crate::push::folder::folder;
 use crate::push::progress::Bytes;
 use crate::push::states::{Standing, sentence, standing};
-use crate::push::watch::{Ended, Watch};
+use crate::push::watch::{Ended, Read, Watch};
 use crate::push::words;
 use crate::times::Zone;
 
@@ -80,7 +80,7 @@ pub async fn run(args: &Args, local: &dyn LocalServers) -> Result<Exit, Failure>
     }
     let api = &connection.api;
     let (all, waits) = (pushed.len(), !args.no_wait);
-    let mut watch = Watch { engine: &engine, api, open, all, bytes, waits };
+    let mut watch = Watch { engine: &engine, api, open, all, bytes, waits, read: Read::default() };
     // A server that cannot be reached is told at once. The files are in the index, and go when the command runs again.
     let ended = match api.limits().await {
         Err(message) if message.exit() == Exit::Waiting => Ended::Waiting(short(&message)),

@@ -7,6 +7,7 @@ use domain::Uid;
 use engine::ports::{Credentials, NoToken, Token};
 
 use crate::api::{Claims, Tokens};
+use crate::messages::Message;
 
 /// Tokens of the one account of a command.
 pub struct CommandCredentials {
@@ -25,6 +26,8 @@ impl Credentials for CommandCredentials {
             // A command that prints tokens may print one of another user, whose recordings these are not.
             Ok(Some(token)) if is_of_another(&token, account) => Err(NoToken::SignInNeeded),
             Ok(Some(token)) => Ok(Token::new(token)),
+            // The command may need the network itself, and has told the user why it failed.
+            Err(Message::TokenCommandFailed { .. }) => Err(NoToken::Later),
             Ok(None) | Err(_) => Err(NoToken::SignInNeeded),
         }
     }
@@ -40,6 +43,19 @@ mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
+
+    #[tokio::test]
+    async fn command_that_fails_is_tried_again_and_a_token_that_was_refused_for_good_is_not() {
+        let ann = Uid::new("ann").unwrap();
+        let of = |tokens| CommandCredentials { account: ann.clone(), tokens: Arc::new(tokens) };
+        let offline = of(Tokens::command("exit 7".to_owned()));
+        for refresh in [false, true] {
+            assert!(matches!(offline.token(&ann, refresh).await, Err(NoToken::Later)));
+        }
+        let fixed = of(Tokens::fixed("token".to_owned().into()));
+        assert!(fixed.token(&ann, false).await.is_ok());
+        assert!(matches!(fixed.token(&ann, true).await, Err(NoToken::SignInNeeded)));
+    }
 
     #[test]
     fn token_of_another_user_is_told_apart() {

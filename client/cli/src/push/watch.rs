@@ -1,6 +1,7 @@
 //! Follows the recordings of a command until each of them is over, or nothing goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,6 +21,8 @@ const EVERY: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often the server is asked for jobs. The engine asks less often, because nobody waits for it.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// The most recordings that are read from the index at one look. Of more, a look reads those that follow the last one read.
+const MOST_READ: usize = 500;
 /// The most jobs that are asked for at a time.
 const MOST_JOBS: usize = 3;
 /// The command ends if for so long nothing was sent and nothing changed while the server cannot be reached.
@@ -49,6 +52,16 @@ pub struct Watch<'w> {
     pub bytes: Bytes,
     /// Whether the end of the jobs is waited for.
     pub waits: bool,
+    /// What was last read of the recordings that are not over.
+    pub read: Read,
+}
+
+/// Recordings as they were last read.
+#[derive(Default)]
+pub struct Read {
+    known: BTreeMap<ChunkId, (Shown, Option<JobId>)>,
+    /// The last one that was read.
+    last: Option<ChunkId>,
 }
 
 impl Watch<'_> {
@@ -74,7 +87,6 @@ impl Watch<'_> {
             }
             moved.note(self.bytes.totals().0, self.open.len());
             let is_changed = changed.swap(false, Ordering::Relaxed);
-            // Ten thousand recordings are not read ten times a second.
             if is_changed || looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
                 (jobs, looked) = (self.look()?, Some(Instant::now()));
                 if self.open.is_empty() {
@@ -102,10 +114,10 @@ impl Watch<'_> {
 
     /// Takes out what is over. Returns the jobs that the server works on, with their progress.
     fn look(&mut self) -> Result<BTreeMap<JobId, (u64, u64)>, engine::Error> {
-        let mut jobs = BTreeMap::new();
-        for id in self.open.clone() {
+        for id in next_ids(&self.open, self.read.last, MOST_READ) {
+            self.read.last = Some(id);
             let Some((chunk, shown)) = self.engine.recording(id)? else {
-                self.open.remove(&id);
+                self.over(id);
                 continue;
             };
             let is_there = chunk.transfer.state == State::Uploaded;
@@ -113,12 +125,23 @@ impl Watch<'_> {
                 self.bytes.whole(id);
             }
             if standing(&shown) != Standing::Open || is_there && !self.waits {
-                self.open.remove(&id);
-            } else if let (Some(job), Shown::Processing { done, total }) = (chunk.transfer.job_id, &shown) {
-                jobs.insert(job, (*done, *total));
+                self.over(id);
+            } else {
+                self.read.known.insert(id, (shown, chunk.transfer.job_id));
             }
         }
-        Ok(jobs)
+        let known = self.read.known.values();
+        Ok(known
+            .filter_map(|(shown, job)| match shown {
+                Shown::Processing { done, total } => Some(((*job)?, (*done, *total))),
+                _ => None,
+            })
+            .collect())
+    }
+
+    fn over(&mut self, id: ChunkId) {
+        self.open.remove(&id);
+        self.read.known.remove(&id);
     }
 
     /// Asks the server for jobs. One that is over is told to the engine, which asks for itself what became of each
@@ -142,10 +165,10 @@ impl Watch<'_> {
         let mut waits_for_server = false;
         let mut soonest_retry = None::<u64>;
         for id in &self.open {
-            match self.engine.recording(*id)?.map(|(_, shown)| shown) {
-                Some(Shown::Processing { .. }) => waits_for_server = true,
-                Some(Shown::Retrying { seconds, .. }) => {
-                    soonest_retry = Some(soonest_retry.map_or(seconds, |soonest| soonest.min(seconds)));
+            match self.read.known.get(id) {
+                Some((Shown::Processing { .. }, _)) => waits_for_server = true,
+                Some((Shown::Retrying { seconds, .. }, _)) => {
+                    soonest_retry = Some(soonest_retry.map_or(*seconds, |soonest| soonest.min(*seconds)));
                 }
                 _ => soonest_retry = Some(0),
             }
@@ -178,6 +201,13 @@ impl Watch<'_> {
     }
 }
 
+/// So many of the ids, from the one after the last on, and then from the first on.
+fn next_ids(ids: &BTreeSet<ChunkId>, last: Option<ChunkId>, count: usize) -> Vec<ChunkId> {
+    let after = last.map_or(Bound::Unbounded, Bound::Excluded);
+    let until = last.map_or(Bound::Excluded(ChunkId(i64::MIN)), Bound::Included);
+    ids.range((after, Bound::Unbounded)).chain(ids.range((Bound::Unbounded, until))).take(count).copied().collect()
+}
+
 fn later(seconds: u64) -> String {
     format!("the next try is in {}", crate::times::span(Duration::from_secs(seconds)))
 }
@@ -202,5 +232,26 @@ impl Moved {
 
     fn is_stuck(&self) -> bool {
         self.at.elapsed() >= PATIENCE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recording_is_read_within_a_round_of_looks_that_each_read_few() {
+        let ids: BTreeSet<_> = (0..25).map(ChunkId).collect();
+        let (mut last, mut read) = (None, Vec::new());
+        for _ in 0..3 {
+            let page = next_ids(&ids, last, 10);
+            assert_eq!(page.len(), 10);
+            last = page.last().copied();
+            read.extend(page);
+        }
+        assert_eq!(read.iter().copied().collect::<BTreeSet<_>>(), ids);
+        assert_eq!(read[25..], read[..5], "then from the first on");
+        assert_eq!(next_ids(&ids, Some(ChunkId(7)), 99).len(), 25, "none twice");
+        assert_eq!(next_ids(&BTreeSet::new(), last, 9), []);
     }
 }

@@ -3,7 +3,7 @@
 use domain::Timestamp;
 use serde::Serialize;
 
-use super::state::{CredentialState, State};
+use super::state::{CredentialState, Purpose, State};
 use crate::rules::cooldown::Reason;
 
 /// Why nothing is uploaded at the moment. None of these counts against a recording.
@@ -36,22 +36,28 @@ pub enum Blocked {
 
 impl State {
     /// Whether anything may be sent for the account.
-    pub fn may_send(&self, now: Timestamp) -> Result<(), Blocked> {
+    fn may_send(&self) -> Result<(), Blocked> {
         match self.credentials {
             _ if self.account.is_none() => Err(Blocked::SignedOut),
             _ if self.settings.paused => Err(Blocked::Paused),
             CredentialState::Refused => Err(Blocked::SignInNeeded),
             _ if !self.conditions.online => Err(Blocked::Offline),
-            _ => match self.trouble.until {
-                Some(until) if !self.trouble.is_over(now) => Err(Blocked::Unreachable { until }),
-                _ => Ok(()),
-            },
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the last requests of this kind worked, or it is time for the next one.
+    fn is_reachable(&self, purpose: Purpose, now: Timestamp) -> Result<(), Blocked> {
+        let trouble = self.trouble_of(purpose);
+        match trouble.until {
+            Some(until) if !trouble.is_over(now) => Err(Blocked::Unreachable { until }),
+            _ => Ok(()),
         }
     }
 
     /// Whether audio may be uploaded.
     pub fn may_upload(&self, now: Timestamp) -> Result<(), Blocked> {
-        let sends = self.may_send(now);
+        let sends = self.may_send();
         if let Err(blocked @ (Blocked::SignedOut | Blocked::Paused | Blocked::SignInNeeded)) = sends {
             return Err(blocked);
         }
@@ -66,6 +72,7 @@ impl State {
             return Err(Blocked::Cooldown { reason: cooldown.reason, until: cooldown.until });
         }
         sends?;
+        self.is_reachable(Purpose::Upload, now)?;
         match self.settings {
             settings if settings.unmetered_only && !self.conditions.unmetered => Err(Blocked::Metered),
             settings if settings.charging_only && !self.conditions.charging => Err(Blocked::NotCharging),
@@ -75,10 +82,22 @@ impl State {
 
     /// Whether the status of jobs may be asked for. A cooldown and a block of uploads do not stop that.
     pub fn may_ask(&self, now: Timestamp) -> Result<(), Blocked> {
-        self.may_send(now)?;
+        self.may_send()?;
+        self.is_reachable(Purpose::Status, now)?;
         match self.status_until {
             Some(until) if !now.has_reached(until) => Err(Blocked::Unreachable { until }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether push tokens may be registered and removed.
+    pub fn may_tell(&self, now: Timestamp) -> Result<(), Blocked> {
+        self.may_send()?;
+        self.is_reachable(Purpose::PushToken, now)
+    }
+
+    /// Why jobs are not asked for: the server does not answer. A cooldown of status requests is no such reason.
+    pub fn status_is_unreachable(&self, now: Timestamp) -> Option<Blocked> {
+        self.is_reachable(Purpose::Status, now).err()
     }
 }

@@ -71,6 +71,14 @@ pub struct Dues {
     pub task: Option<Timestamp>,
 }
 
+/// What is asked of the server. While one of them does not work, the others go on (R33).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Upload,
+    Status,
+    PushToken,
+}
+
 /// The network or the service did not work in the last attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trouble {
@@ -103,7 +111,10 @@ pub struct State {
     pub settings: Settings,
     pub cooldowns: Cooldowns,
     pub credentials: CredentialState,
+    /// The trouble of uploads.
     pub trouble: Trouble,
+    pub status_trouble: Trouble,
+    pub token_trouble: Trouble,
     /// No status is asked for until then (R29).
     pub status_until: Option<Timestamp>,
     /// The user cancelled: nothing is uploaded until the user, the app or the network starts it again (R35).
@@ -127,6 +138,8 @@ impl State {
             cooldowns: Cooldowns::default(),
             credentials: CredentialState::Good,
             trouble: Trouble::default(),
+            status_trouble: Trouble::default(),
+            token_trouble: Trouble::default(),
             status_until: None,
             stopped: false,
             pass: None,
@@ -136,5 +149,30 @@ impl State {
             rearmed_at: now,
             limits: None,
         }
+    }
+
+    pub fn trouble_of(&self, purpose: Purpose) -> &Trouble {
+        match purpose {
+            Purpose::Upload => &self.trouble,
+            Purpose::Status => &self.status_trouble,
+            Purpose::PushToken => &self.token_trouble,
+        }
+    }
+
+    pub fn troubles(&mut self) -> [&mut Trouble; 3] {
+        [&mut self.trouble, &mut self.status_trouble, &mut self.token_trouble]
+    }
+
+    pub fn trouble_of_mut(&mut self, purpose: Purpose) -> &mut Trouble {
+        match purpose {
+            Purpose::Upload => &mut self.trouble,
+            Purpose::Status => &mut self.status_trouble,
+            Purpose::PushToken => &mut self.token_trouble,
+        }
+    }
+
+    /// The network and the service work again, or somebody wants them to be tried.
+    pub fn forget_troubles(&mut self) {
+        self.troubles().into_iter().for_each(|trouble| *trouble = Trouble::default());
     }
 }

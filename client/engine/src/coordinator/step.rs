@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{Timestamp, Uid};
 
 use super::blocked::Blocked;
-use super::state::{CredentialState, Dues, Pass, Prepare, Stage, State, Trouble};
+use super::state::{CredentialState, Dues, Pass, Prepare, Purpose, Stage, State};
 use crate::mistakes::{self, Mistake};
 use crate::ports::Conditions;
 use crate::rules::backoff;
@@ -55,6 +55,7 @@ pub enum Event {
     TokenRefused,
     UploadForbidden,
     Trouble {
+        purpose: Purpose,
         asked: Option<Duration>,
         random: f64,
     },
@@ -124,7 +125,7 @@ pub fn step(state: &mut State, event: Event, now: Timestamp) -> Vec<Action> {
         }
         Event::Recorded => wake(state, &mut actions),
         Event::Push => {
-            state.trouble = Trouble::default();
+            state.forget_troubles();
             wake(state, &mut actions);
         }
         Event::Retry => {
@@ -147,7 +148,7 @@ pub fn step(state: &mut State, event: Event, now: Timestamp) -> Vec<Action> {
         }
         Event::ClockMoved { by_ms } => {
             let moved = |at: Timestamp| Timestamp::from_millis(at.millis().saturating_add(by_ms));
-            state.trouble.until = state.trouble.until.map(moved);
+            state.troubles().into_iter().for_each(|trouble| trouble.until = trouble.until.map(moved));
             state.status_until = state.status_until.map(moved);
             actions.extend([Action::StoreCooldowns, Action::TellCooldown]);
             wake(state, &mut actions);
@@ -166,7 +167,7 @@ fn found_out(state: &mut State, event: Event, now: Timestamp, actions: &mut Vec<
             actions.extend([Action::StoreCooldowns, Action::TellCooldown]);
         }
         Event::Accepted { sent_at, deduplicated } => {
-            state.trouble = Trouble::default();
+            state.forget_troubles();
             if let Some(pass) = &mut state.pass {
                 pass.uploaded = true;
             }
@@ -180,8 +181,8 @@ fn found_out(state: &mut State, event: Event, now: Timestamp, actions: &mut Vec<
         }
         Event::TokenRefused => state.credentials = CredentialState::Refused,
         Event::UploadForbidden => state.credentials = CredentialState::Forbidden,
-        Event::Trouble { asked, random } => state.trouble.grow(now, asked, random),
-        Event::Answered => state.trouble = Trouble::default(),
+        Event::Trouble { purpose, asked, random } => state.trouble_of_mut(purpose).grow(now, asked, random),
+        Event::Answered => state.forget_troubles(),
         Event::StatusDelayed { wait } => state.status_until = Some(now + wait),
         Event::StepEnded { fence, uploaded, dues } => step_ended(state, fence, uploaded, dues, now, actions),
         _ => {}
@@ -208,6 +209,8 @@ fn sign_out(state: &mut State, actions: &mut Vec<Action>) {
     state.cooldowns = Cooldowns::default();
     state.credentials = CredentialState::Good;
     state.status_until = None;
+    // Another account may have other limits.
+    state.limits = None;
     state.dues = Dues::default();
     if !mistakes::is_planted(Mistake::SignOutNotFenced) {
         actions.push(Action::Abort);
@@ -218,7 +221,7 @@ fn sign_out(state: &mut State, actions: &mut Vec<Action>) {
 
 /// What failed before does not matter any more. Cooldowns do.
 fn fresh_start(state: &mut State, prepare: Prepare) {
-    state.trouble = Trouble::default();
+    state.forget_troubles();
     state.status_until = None;
     state.stopped = false;
     state.prepare = state.prepare.and(prepare);
@@ -315,7 +318,7 @@ fn arm(state: &mut State, now: Timestamp, actions: &mut Vec<Action>) {
     let next = [
         after(state.dues.upload, state.may_upload(now)),
         after(state.dues.poll, state.may_ask(now)),
-        after(state.dues.task, state.may_send(now)),
+        after(state.dues.task, state.may_tell(now)),
         cooldown_ends,
         Some(state.rearmed_at.min(now) + backoff::REARM_EVERY),
     ];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::Uid;
 use futures_util::future::{Either, select};
 
-use crate::coordinator::Event;
+use crate::coordinator::{Event, Purpose};
 use crate::core::{Core, WorkError};
 use crate::ports::{Answer, Body, HttpError, Method, NoToken, Request};
 use crate::server::Target;
@@ -65,6 +65,27 @@ impl Api<'_> {
         self.is_farewell || self.core.is_current(self.fence)
     }
 
+    /// Tells the coordinator what was found out for the account. After its sign-out that is of no use.
+    pub fn post(&self, event: Event) {
+        if !self.is_farewell {
+            self.core.post_fenced(self.fence, event);
+        }
+    }
+
+    /// Tells the coordinator that requests of this kind do not work now.
+    pub fn trouble(&self, purpose: Purpose) {
+        self.post(Event::Trouble { purpose, asked: None, random: self.core.unit() });
+    }
+
+    /// Tells the coordinator what a failed request says about the account and the network.
+    pub fn report(&self, purpose: Purpose, error: &ApiError) {
+        match error {
+            ApiError::NoToken(NoToken::SignInNeeded) => self.post(Event::TokenRefused),
+            ApiError::Work(_) | ApiError::Http(HttpError::Source(_)) => {}
+            ApiError::NoToken(NoToken::Later) | ApiError::Http(_) => self.trouble(purpose),
+        }
+    }
+
     fn check(&self) -> Result<(), WorkError> {
         if self.is_current() { Ok(()) } else { Err(WorkError::Fenced) }
     }
@@ -117,17 +138,6 @@ impl Api<'_> {
     }
 }
 
-/// Tells the coordinator what a failed request says about the account and the network.
-pub fn report(core: &Core, error: &ApiError) {
-    match error {
-        ApiError::NoToken(NoToken::SignInNeeded) => core.post(Event::TokenRefused),
-        ApiError::Work(_) | ApiError::Http(HttpError::Source(_)) => {}
-        ApiError::NoToken(NoToken::Later) | ApiError::Http(_) => {
-            core.post(Event::Trouble { asked: None, random: core.unit() });
-        }
-    }
-}
-
 /// The status of an answer for the log; 0 if there was none.
 pub fn status_of(result: &Result<Answer, HttpError>) -> u16 {
     result.as_ref().map_or(0, |answer| answer.status)
@@ -143,7 +153,7 @@ pub fn answered(
         Err(ApiError::Http(error)) => Ok(Some(Err(error))),
         Err(ApiError::Work(error)) => Err(error),
         Err(error @ ApiError::NoToken(NoToken::Later | NoToken::SignInNeeded)) => {
-            report(api.core, &error);
+            api.report(Purpose::Upload, &error);
             Ok(None)
         }
     }

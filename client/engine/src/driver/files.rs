@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use domain::Timestamp;
 
-use crate::chunk::{Chunk, ChunkId, LastError, State, Transfer};
+use crate::chunk::{Chunk, ChunkId, LastError, Place, State, Transfer};
 use crate::core::Core;
 use crate::digest::{Digests, digest};
 use crate::events::EventKind;
@@ -14,7 +14,10 @@ use crate::mistakes::{self, Mistake};
 use crate::rules::backoff;
 
 /// A file that cannot be read is tried again after the delay of so many failures: a minute.
-const READ_AGAIN: u32 = 4;
+pub const READ_AGAIN: u32 = 4;
+
+/// A file that another program is writing is looked at again after the delay of so many failures: ten seconds.
+pub const STILL_FOR: u32 = 2;
 
 /// What is to be done with a chunk before it is sent.
 pub enum Found {
@@ -22,10 +25,12 @@ pub enum Found {
     Ready(PathBuf),
     /// Its row changes, and it is not sent now.
     Changed(Transfer),
-    /// Its file has other bytes than the index says: it is uploaded as what it is.
+    /// Its file has other bytes than the index says, and did not change since the last look: it is uploaded as what it is.
     Differs(Digests),
-    /// Not even its folder can be read: a locked phone, or a card that was taken out. Nothing is changed.
-    Locked,
+    /// Its file has another size than at the last look. Somebody may still be writing it, so it is not read now.
+    Grows(u64),
+    /// Not even its folder can be read: a locked phone, or a stick that was pulled out. What is in it is tried again later.
+    Locked(Place),
 }
 
 /// Looks for the file of a chunk.
@@ -42,14 +47,16 @@ pub fn find(core: &Core, chunk: &Chunk) -> Found {
             ..chunk.transfer.clone()
         }),
         Ok(size) if size == chunk.bytes && chunk.sha256.is_some() => Found::Ready(path),
-        Ok(_) => match digest(&*core.ports.disk, &path) {
-            Ok(digests) => Found::Differs(digests),
+        Ok(size) if size != chunk.bytes => Found::Grows(size),
+        Ok(size) => match digest(&*core.ports.disk, &path) {
+            Ok(digests) if digests.bytes == size => Found::Differs(digests),
+            Ok(digests) => Found::Grows(digests.bytes),
             Err(error) => Found::Changed(unreadable(core, chunk, &error)),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound && can_list(&*core.ports.disk, &path) => {
             Found::Changed(missing(chunk, core.now()))
         }
-        Err(_) if !can_list(&*core.ports.disk, &path) => Found::Locked,
+        Err(_) if !can_list(&*core.ports.disk, &path) => Found::Locked(chunk.place.folder()),
         Err(error) => Found::Changed(unreadable(core, chunk, &error)),
     }
 }
@@ -87,13 +94,15 @@ pub struct Checked {
     pub ready: Vec<(Chunk, PathBuf)>,
     pub changed: Vec<(ChunkId, Transfer)>,
     pub differs: Vec<(ChunkId, Digests)>,
-    /// A folder could not be read.
-    pub is_locked: bool,
+    pub grows: Vec<(ChunkId, u64)>,
+    /// Folders that could not be read.
+    pub locked: Vec<Place>,
 }
 
 /// Looks for the files of a batch.
 pub fn check(core: &Core, batch: Vec<Chunk>) -> Checked {
-    let mut checked = Checked { ready: Vec::new(), changed: Vec::new(), differs: Vec::new(), is_locked: false };
+    let mut checked =
+        Checked { ready: Vec::new(), changed: Vec::new(), differs: Vec::new(), grows: Vec::new(), locked: Vec::new() };
     for mut chunk in batch {
         match find(core, &chunk) {
             Found::Ready(path) => {
@@ -102,7 +111,9 @@ pub fn check(core: &Core, batch: Vec<Chunk>) -> Checked {
             }
             Found::Changed(transfer) => checked.changed.push((chunk.id, transfer)),
             Found::Differs(digests) => checked.differs.push((chunk.id, digests)),
-            Found::Locked => checked.is_locked = true,
+            Found::Grows(bytes) => checked.grows.push((chunk.id, bytes)),
+            Found::Locked(folder) if checked.locked.contains(&folder) => {}
+            Found::Locked(folder) => checked.locked.push(folder),
         }
     }
     checked

@@ -1,5 +1,6 @@
 //! The first step of a pass: what the index has to forget before anything is due.
 
+use crate::chunk::ChunkId;
 use crate::coordinator::{Event, Prepare};
 use crate::core::WorkError;
 use crate::recorder::recover_chunk;
@@ -8,7 +9,7 @@ use crate::rules::backoff;
 use super::api::Api;
 use super::push_tokens;
 
-/// The journals that one pass recovers.
+/// The journals that are read from the index together.
 const JOURNALS: usize = 100;
 
 /// Prepares a pass.
@@ -19,7 +20,7 @@ pub async fn prepare(api: &Api<'_>, prepare: Prepare) -> Result<(), WorkError> {
     if core.with_state(|state| state.conditions != conditions) {
         core.post(Event::Conditions(conditions));
     }
-    recover_left_over(api)?;
+    recover_left_over(api).await?;
     core.fenced(api.fence, |index| {
         index.correct_times(core.now(), core.now() + backoff::FURTHEST)?;
         if prepare.rearm {
@@ -30,6 +31,7 @@ pub async fn prepare(api: &Api<'_>, prepare: Prepare) -> Result<(), WorkError> {
         }
         if prepare.reset_polls {
             index.reset_polls(&api.account, None, core.now())?;
+            index.read_again(&api.account)?;
         }
         Ok(())
     })?;
@@ -38,17 +40,17 @@ pub async fn prepare(api: &Api<'_>, prepare: Prepare) -> Result<(), WorkError> {
 }
 
 /// Journals that could not be read at the start, because the phone was locked.
-fn recover_left_over(api: &Api<'_>) -> Result<(), WorkError> {
+async fn recover_left_over(api: &Api<'_>) -> Result<(), WorkError> {
     let core = api.core;
-    if core.is_recording() {
-        // A row in the state `recording` may be one that is being recorded.
-        return Ok(());
-    }
+    let mut after = ChunkId(0);
     // The index is locked for this statement only: recovering a chunk uses it again.
-    let unfinished = core.index().unfinished(JOURNALS)?;
-    for chunk in unfinished {
-        // It is tried again with the next pass.
-        let _ = recover_chunk(core, &chunk);
+    while let (left_over, Some(last)) = core.left_over(after, JOURNALS)? {
+        for chunk in left_over {
+            // It is tried again with the next pass.
+            let _ = recover_chunk(core, &chunk);
+        }
+        after = last;
+        core.ports.clock.breathe().await;
     }
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::api::{Api, ApiError, report};
+use super::api::{Api, ApiError};
 use super::multipart::query_value;
-use crate::coordinator::Event;
+use crate::coordinator::{Event, Purpose};
 use crate::core::WorkError;
 use crate::index::{PushKind, PushTask};
 use crate::ports::{Body, Method};
@@ -19,7 +19,7 @@ pub async fn tell(api: &Api<'_>) -> Result<(), WorkError> {
         if task.kind == PushKind::Registered || !is_due {
             continue;
         }
-        if !api.is_farewell && core.with_state(|state| state.may_send(core.now())).is_err() {
+        if !api.is_farewell && core.with_state(|state| state.may_tell(core.now())).is_err() {
             return Ok(());
         }
         tell_one(api, task).await?;
@@ -41,15 +41,13 @@ async fn tell_one(api: &Api<'_>, task: PushTask) -> Result<(), WorkError> {
         Ok(answer) => answer,
         Err(ApiError::Work(error)) => return Err(error),
         Err(error) => {
-            if !api.is_farewell {
-                report(core, &error);
-            }
+            api.report(Purpose::PushToken, &error);
             return later(api, task);
         }
     };
     core.ports.clock.breathe().await;
     match answer.status {
-        401 if !api.is_farewell => core.post(Event::TokenRefused),
+        401 => api.post(Event::TokenRefused),
         // The server refuses it for good: asking again would change nothing.
         200..300 | 400 | 404 | 422 => return done(api, task),
         _ => {}

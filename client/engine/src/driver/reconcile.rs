@@ -4,10 +4,10 @@ use domain::{JobId, Timestamp};
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use super::api::{Api, ApiError, report};
+use super::api::{Api, ApiError};
 use crate::chunk::{Chunk, ChunkId, State, Transfer};
 use crate::completed::{self, Completed};
-use crate::coordinator::Event;
+use crate::coordinator::{Event, Purpose};
 use crate::core::WorkError;
 use crate::events::{EventKind, PollOutcome};
 use crate::index::{JobRow, StoredResult};
@@ -43,7 +43,7 @@ pub async fn reconcile(api: &Api<'_>) -> Result<(), WorkError> {
             asked?;
         }
     }
-    core.post(Event::Recorded);
+    api.post(Event::Recorded);
     Ok(())
 }
 
@@ -63,28 +63,29 @@ async fn one(api: &Api<'_>, job: JobRow) -> Result<(), WorkError> {
         Ok(answer) => answer,
         Err(ApiError::Work(error)) => return Err(error),
         Err(error) => {
-            report(core, &error);
+            api.report(Purpose::Status, &error);
             return unchanged(api, &job, "");
         }
     };
     core.ports.clock.breathe().await;
     core.note(EventKind::StatusHttp { job_id: job.job_id, http_status: answer.status });
     if answer.status < 500 {
-        core.post(Event::Answered);
+        api.post(Event::Answered);
     }
     match answer.status {
         401 => {
-            core.post(Event::TokenRefused);
+            api.post(Event::TokenRefused);
             Ok(())
         }
         403 => not_ours(api, &job),
         404 => lost(api, &job),
-        409 if job.is_retry => lost(api, &job),
         429 => {
             let wait = retry_after::cooldown(answer.header("retry-after"), Reason::RateLimit, core.now());
-            core.post(Event::StatusDelayed { wait });
+            api.post(Event::StatusDelayed { wait });
             Ok(())
         }
+        // Whatever the server has against a retry, it will have it the next time too.
+        400..500 if job.is_retry && answer.status != 408 => lost(api, &job),
         200..300 if job.is_retry => retried(api, job),
         200 => match JobView::parse(&answer.body, job.job_id) {
             Some(view) if view.is_terminal() => terminal(api, &job, &view),
@@ -99,7 +100,7 @@ fn trouble(api: &Api<'_>, job: &JobRow, answer: &Answer) -> Result<(), WorkError
     if answer.status >= 500 {
         let asked = retry_after::requested(answer.header("retry-after"), api.core.now());
         let asked = asked.map(|wait| wait.min(backoff::LONGEST));
-        api.core.post(Event::Trouble { asked, random: api.core.unit() });
+        api.post(Event::Trouble { purpose: Purpose::Status, asked, random: api.core.unit() });
     }
     unchanged(api, job, "")
 }

@@ -16,7 +16,7 @@ use super::prepare::prepare;
 use super::push_tokens;
 use super::reconcile::reconcile;
 use super::upload::upload;
-use crate::coordinator::{Action, Dues, Event, Prepare, Stage};
+use crate::coordinator::{Action, Dues, Event, Prepare, Purpose, Stage};
 use crate::core::{Core, WorkError};
 use crate::events::EventKind;
 
@@ -113,13 +113,18 @@ async fn run_step(core: Arc<Core>, stage: Stage, fence: u64, prepare: Prepare) {
             WorkError::Fenced => return,
             WorkError::Index(error) => core.note(EventKind::IndexFailed { why: error.to_string() }),
         }
-        // The disk may be full for a while: nothing is tried again at once.
-        core.post(Event::Trouble { asked: None, random: core.unit() });
+        // The disk may be full for a while: the step is not tried again at once. The next step finds out for itself (R33).
+        match stage {
+            Stage::Prepare => api.trouble(Purpose::PushToken),
+            Stage::Reconcile | Stage::ReconcileAgain => api.trouble(Purpose::Status),
+            Stage::Upload => api.trouble(Purpose::Upload),
+            Stage::Finish => {}
+        }
     }
     // An index that cannot be read for now is asked again when the trouble is over.
     let dues = dues(&core, &account).unwrap_or(Dues { upload: Some(core.now()), ..Dues::default() });
     core.ports.clock.breathe().await;
-    core.post(Event::StepEnded { fence, uploaded: false, dues });
+    api.post(Event::StepEnded { fence, uploaded: false, dues });
 }
 
 async fn perform(api: &Api<'_>, stage: Stage, plan: Prepare) -> Result<(), WorkError> {

@@ -6,17 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::Timestamp;
 
-use super::api::{Api, ApiError, Call, answered, report, status_of};
+use super::api::{Api, ApiError, Call, answered, status_of};
 use super::files::{self, Checked};
 use super::multipart;
 use super::resumable;
 use super::source::{Segment, Segments};
 use crate::chunk::{Chunk, ChunkId, Transfer};
-use crate::coordinator::Event;
+use crate::coordinator::{Event, Purpose};
 use crate::core::WorkError;
 use crate::events::EventKind;
 use crate::index::JobRow;
 use crate::ports::{Answer, Body, BodySource, Method};
+use crate::rules::backoff;
 use crate::rules::batch::{self, Route, is_too_large};
 use crate::rules::judge::{Effect, Judgement, Sending, judge};
 use crate::rules::limits::{self, UploadLimits};
@@ -55,11 +56,6 @@ pub async fn upload(api: &Api<'_>) -> Result<(), WorkError> {
         }
         let (route, batch) = batch::cut(candidates, &limits);
         let checked = check(api, batch, &limits)?;
-        if checked.is_locked {
-            // Every other file would be found like this one.
-            core.post(Event::Trouble { asked: None, random: core.unit() });
-            return Ok(());
-        }
         if checked.ready.is_empty() {
             continue;
         }
@@ -68,7 +64,7 @@ pub async fn upload(api: &Api<'_>) -> Result<(), WorkError> {
         core.clear_progress();
     }
     // More is due: one more pass.
-    core.post(Event::Recorded);
+    api.post(Event::Recorded);
     Ok(())
 }
 
@@ -83,32 +79,32 @@ async fn known_limits(api: &Api<'_>) -> Result<Option<UploadLimits>, WorkError> 
         Ok(answer) => answer,
         Err(ApiError::Work(error)) => return Err(error),
         Err(error) => {
-            report(core, &error);
+            api.report(Purpose::Upload, &error);
             return Ok(None);
         }
     };
     use crate::rules::cooldown::Reason;
     match (answer.status, limits::parse(&answer.body, Reason::FairUse.default_wait(), core.now())) {
         (200, Some(found)) => {
-            core.post(Event::LimitsKnown(found.upload));
-            core.post(Event::FairUseChecked);
+            api.post(Event::LimitsKnown(found.upload));
+            api.post(Event::FairUseChecked);
             if let Some(wait) = found.refused_for.filter(|_| must_check) {
-                core.post(Event::CooldownBegan { reason: Reason::FairUse, wait });
+                api.post(Event::CooldownBegan { reason: Reason::FairUse, wait });
             }
             Ok(Some(found.upload))
         }
         (401, _) => {
-            core.post(Event::TokenRefused);
+            api.post(Event::TokenRefused);
             Ok(None)
         }
         // A server that does not tell its limits: small batches fit everywhere.
         (404 | 405, _) => {
-            core.post(Event::LimitsKnown(UploadLimits::default()));
-            core.post(Event::FairUseChecked);
+            api.post(Event::LimitsKnown(UploadLimits::default()));
+            api.post(Event::FairUseChecked);
             Ok(Some(UploadLimits::default()))
         }
         _ => {
-            core.post(Event::Trouble { asked: None, random: core.unit() });
+            api.trouble(Purpose::Upload);
             Ok(None)
         }
     }
@@ -122,12 +118,20 @@ fn check(api: &Api<'_>, batch: Vec<Chunk>, limits: &UploadLimits) -> Result<Chec
     checked.changed.extend(too_large.into_iter().map(|chunk| (chunk.id, rejected_here(&chunk, core.now()))));
     core.fenced(api.fence, |index| {
         index.save(&api.account, &checked.changed)?;
+        for folder in &checked.locked {
+            // Every other file in it would be found like this one: they are not looked for one by one.
+            let again = core.now() + backoff::delay(files::READ_AGAIN, core.unit());
+            index.delay_folder(&api.account, folder, again)?;
+        }
+        for (id, bytes) in &checked.grows {
+            index.resized(*id, *bytes, core.now() + backoff::delay(files::STILL_FOR, core.unit()))?;
+        }
         for (id, found) in &checked.differs {
             index.rehashed(*id, found.bytes, found.sha256, found.crc32c)?;
         }
         Ok(())
     })?;
-    if !checked.changed.is_empty() {
+    if !checked.changed.is_empty() || !checked.locked.is_empty() {
         core.changed();
     }
     Ok(checked)
@@ -206,7 +210,10 @@ fn apply(
     let core = api.core;
     let Judgement { effect, rows } = judgement;
     core.fenced(api.fence, |index| match &effect {
-        Effect::Accepted(accepted) => index.accepted(&new_job(api, accepted, core.now()), &rows),
+        Effect::Accepted(accepted) => {
+            let conversation = batch.first().and_then(|chunk| chunk.conversation_id);
+            index.accepted(&new_job(api, accepted, core.now()), &rows, conversation)
+        }
         _ => index.save(&api.account, &rows),
     })?;
     let error = rows.iter().find_map(|(_, row)| row.last_error.clone()).map(|error| error.code).unwrap_or_default();
@@ -220,13 +227,13 @@ fn apply(
     };
     core.note(EventKind::UploadFinished { files: batch.len(), outcome, http_status: status, error });
     match effect {
-        Effect::Accepted(accepted) => core.post(Event::Accepted { sent_at, deduplicated: accepted.deduplicated }),
-        Effect::GoOn if status > 0 => core.post(Event::Answered),
+        Effect::Accepted(accepted) => api.post(Event::Accepted { sent_at, deduplicated: accepted.deduplicated }),
+        Effect::GoOn if status > 0 => api.post(Event::Answered),
         Effect::GoOn => {}
-        Effect::Cooldown { reason, wait } => core.post(Event::CooldownBegan { reason, wait }),
-        Effect::CredentialsRefused => core.post(Event::TokenRefused),
-        Effect::Forbidden => core.post(Event::UploadForbidden),
-        Effect::Trouble { asked } => core.post(Event::Trouble { asked, random: core.unit() }),
+        Effect::Cooldown { reason, wait } => api.post(Event::CooldownBegan { reason, wait }),
+        Effect::CredentialsRefused => api.post(Event::TokenRefused),
+        Effect::Forbidden => api.post(Event::UploadForbidden),
+        Effect::Trouble { asked } => api.post(Event::Trouble { purpose: Purpose::Upload, asked, random: core.unit() }),
     }
     core.changed();
     Ok(())

@@ -21,6 +21,10 @@ impl Engine {
         }
         let cooldowns = {
             let mut index = self.core.index();
+            if let Some(before) = self.core.account() {
+                // Nobody signed it out. Its pushes would come to this device, which somebody else has now.
+                index.remove_push_tokens(&before)?;
+            }
             index.put_setting(ACCOUNT, Some(account.as_str()))?;
             index.cooldowns(&account, self.core.now())?
         };

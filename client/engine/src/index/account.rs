@@ -46,10 +46,19 @@ impl Index {
         })
     }
 
-    /// The clock was set: all cooldowns move with it.
-    pub fn shift_cooldowns(&mut self, by_ms: i64) -> Result<()> {
+    /// The clock was set: what is measured from a time that was stored before moves with it. A cooldown keeps the time that is
+    /// left (R28), a file its days until it may be deleted (R41), and a handled job its days until it is forgotten (R11).
+    pub fn shift_times(&mut self, by_ms: i64) -> Result<()> {
         self.write(|transaction| {
-            transaction.execute("UPDATE cooldown SET since = since + ?1, until = until + ?1", [by_ms]).map(drop)
+            transaction.execute("UPDATE cooldown SET since = since + ?1, until = until + ?1", [by_ms])?;
+            if mistakes::is_planted(Mistake::SetClockAgesFiles) {
+                return Ok(());
+            }
+            // Only those whose file is still here: as many as the app's policy keeps.
+            let sql = "UPDATE chunk SET confirmed_at = confirmed_at + ?1 WHERE state = 'synced' AND place = 'own'";
+            transaction.execute(sql, [by_ms])?;
+            let sql = "UPDATE result SET handled_at = handled_at + ?1 WHERE handled_at IS NOT NULL";
+            transaction.execute(sql, [by_ms]).map(drop)
         })
     }
 

@@ -4,7 +4,7 @@ use domain::{ConversationId, Sha256Hex, Timestamp, Uid};
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
 use super::row::{self, COLUMNS, blame_name, place_columns, stored};
-use super::{Index, Result};
+use super::{Index, IndexError, Result};
 use crate::chunk::{Chunk, ChunkId, Place, State, Transfer};
 use crate::mistakes::{self, Mistake};
 
@@ -35,6 +35,11 @@ impl Index {
         self.read(|c| c.prepare_cached(&sql)?.query_row([id.0], row::chunk).optional())
     }
 
+    /// Whether there is any chunk.
+    pub fn is_empty(&self) -> Result<bool> {
+        self.read(|c| Ok(!c.prepare_cached("SELECT 1 FROM chunk LIMIT 1")?.exists([])?))
+    }
+
     pub fn has_name(&self, owner: &Uid, name: &str) -> Result<bool> {
         self.read(|c| {
             let mut statement = c.prepare_cached("SELECT 1 FROM chunk WHERE owner = ?1 AND name = ?2")?;
@@ -61,22 +66,31 @@ impl Index {
             };
             let sql = format!(
                 "UPDATE chunk SET state = 'pending', retry_count = 0, service_retries = 0, attempts = 0, \
-                 next_attempt_at = NULL, batch_limit = NULL, was_missing = 0, confirmed_at = NULL, job_id = NULL \
+                 next_attempt_at = NULL, batch_limit = NULL, was_missing = 0, losses = 0, confirmed_at = NULL, job_id = NULL \
                  WHERE owner = ?1 AND place != 'deleted' AND {which}"
             );
             transaction.execute(&sql, params![owner.as_str(), only.map(|id| id.0)])
         })
     }
 
-    /// Chunks whose recording was cut off.
-    pub fn unfinished(&self, limit: usize) -> Result<Vec<Chunk>> {
-        let sql = format!("SELECT {COLUMNS} FROM chunk WHERE state = 'recording' ORDER BY id LIMIT ?1");
-        self.read(|c| collect(c, &sql, params![limit as i64]))
+    /// A page of the chunks whose recording is not finished, after this one.
+    pub fn unfinished(&self, after: ChunkId, limit: usize) -> Result<Vec<Chunk>> {
+        let sql = format!("SELECT {COLUMNS} FROM chunk WHERE state = 'recording' AND id > ?1 ORDER BY id LIMIT ?2");
+        self.read(|c| collect(c, &sql, params![after.0, limit as i64]))
     }
 
-    /// The chunk is durable: it waits to be uploaded from now on.
+    /// Whether the recording of this file is not finished.
+    pub fn is_unfinished(&self, owner: &Uid, name: &str) -> Result<bool> {
+        self.read(|c| {
+            let sql = "SELECT 1 FROM chunk WHERE owner = ?1 AND name = ?2 AND state = 'recording'";
+            c.prepare_cached(sql)?.exists(params![owner.as_str(), name])
+        })
+    }
+
+    /// The chunk is durable: it waits to be uploaded from now on. It is an error if it is not being recorded any more: what
+    /// its files hold now is not what the caller believes.
     pub fn finish(&mut self, id: ChunkId, finished: &Finished) -> Result<()> {
-        self.write(|transaction| {
+        let changed = self.write(|transaction| {
             let mut statement = transaction.prepare_cached(
                 "UPDATE chunk SET state = 'pending', frames = ?2, synced_prefix = ?3, duration_ms = ?4, bytes = ?5, \
                  sha256 = ?6, crc32c = ?7 WHERE id = ?1 AND state = 'recording'",
@@ -90,8 +104,25 @@ impl Index {
                 stored(*bytes),
                 sha256.to_string(),
                 crc32c
-            ])?;
-            Ok(())
+            ])
+        })?;
+        if changed == 1 { Ok(()) } else { Err(IndexError::NotRecording { path: self.name(), id: id.0 }) }
+    }
+
+    /// The user's file has another size now. It is read when it has had this size for a while.
+    pub fn resized(&mut self, id: ChunkId, bytes: u64, next: Timestamp) -> Result<()> {
+        self.write(|transaction| {
+            let sql = "UPDATE chunk SET bytes = ?2, sha256 = NULL, crc32c = 0, next_attempt_at = ?3 \
+                       WHERE id = ?1 AND state = 'pending'";
+            transaction.execute(sql, params![id.0, stored(bytes), next.millis()]).map(drop)
+        })
+    }
+
+    /// The user moved a file: it is uploaded from where it is now.
+    pub fn moved(&mut self, id: ChunkId, path: &str) -> Result<()> {
+        self.write(|transaction| {
+            let sql = "UPDATE chunk SET path = ?2, was_missing = 0 WHERE id = ?1 AND place = 'foreign'";
+            transaction.execute(sql, params![id.0, path]).map(drop)
         })
     }
 
@@ -182,7 +213,7 @@ pub fn save(transaction: &Transaction<'_>, owner: &Uid, rows: &[(ChunkId, Transf
         "UPDATE chunk SET state = :state, retry_count = :retry_count, service_retries = :service_retries, \
          attempts = :attempts, next_attempt_at = :next, error_code = :code, error_blame = :blame, error_detail = :detail, \
          job_id = :job, uploaded_at = :uploaded, confirmed_at = :confirmed, batch_limit = :limit, \
-         was_missing = :missing, resumable = :resumable WHERE id = :id AND owner = :owner",
+         was_missing = :missing, resumable = :resumable, losses = :losses WHERE id = :id AND owner = :owner",
     )?;
     for (id, row) in rows {
         let error = row.last_error.as_ref();
@@ -193,7 +224,7 @@ pub fn save(transaction: &Transaction<'_>, owner: &Uid, rows: &[(ChunkId, Transf
             ":blame": error.and_then(|e| e.blame).map(blame_name), ":detail": error.map(|e| &e.detail),
             ":job": row.job_id.map(|id| id.to_string()), ":uploaded": row.uploaded_at.map(Timestamp::millis),
             ":confirmed": row.confirmed_at.map(Timestamp::millis), ":limit": row.batch_limit,
-            ":missing": row.was_missing, ":resumable": row.resumable,
+            ":missing": row.was_missing, ":resumable": row.resumable, ":losses": row.losses,
         })?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The jobs that have chunks of this device, and what becomes of them.
 
-use domain::{JobId, Timestamp, Uid};
+use domain::{ConversationId, JobId, Timestamp, Uid};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::chunks::{collect, save};
@@ -61,10 +61,22 @@ fn put(transaction: &Transaction<'_>, job: &JobRow) -> rusqlite::Result<()> {
 }
 
 impl Index {
-    /// A batch was accepted: its chunks and its job, in one transaction.
-    pub fn accepted(&mut self, job: &JobRow, rows: &[(ChunkId, Transfer)]) -> Result<()> {
+    /// A batch was accepted: its chunks and its job, in one transaction. A conversation to which they were stamped while they
+    /// were on their way is one that the server does not know of: theirs is the one that was sent.
+    pub fn accepted(
+        &mut self,
+        job: &JobRow,
+        rows: &[(ChunkId, Transfer)],
+        conversation: Option<ConversationId>,
+    ) -> Result<()> {
         self.write(|transaction| {
             save(transaction, &job.owner, rows)?;
+            let sql =
+                "UPDATE chunk SET conversation_id = ?3 WHERE id = ?1 AND owner = ?2 AND conversation_id IS NOT ?3";
+            let conversation = conversation.map(|id| id.to_string());
+            for (id, _) in rows {
+                transaction.prepare_cached(sql)?.execute(params![id.0, job.owner.as_str(), conversation])?;
+            }
             put(transaction, job)
         })
     }

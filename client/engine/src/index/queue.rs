@@ -4,9 +4,9 @@ use domain::{Timestamp, Uid};
 use rusqlite::{OptionalExtension, params};
 
 use super::chunks::collect;
-use super::row::{self, COLUMNS};
+use super::row::{self, COLUMNS, place_columns};
 use super::{Index, Result};
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, Place};
 
 /// A chunk that may be uploaded: its budget is not used up, its time has come (?2), and its session is not held (?3).
 const READY: &str = "owner = ?1 AND state = 'pending' AND retry_count < 3 \
@@ -67,6 +67,26 @@ impl Index {
         })
     }
 
+    /// A folder cannot be read: what is pending in it waits until then. Nothing is counted, and no other row waits.
+    pub fn delay_folder(&mut self, owner: &Uid, folder: &Place, until: Timestamp) -> Result<()> {
+        let (place, prefix) = place_columns(folder);
+        self.write(|transaction| {
+            let sql = "UPDATE chunk SET next_attempt_at = ?4, error_code = 'local_read_failed', error_blame = NULL, \
+                       error_detail = 'its folder cannot be read' WHERE owner = ?1 AND state = 'pending' AND place = ?2 \
+                       AND substr(path, 1, length(?3)) = ?3 AND (next_attempt_at IS NULL OR next_attempt_at < ?4)";
+            transaction.execute(sql, params![owner.as_str(), place, prefix, until.millis()]).map(drop)
+        })
+    }
+
+    /// Files that could not be read are looked for again: the phone may be unlocked now.
+    pub fn read_again(&mut self, owner: &Uid) -> Result<()> {
+        self.write(|transaction| {
+            let sql = "UPDATE chunk SET next_attempt_at = NULL WHERE owner = ?1 AND state = 'pending' \
+                       AND next_attempt_at IS NOT NULL AND error_code = 'local_read_failed' AND retry_count < 3";
+            transaction.execute(sql, [owner.as_str()]).map(drop)
+        })
+    }
+
     /// Gives a new budget to rows whose budget is used up and whose own content is not to blame (R23).
     pub fn rearm(&mut self, owner: &Uid) -> Result<usize> {
         self.write(|transaction| {
@@ -80,8 +100,8 @@ impl Index {
     pub fn forget_delays(&mut self, owner: &Uid) -> Result<()> {
         self.write(|transaction| {
             let sql = "UPDATE chunk SET next_attempt_at = NULL WHERE owner = ?1 AND state = 'pending' AND retry_count < 3 \
-                       AND service_retries = 0 AND retry_count = 0 AND next_attempt_at IS NOT NULL \
-                       AND was_missing = 0 AND error_code IS NOT 'recording_in_future'";
+                       AND service_retries = 0 AND losses = 0 AND retry_count = 0 AND next_attempt_at IS NOT NULL \
+                       AND was_missing = 0 AND sha256 IS NOT NULL AND error_code IS NOT 'recording_in_future'";
             transaction.execute(sql, [owner.as_str()]).map(drop)
         })
     }
@@ -97,6 +117,8 @@ impl Index {
             transaction.execute("UPDATE hold SET until = ?1 WHERE until > ?2", values)?;
             transaction.execute("UPDATE push_task SET next_attempt_at = ?1 WHERE next_attempt_at > ?2", values)?;
             transaction.execute("UPDATE result SET handled_at = ?1 WHERE handled_at > ?2", values)?;
+            let sql = "UPDATE chunk SET confirmed_at = ?1 WHERE state = 'synced' AND place = 'own' AND confirmed_at > ?2";
+            transaction.execute(sql, values)?;
             Ok(())
         })
     }

@@ -12,7 +12,7 @@ use crate::chunk::{Chunk, ChunkId, LastError, Place, State, Transfer};
 pub const COLUMNS: &str = "id, owner, name, place, path, captured_at, sends_captured_at, codec, rate, channels, \
     frame_samples, duration_ms, frames, synced_prefix, device, session, conversation_id, bytes, sha256, crc32c, state, \
     retry_count, service_retries, attempts, next_attempt_at, error_code, error_blame, error_detail, job_id, uploaded_at, \
-    confirmed_at, batch_limit, was_missing, resumable";
+    confirmed_at, batch_limit, was_missing, resumable, losses";
 
 /// A value that the program did not write: the row is damaged.
 fn damaged(column: usize) -> Error {
@@ -110,6 +110,7 @@ fn transfer(row: &Row<'_>) -> Result<Transfer> {
         batch_limit: row.get(31)?,
         was_missing: row.get(32)?,
         resumable: row.get(33)?,
+        losses: row.get(34)?,
     })
 }
 

@@ -28,7 +28,8 @@ CREATE TABLE chunk (
     confirmed_at INTEGER,
     batch_limit INTEGER,
     was_missing INTEGER NOT NULL,
-    resumable INTEGER NOT NULL
+    resumable INTEGER NOT NULL,
+    losses INTEGER NOT NULL DEFAULT 0
 );
 -- Names of own chunks are unique; files of the user may share one and differ in content.
 CREATE INDEX chunk_name ON chunk (owner, name);

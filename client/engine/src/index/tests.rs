@@ -1,4 +1,6 @@
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::Timestamp;
@@ -33,6 +35,7 @@ fn r07_row_is_read_back_as_it_was_written() {
         batch_limit: Some(2),
         was_missing: true,
         resumable: true,
+        losses: 4,
     };
     let conversation_id = Some("6f0c0000-0000-4000-8000-0000000000cc".parse().unwrap());
     let wanted = Chunk { conversation_id, transfer, ..chunk(1) };
@@ -150,4 +153,109 @@ fn times_that_a_wrong_clock_wrote_are_due_now() {
     assert_eq!(index.next_batch(&anna, NOW, NOW, 9).unwrap(), []);
     index.correct_times(NOW, NOW + Duration::from_secs(25 * 3600)).unwrap();
     assert_eq!(index.next_batch(&anna, NOW, NOW, 9).unwrap().len(), 1);
+}
+
+#[test]
+fn r02_recording_that_is_over_cannot_be_finished_again() {
+    let mut index = memory();
+    let recording = Transfer { state: State::Recording, ..Transfer::pending() };
+    let id = index.insert(&Chunk { transfer: recording, ..chunk(1) }).unwrap();
+    let sha256 = domain::Sha256Hex([1; 32]);
+    let finished = Finished { frames: 1, synced_prefix: 0, duration_ms: 10, bytes: 5, sha256, crc32c: 1 };
+    index.finish(id, &finished).unwrap();
+    for gone in [id, crate::chunk::ChunkId(99)] {
+        let error = index.finish(gone, &Finished { frames: 2, ..finished }).err().unwrap();
+        assert!(matches!(error, IndexError::NotRecording { .. }), "{error}");
+    }
+    assert_eq!(index.chunk(id).unwrap().unwrap().frames, 1);
+}
+
+#[test]
+fn r07_index_of_the_version_before_is_brought_up_to_date_with_all_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index.db");
+    let mut index = open(&path).unwrap();
+    let id = index.insert(&chunk(1)).unwrap();
+    index.connection.execute_batch("ALTER TABLE chunk DROP COLUMN losses; PRAGMA user_version = 1;").unwrap();
+    drop(index);
+    let older = Index::open_to_read(&path).err().unwrap();
+    assert!(matches!(older, IndexError::Older { found: 1, .. }), "{older}");
+    assert_eq!(open(&path).unwrap().chunk(id).unwrap(), Some(Chunk { id, ..chunk(1) }));
+    assert!(Index::open_to_read(&path).is_ok());
+}
+
+/// The operations of the virtual machine of SQLite that this work takes.
+fn steps<T>(index: &mut Index, work: impl FnOnce(&Index) -> Result<T>) -> u64 {
+    let count = Arc::new(AtomicU64::new(0));
+    let counts = Arc::clone(&count);
+    let handler = move || {
+        counts.fetch_add(1, Ordering::Relaxed);
+        false
+    };
+    index.connection.progress_handler(1, Some(handler)).unwrap();
+    work(index).unwrap();
+    index.connection.progress_handler(0, None::<fn() -> bool>).unwrap();
+    count.load(Ordering::Relaxed)
+}
+
+/// An index with so many pending chunks, and as many that are synced, uploaded in a job each, and recorded.
+fn with_rows(rows: i64) -> Index {
+    let mut index = memory();
+    let state = |state, job: Option<String>| {
+        let job_id = job.map(|id| id.parse().unwrap());
+        Transfer { state, job_id, confirmed_at: Some(NOW), ..Transfer::pending() }
+    };
+    let mut chunks = Vec::new();
+    for n in 0..rows {
+        let session = format!("session-{}", n / 10);
+        let of = |transfer| Chunk { session: session.clone(), transfer, ..chunk(n) };
+        let id = format!("6f0c0000-0000-4000-8000-{n:012}");
+        let states =
+            [(State::Pending, None), (State::Synced, None), (State::Uploaded, Some(id)), (State::Recording, None)];
+        chunks.extend(states.map(|(one, job)| of(state(one, job))));
+    }
+    index.insert_all(&chunks).unwrap();
+    for n in 0..rows {
+        let job = JobRow {
+            job_id: format!("6f0c0000-0000-4000-8000-{n:012}").parse().unwrap(),
+            owner: uid("anna"),
+            step: 0,
+            next_poll_at: Some(NOW),
+            is_retry: false,
+            status: "queued".to_owned(),
+            processed: 0,
+            total: 0,
+        };
+        index.put_job(&job).unwrap();
+    }
+    index
+}
+
+/// What a pass, a status and a list ask for is found by an index of the database, not by a look at every row.
+#[test]
+fn r07_no_question_takes_longer_because_there_are_more_rows() {
+    let (mut few, mut many, anna) = (with_rows(60), with_rows(1_500), uid("anna"));
+    let job = "6f0c0000-0000-4000-8000-000000000007".parse().unwrap();
+    let sha256 = domain::Sha256Hex([9; 32]);
+    let first = crate::chunk::ChunkId(0);
+    type Question<'q> = Box<dyn Fn(&Index) -> Result<()> + 'q>;
+    let questions: Vec<(&str, Question<'_>)> = vec![
+        ("next batch", Box::new(|index| index.next_batch(&anna, NOW, NOW, 20).map(drop))),
+        ("upload due", Box::new(|index| index.upload_due(&anna, NOW).map(drop))),
+        ("due jobs", Box::new(|index| index.due_jobs(&anna, NOW, 30).map(drop))),
+        ("poll due", Box::new(|index| index.poll_due(&anna).map(drop))),
+        ("chunks of a job", Box::new(|index| index.chunks_of(&anna, job).map(drop))),
+        ("sums", Box::new(|index| index.sums(&anna).map(drop))),
+        ("oldest pending", Box::new(|index| index.oldest_pending(&anna).map(drop))),
+        ("list", Box::new(|index| index.list(&anna, None, None, 50).map(drop))),
+        ("list of a state", Box::new(|index| index.list(&anna, Some(State::Synced), None, 50).map(drop))),
+        ("deletable", Box::new(|index| index.deletable(NOW, 50).map(drop))),
+        ("unfinished", Box::new(|index| index.unfinished(first, 50).map(drop))),
+        ("known file", Box::new(|index| index.known_file(&anna, "nothing.wav", sha256).map(drop))),
+        ("is empty", Box::new(|index| index.is_empty().map(drop))),
+    ];
+    for (name, ask) in questions {
+        let (of_few, of_many) = (steps(&mut few, &ask), steps(&mut many, &ask));
+        assert!(of_few > 0 && of_many <= of_few + of_few / 4, "{name}: {of_few} steps, and {of_many} with more rows");
+    }
 }

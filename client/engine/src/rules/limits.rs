@@ -51,14 +51,15 @@ pub struct Limits {
 /// Reads the answer; `None` if it is not one. `default_wait` counts where the end is not known.
 pub fn parse(body: &[u8], default_wait: Duration, now: Timestamp) -> Option<Limits> {
     let body: Body = serde_json::from_slice(body).ok()?;
-    let UploadLimits { max_file_bytes, max_batch_bytes, max_files, resumable_max_file_bytes } = body.upload;
-    // Limits of zero would stop everything for ever.
-    let at_least_one = |n: u64| n.max(1);
+    let (told, default) = (body.upload, UploadLimits::default());
+    // A limit of zero says nothing that can be obeyed. Taken at its word it would reject everything that waits, for good; the
+    // answer to an upload says what is really too large.
+    let or_default = |told: u64, default: u64| if told == 0 { default } else { told };
     let upload = UploadLimits {
-        max_file_bytes: at_least_one(max_file_bytes),
-        max_batch_bytes: at_least_one(max_batch_bytes),
-        max_files: at_least_one(max_files),
-        resumable_max_file_bytes: at_least_one(resumable_max_file_bytes),
+        max_file_bytes: or_default(told.max_file_bytes, default.max_file_bytes),
+        max_batch_bytes: or_default(told.max_batch_bytes, default.max_batch_bytes),
+        max_files: or_default(told.max_files, default.max_files),
+        resumable_max_file_bytes: or_default(told.resumable_max_file_bytes, default.resumable_max_file_bytes),
     };
     let is_over_cap = body.windows.iter().any(|window| window.cap_ms > 0 && window.used_ms >= window.cap_ms);
     let until = body.restricted_until.map(|until| now.until(until)).filter(|wait| !wait.is_zero());
@@ -87,7 +88,7 @@ mod tests {
         assert_eq!(read(9, soon).unwrap().refused_for, None, "restricted, but under the cap: admitted");
         assert_eq!(read(10, soon).unwrap().refused_for, Some(Duration::from_secs(600)));
         assert_eq!(read(10, "null").unwrap().refused_for, Some(DEFAULT));
-        assert_eq!(read(0, "null").unwrap().upload.max_files, 1);
+        assert_eq!(read(0, "null").unwrap().upload.max_files, UploadLimits::default().max_files);
         for garbage in ["", "{}", "<html>", "[]", r#"{"upload":{"max_files":-1}}"#] {
             assert_eq!(parse(garbage.as_bytes(), DEFAULT, NOW), None, "{garbage}");
         }

@@ -114,12 +114,12 @@ fn again_later(before: Transfer, error: LastError, at: Moment) -> Transfer {
 /// a server that forgets every job must not make the device upload without a pause.
 pub fn lost(before: Transfer, at: Moment) -> Transfer {
     let error = LastError::new("job_not_found", Some(Blame::Service), "");
-    let losses = before.service_retries;
+    let losses = before.losses;
     let next_attempt_at = (losses > 0).then(|| at.now + backoff::delay(losses, at.random));
     Transfer {
         state: State::Pending,
         job_id: None,
-        service_retries: losses.saturating_add(1),
+        losses: losses.saturating_add(1),
         next_attempt_at,
         last_error: Some(error),
         ..before
@@ -196,7 +196,7 @@ mod tests {
             }
         }
         let once = lost(Transfer { retry_count: 2, ..Transfer::pending() }, AT);
-        assert_eq!((once.retry_count, once.next_attempt_at), (2, None));
+        assert_eq!((once.retry_count, once.service_retries, once.next_attempt_at), (2, 0, None));
         assert_eq!(lost(once, AT).next_attempt_at, Some(AT.now + Duration::from_secs(5)));
     }
 

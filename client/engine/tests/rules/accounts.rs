@@ -118,3 +118,143 @@ fn r40_removal_that_was_not_possible_is_done_at_the_next_sign_in() {
     let removals = bench.to(Method::Delete, path);
     assert!(removals.len() == 2 && removals[1].header("authorization") == Some("Bearer token-of-anna"));
 }
+
+/// What a step of anna's found out, while ben signed in, says nothing about ben.
+#[test]
+fn r34_late_findings_of_one_account_do_not_block_the_next_one() {
+    for late in [
+        || Reply::Fail(engine::ports::HttpError::Timeout),
+        || answer(503, json!({})),
+        || answer(401, json!({})),
+        || answer(403, json!({})),
+        || answer(429, json!({})),
+    ] {
+        let script = move |seen: &Seen| match seen.header("authorization") {
+            Some("Bearer token-of-anna") if seen.method == Method::Post => Some(late()),
+            _ => seen.is(Method::Post, "/v2/sync/upload").then(|| accepted(JOB)),
+        };
+        let mut bench = Bench::new(script);
+        bench.record("a", 10);
+        // The upload is on its way when ben takes the device.
+        bench.run_for(std::time::Duration::from_millis(15));
+        bench.engine().sign_in(uid("ben")).unwrap();
+        bench.record("b", 10);
+        bench.run(2);
+        assert_eq!((bench.states(), bench.engine().status().unwrap().blocked), (vec![State::Uploaded], None));
+    }
+}
+
+#[test]
+fn r34_limits_of_one_account_are_not_those_of_the_next_one() {
+    let script = |seen: &Seen| {
+        let is_ben = seen.header("authorization") == Some("Bearer token-of-ben");
+        if seen.is(Method::Get, "/v2/limits") {
+            let files = if is_ben { 1 } else { 5 };
+            return Some(answer(
+                200,
+                json!({"upload": {"max_file_bytes": 1000, "max_batch_bytes": 1000, "max_files": files,
+                "resumable_max_file_bytes": 1000}}),
+            ));
+        }
+        seen.is(Method::Post, "/v2/sync/upload").then(|| accepted(JOB))
+    };
+    let mut bench = Bench::new(script);
+    for account in ["anna", "ben"] {
+        bench.engine().sign_in(uid(account)).unwrap();
+        bench.set_conditions(|conditions| conditions.online = false);
+        bench.record("a", 10);
+        bench.record("a", 10);
+        bench.set_conditions(|conditions| conditions.online = true);
+        bench.run(2);
+    }
+    assert_eq!(bench.uploads().iter().map(Seen::files).collect::<Vec<_>>(), [2, 1, 1]);
+}
+
+#[test]
+fn r40_sign_in_without_a_sign_out_removes_the_token_of_the_account_before() {
+    let path = "/v2/devices/phone";
+    let script = |seen: &Seen| seen.path.starts_with("/v2/devices").then(|| Reply::Answer(no_content()));
+    let mut bench = Bench::new(script);
+    bench.engine().set_push_token("phone", "token", "android").unwrap();
+    bench.run(5);
+    bench.engine().sign_in(uid("ben")).unwrap();
+    bench.run(5);
+    let [removal] = &bench.to(Method::Delete, path)[..] else { panic!("{:?}", bench.seen()) };
+    assert_eq!(removal.header("authorization"), Some("Bearer token-of-anna"));
+    bench.engine().set_push_token("phone", "token", "android").unwrap();
+    bench.run(5);
+    let registered = bench.to(Method::Put, path);
+    assert_eq!(registered.last().unwrap().header("authorization"), Some("Bearer token-of-ben"));
+}
+
+/// A recorder that anna opened goes on after ben signed in: what it records is anna's, whatever ben asks for.
+#[test]
+fn r34_recorder_of_one_account_records_nothing_for_the_next_one() {
+    let script = |seen: &Seen| seen.is(Method::Post, "/v2/sync/upload").then(|| accepted(JOB));
+    let mut bench = Bench::new(script);
+    let mut recorder = bench.recorder("a");
+    bench.feed(&mut recorder, 10);
+    bench.engine().sign_in(uid("ben")).unwrap();
+    bench.feed(&mut recorder, 10);
+    recorder.finalize().unwrap();
+    bench.feed(&mut recorder, 10);
+    recorder.finalize().unwrap();
+    bench.run(600);
+    assert_eq!((bench.states(), bench.engine().status().unwrap().queue, bench.uploads().len()), (vec![], 0, 0));
+    bench.engine().sign_in(uid("anna")).unwrap();
+    bench.run(2);
+    let frames: Vec<_> = bench.chunks().iter().map(|chunk| (chunk.frames, chunk.transfer.state)).collect();
+    assert_eq!(frames, [(20, State::Uploaded), (10, State::Uploaded)]);
+}
+
+/// Whoever knows the numbers of anna's recordings and jobs learns and changes nothing as ben.
+#[test]
+fn r34_numbers_of_another_account_lead_nowhere() {
+    let file = json!({"status": "done"});
+    let mut bench = Bench::new(crate::harness::server_that_ends("completed", file));
+    bench.record("a", 10);
+    bench.run(300);
+    let (id, told) = (bench.chunks()[0].id, bench.engine().completed().unwrap().remove(0));
+    bench.engine().sign_in(uid("ben")).unwrap();
+    let ben = bench.engine();
+    assert!(ben.recording(id).unwrap().is_none());
+    assert!(!ben.retry(id).unwrap());
+    assert_eq!(ben.retry_all().unwrap(), 0);
+    assert_eq!(ben.completed().unwrap(), []);
+    assert!(!ben.acknowledge(told.job_id, told.completed_at).unwrap());
+    assert!(!ben.is_handled(told.job_id, told.completed_at).unwrap());
+    assert_eq!(ben.stamp("a", "6f0c0000-0000-4000-8000-0000000000cc".parse().unwrap()).unwrap(), 0);
+    let before = bench.seen().len();
+    ben.push_received(Some(told.job_id)).unwrap();
+    bench.run(60);
+    let asked = bench.seen().split_off(before);
+    assert!(!asked.iter().any(|seen| seen.path.contains(JOB)), "{asked:?}");
+    bench.engine().sign_in(uid("anna")).unwrap();
+    assert_eq!((bench.states(), bench.engine().completed().unwrap().len()), (vec![State::Synced], 1));
+}
+
+/// The network is away when the app learns its token, and when the account leaves.
+#[test]
+fn r40_token_waits_for_the_network_at_both_ends() {
+    let path = "/v2/devices/phone";
+    let script = |seen: &Seen| seen.path.starts_with("/v2/devices").then(|| Reply::Answer(no_content()));
+    let mut bench = Bench::new(script);
+    bench.set_conditions(|conditions| conditions.online = false);
+    bench.engine().set_push_token("phone", "token", "ios").unwrap();
+    bench.run(60);
+    bench.restart();
+    bench.run(60);
+    assert_eq!(bench.to(Method::Put, path).len(), 0);
+    bench.set_conditions(|conditions| conditions.online = true);
+    bench.run(2);
+    assert_eq!(bench.to(Method::Put, path).len(), 1);
+    // A token that was never told to the server is taken back all the same: an answer may have been lost.
+    bench.engine().set_push_token("phone", "newer", "ios").unwrap();
+    drop(bench.engine().sign_out().unwrap());
+    bench.run(12);
+    let last = bench.seen().pop().unwrap();
+    assert!(last.is(Method::Delete, path), "{last:?}");
+    bench.engine().sign_in(uid("anna")).unwrap();
+    bench.run(60);
+    assert_eq!(bench.to(Method::Delete, path).len(), 1, "it is removed once");
+}

@@ -1,9 +1,11 @@
 //! R25, R27, R28 and R29 over the whole engine.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use engine::domain::Uid;
 use engine::ports::Method;
-use engine::{Blocked, Reason, State};
+use engine::{AddOptions, Blocked, Reason, State};
 use serde_json::json;
 
 use crate::harness::{Bench, JOB, Reply, Seen, accepted, answer, with_headers};
@@ -45,29 +47,81 @@ fn r25_cooldown_is_told_to_observers_and_survives_a_restart() {
     assert!(!told.lock().unwrap().contains(&None), "nobody is told after the observer is dropped");
 }
 
+/// Each observer is told of the beginning and of the end, at its time, until it is dropped.
+#[test]
+fn r25_observers_are_told_of_the_beginning_and_of_the_end() {
+    let mut bench = Bench::new(refuses(1, "backend_busy", "300"));
+    bench.run(1);
+    type Told = Arc<Mutex<Vec<(u64, Option<Reason>)>>>;
+    let observe = |bench: &Bench| -> (Told, engine::Observer) {
+        let (told, clock): (Told, _) = (Arc::default(), bench.clock.clone());
+        let list = Arc::clone(&told);
+        let tell = move |cooldown: Option<engine::Cooldown>| {
+            list.lock().unwrap().push((clock.elapsed().as_secs(), cooldown.map(|cooldown| cooldown.reason)));
+        };
+        (told, bench.engine().observe_cooldown(tell))
+    };
+    let (dropped, observer) = observe(&bench);
+    let (told, _observer) = observe(&bench);
+    bench.record("a", 10);
+    bench.run(10);
+    drop(observer);
+    bench.run(400);
+    let changes = |told: &Told| {
+        let mut told = told.lock().unwrap().clone();
+        told.dedup_by_key(|(_, reason)| *reason);
+        told
+    };
+    let (begin, end) = ((1, Some(Reason::BackendBusy)), (301, None));
+    assert_eq!(changes(&told), [begin, end]);
+    assert_eq!(changes(&dropped), [begin]);
+}
+
 #[test]
 fn r28_no_path_uploads_during_a_cooldown_and_its_end_wakes_the_coordinator() {
     let mut bench = Bench::new(refuses(1, "backend_busy", "300"));
     bench.record("a", 10);
     bench.run(5);
     let refused_at = bench.uploads()[0].at;
-    for _ in 0..20 {
+    for number in 0..20 {
         bench.record("b", 10);
+        // Large enough to go by a session; and one recording, of which the user asks for another try.
+        bench.write("/home/anna/long_1748300000.wav", &vec![1; 5 << 20]);
+        bench.engine().add_file(Path::new("/home/anna/long_1748300000.wav"), AddOptions::default()).unwrap();
         bench.engine().retry_all().unwrap();
+        bench.engine().retry(bench.chunks()[0].id).unwrap();
+        bench.engine().cancel();
+        if number == 5 {
+            bench.restart();
+        }
+        if number == 9 {
+            drop(bench.engine().sign_out().unwrap());
+            bench.engine().sign_in(Uid::new("anna").unwrap()).unwrap();
+        }
+        if number == 12 {
+            bench.stop(true);
+            bench.start();
+        }
         bench.engine().foreground();
         bench.engine().push_received(None).unwrap();
         bench.set_conditions(|conditions| conditions.online = false);
         bench.set_conditions(|conditions| conditions.online = true);
         bench.run(10);
     }
-    assert_eq!(bench.uploads().len(), 1);
+    let sent = bench.seen().iter().filter(|seen| seen.method != Method::Get && !seen.path.ends_with("/retry")).count();
+    assert_eq!((bench.uploads().len(), sent), (1, 1), "no batch, no session and no bytes");
     assert!(
         bench.chunks().iter().all(|chunk| chunk.transfer.state == State::Pending && chunk.transfer.retry_count == 0)
     );
+    let status = bench.engine().status().unwrap();
+    let left = status.cooldown.unwrap().seconds_left;
+    let passed = (bench.clock.elapsed() - refused_at).as_secs();
+    assert!((299..=301).contains(&(left + passed)), "{left} s are left after {passed} s");
     bench.run(200);
     let waited = (bench.uploads()[1].at - refused_at).as_secs();
     assert!((300..303).contains(&waited), "{waited}");
-    assert!(bench.states().iter().all(|state| *state == State::Uploaded));
+    let is_recorded = |chunk: &&engine::Chunk| chunk.format.is_some();
+    assert!(bench.chunks().iter().filter(is_recorded).all(|chunk| chunk.transfer.state == State::Uploaded));
     assert_eq!(bench.engine().status().unwrap().cooldown, None);
 }
 
@@ -83,6 +137,17 @@ fn r28_set_clock_neither_ends_nor_prolongs_a_cooldown() {
         let waited = (bench.uploads()[1].at - refused_at).as_secs();
         assert!((600..605).contains(&waited), "{by}: {waited}");
     }
+}
+
+#[test]
+fn r28_cooldown_ends_on_time_though_the_device_slept() {
+    let mut bench = Bench::new(refuses(1, "rate_limit", "600"));
+    bench.record("a", 10);
+    bench.run(60);
+    let refused_at = bench.uploads()[0].at;
+    bench.suspend(500);
+    bench.run(60);
+    assert_eq!((bench.uploads()[1].at - refused_at).as_secs(), 600);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::ports::Method;
+use engine::ports::{Disk, Method};
 use engine::{AddError, AddOptions, Place, Retention, State};
 use serde_json::json;
 
@@ -58,6 +58,44 @@ fn r10_locked_phone_leaves_everything_pending_and_counts_nothing() {
     assert_eq!(bench.states(), [State::Uploaded]);
 }
 
+/// A stick that was pulled out delays the files on it, and nothing else.
+#[test]
+fn r10_folder_that_cannot_be_read_delays_only_what_is_in_it() {
+    let mut bench = Bench::new(accept);
+    bench.set_conditions(|conditions| conditions.online = false);
+    bench.record("s", 10);
+    for file in ["/mnt/stick/b_1848300001.wav", "/mnt/stick/c_1848300002.wav", "/mnt/stickers/d_1848300000.wav"] {
+        // Newer than everything else: they are looked for first.
+        bench.write(file, b"sound");
+        bench
+            .engine()
+            .add_file(Path::new(file), AddOptions { session: file.to_owned(), ..AddOptions::default() })
+            .unwrap();
+    }
+    bench.disk.set_unreadable(Some("/mnt/stick"));
+    bench.set_conditions(|conditions| conditions.online = true);
+    bench.run(2);
+    let on_stick = |chunk: &&engine::Chunk| matches!(&chunk.place, Place::Foreign(path) if path.contains("/stick/"));
+    let states = |bench: &Bench| -> Vec<_> {
+        let chunks = bench.chunks();
+        let (waits, rest): (Vec<_>, Vec<_>) = chunks.iter().partition(on_stick);
+        let state =
+            |chunks: Vec<&engine::Chunk>| chunks.into_iter().map(|chunk| chunk.transfer.state).collect::<Vec<_>>();
+        vec![state(waits), state(rest)]
+    };
+    let (pending, uploaded) = (State::Pending, State::Uploaded);
+    assert_eq!(states(&bench), [[pending, pending], [uploaded, uploaded]]);
+    bench.run(3_600);
+    assert_eq!(states(&bench), [[pending, pending], [uploaded, uploaded]]);
+    let waiting: Vec<_> = bench.chunks().into_iter().filter(|chunk| on_stick(&chunk)).collect();
+    assert!(waiting.iter().all(|chunk| (chunk.transfer.retry_count, chunk.transfer.attempts) == (0, 0)));
+    assert!(waiting.iter().all(|chunk| chunk.transfer.last_error.as_ref().unwrap().code == "local_read_failed"));
+    bench.disk.set_unreadable(None);
+    bench.engine().foreground();
+    bench.run(2);
+    assert_eq!(states(&bench), [[uploaded, uploaded], [uploaded, uploaded]], "the foreground looks for them at once");
+}
+
 #[test]
 fn r10_journal_that_could_not_be_read_at_the_start_is_recovered_later() {
     let mut bench = Bench::new(accept);
@@ -99,6 +137,41 @@ fn r41_only_synced_files_are_deleted_and_only_by_the_policy() {
         assert_eq!(bench.disk.content(&path).is_some(), deleted_after.is_none(), "{retention:?}");
         assert_eq!(bench.chunks()[0].place == Place::Deleted, deleted_after.is_some());
     }
+}
+
+/// A clock that is set forward by weeks makes no file older.
+#[test]
+fn r41_set_clock_neither_deletes_early_nor_keeps_for_ever() {
+    for by in [60 * 86_400_000, -60 * 86_400_000_i64] {
+        let mut bench = Bench::new(server_that_ends("completed", json!({"status": "done"})));
+        bench.record("s", 10);
+        bench.run(300);
+        assert_eq!(bench.states(), [State::Synced]);
+        bench.clock.set_by(by);
+        bench.run(6 * 86_400);
+        assert!(bench.content(&bench.chunks()[0]).is_some(), "{by}: six days after it was synced");
+        bench.run(2 * 86_400);
+        assert_eq!(bench.chunks()[0].place, Place::Deleted, "{by}: eight days after it was synced");
+    }
+}
+
+/// The reserve is reached: only synced files go, the oldest first, and only as many as are needed.
+#[test]
+fn r41_oldest_synced_files_make_room_and_no_others() {
+    let mut bench = Bench::new(server_that_ends("completed", json!({"status": "done"})));
+    for _ in 0..3 {
+        bench.record("s", 10);
+        bench.run(300);
+    }
+    bench.set_conditions(|conditions| conditions.online = false);
+    bench.record("s", 10);
+    let (synced, pending) = (State::Synced, State::Pending);
+    assert_eq!(bench.states(), [synced, synced, synced, pending]);
+    let bytes = bench.chunks()[0].bytes;
+    bench.disk.set_free(Some(bench.config.reserve_bytes - bytes - 1));
+    bench.recorder("s").record(b"frame", false).unwrap();
+    let deleted: Vec<_> = bench.chunks().iter().map(|chunk| chunk.place == Place::Deleted).collect();
+    assert_eq!(deleted[..4], [true, true, false, false], "two files are as much as was missing");
 }
 
 #[test]
@@ -162,4 +235,52 @@ fn file_that_shrank_or_grew_is_uploaded_as_what_it_is() {
     let uploads = bench.uploads();
     assert!(uploads.iter().all(|upload| upload.text().contains("\r\n\r\nx\r\n")), "{uploads:?}");
     assert_eq!(bench.states(), [State::Uploaded]);
+}
+
+/// A program writes a large file for an hour: its size is looked at, and its bytes are read when it is whole.
+#[test]
+fn file_that_grows_is_read_once_it_has_kept_its_size() {
+    let mut bench = Bench::new(accept);
+    let path = "/home/anna/talk_1748300000.wav";
+    bench.set_conditions(|conditions| conditions.online = false);
+    bench.write(path, &[7; 1_000]);
+    bench.engine().add_file(Path::new(path), AddOptions::default()).unwrap();
+    bench.set_conditions(|conditions| conditions.online = true);
+    let before = bench.disk.read_bytes();
+    for size in 0..1_200_usize {
+        bench.write(path, &vec![7; 2_000 + 100 * size]);
+        bench.run(3);
+    }
+    assert_eq!(bench.disk.read_bytes() - before, 0, "nothing of it is read while it grows");
+    bench.run(60);
+    assert_eq!((bench.states(), bench.uploads().len()), (vec![State::Uploaded], 1));
+    // Once for the digests, and once for the upload.
+    let whole = 2_000 + 100 * 1_199;
+    assert_eq!(bench.disk.read_bytes() - before, 2 * whole);
+    assert_eq!(bench.chunks()[0].bytes, whole);
+}
+
+#[test]
+fn file_that_was_moved_is_found_where_it_was_pushed_from_last() {
+    for was_given_up in [false, true] {
+        let mut bench = Bench::new(accept);
+        let add = |bench: &Bench, path: &str| {
+            bench.write(path, b"sound");
+            bench.engine().add_file(Path::new(path), AddOptions::default()).unwrap()
+        };
+        bench.set_conditions(|conditions| conditions.online = false);
+        let first = add(&bench, "/home/anna/talk_1748300000.wav");
+        bench.disk.remove(Path::new("/home/anna/talk_1748300000.wav")).unwrap();
+        bench.write("/home/anna/other.txt", b"the folder is still there");
+        if was_given_up {
+            bench.set_conditions(|conditions| conditions.online = true);
+            bench.run(60);
+            assert_eq!(bench.states(), [State::Missing]);
+        }
+        let second = add(&bench, "/home/anna/archive/talk_1748300000.wav");
+        assert!((second.id, second.was_known) == (first.id, true));
+        bench.set_conditions(|conditions| conditions.online = true);
+        bench.run(60);
+        assert_eq!(bench.states(), [State::Uploaded], "{was_given_up}");
+    }
 }

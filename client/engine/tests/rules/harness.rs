@@ -96,6 +96,32 @@ pub struct Environment {
     pub conditions: Mutex<Conditions>,
     pub tokens: Mutex<BTreeMap<String, Result<String, NoToken>>>,
     pub refreshed: AtomicU64,
+    /// Transfers that are going on, and the most that went on at one moment.
+    pub transfers: Mutex<(usize, usize)>,
+}
+
+/// Counts a transfer until it is dropped.
+struct Transfer<'e>(Option<&'e Mutex<(usize, usize)>>);
+
+impl<'e> Transfer<'e> {
+    fn begin(environment: &'e Environment, seen: &Seen) -> Self {
+        let is_transfer = seen.path.starts_with("/v2/sync/upload") || seen.method == Method::Put;
+        let counts = is_transfer.then_some(&environment.transfers);
+        if let Some(counts) = counts {
+            let mut counts = counts.lock().unwrap();
+            counts.0 += 1;
+            counts.1 = counts.1.max(counts.0);
+        }
+        Self(counts)
+    }
+}
+
+impl Drop for Transfer<'_> {
+    fn drop(&mut self) {
+        if let Some(counts) = self.0 {
+            counts.lock().unwrap().0 -= 1;
+        }
+    }
 }
 
 #[async_trait]
@@ -109,6 +135,7 @@ impl Http for Environment {
         let (at, method) = (self.clock.elapsed(), request.method);
         let seen = Seen { at, method, path, headers: request.headers.clone(), body };
         self.seen.lock().unwrap().push(seen.clone());
+        let _transfer = Transfer::begin(self, &seen);
         self.clock.sleep(Duration::from_millis(10)).await;
         let reply = (self.script.lock().unwrap())(&seen);
         let reply = reply.unwrap_or_else(|| {
@@ -189,6 +216,7 @@ impl Bench {
             conditions: Mutex::new(Conditions::BEST),
             tokens: Mutex::default(),
             refreshed: AtomicU64::new(0),
+            transfers: Mutex::default(),
         };
         let mut config = Config::new(FOLDER, Server::parse(ORIGIN).unwrap());
         let index = format!("file:rules-{}?mode=memory&cache=shared", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -265,6 +293,11 @@ impl Bench {
                 None => return self.clock.advance_to(until),
             }
         }
+    }
+
+    /// The device sleeps: time passes, and nothing runs.
+    pub fn suspend(&mut self, seconds: u64) {
+        self.clock.advance_to(self.clock.elapsed() + Duration::from_secs(seconds));
     }
 
     pub fn poll(&mut self) {

@@ -129,3 +129,10 @@ fn r23_budget_that_an_older_app_used_up_is_given_anew() {
     bench.run(60);
     assert_eq!(bench.states(), [State::Synced]);
 }
+
+#[test]
+fn r12_index_that_is_too_large_is_refused_with_its_size() {
+    let bench = older_app(&" ".repeat((64 << 20) + 1));
+    let refused = import(&bench).err().unwrap().to_string();
+    assert!(refused.contains("it has 65 MiB, and at most 64 MiB are read"), "{refused}");
+}

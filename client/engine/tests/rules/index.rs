@@ -73,6 +73,27 @@ fn r07_rebuilt_index_has_every_recording_of_every_account_again() {
     assert_eq!(bench.states(), [State::Uploaded]);
 }
 
+/// More recordings were cut off than are read at once, and none of them can be opened at the start.
+#[test]
+fn r09_thousands_of_journals_that_cannot_be_opened_at_the_start_keep_their_sidecars() {
+    let mut bench = Bench::new(|_| None);
+    bench.set_conditions(|conditions| conditions.online = false);
+    let mut recorders: Vec<_> = (0..2_100).map(|_| bench.recorder("s")).collect();
+    recorders.iter_mut().for_each(|recorder| recorder.record(b"frame", false).unwrap());
+    drop(recorders);
+    bench.stop(false);
+    // The folder can be listed, and its files cannot be opened.
+    bench.disk.set_sealed(true);
+    bench.start();
+    assert!(bench.states().iter().all(|state| *state == State::Recording));
+    bench.stop(false);
+    bench.disk.set_sealed(false);
+    bench.start();
+    let chunks = bench.chunks();
+    assert_eq!(chunks.len(), 2_100, "none of them is lost");
+    assert!(chunks.iter().all(|chunk| (chunk.transfer.state, chunk.frames) == (State::Pending, 1)));
+}
+
 #[test]
 fn r37_reader_shows_what_the_index_knows_beside_a_running_engine() {
     let mut bench = Bench::new(|seen| seen.path.starts_with("/v2/sync/upload").then(|| accepted(JOB)));

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use engine::ports::Method;
+use engine::ports::{HttpError, Method};
 use engine::{Blocked, Settings, State};
 use serde_json::json;
 
-use crate::harness::{Bench, JOB, Reply, Seen, accepted, answer};
+use crate::harness::{Bench, JOB, Reply, Seen, accepted, answer, with_headers};
 
 fn accept(seen: &Seen) -> Option<Reply> {
     seen.is(Method::Post, "/v2/sync/upload").then(|| accepted(JOB))
@@ -24,6 +24,67 @@ fn r33_failing_step_does_not_stop_the_next_one() {
     bench.record("b", 10);
     bench.run(60);
     assert_eq!(bench.states(), [State::Uploaded, State::Uploaded]);
+}
+
+/// A status that always fails must not keep uploads waiting, whatever the failure is.
+#[test]
+fn r33_status_that_always_fails_starves_no_upload() {
+    let failures: [fn() -> Option<Reply>; 4] = [
+        || Some(answer(500, json!({}))),
+        || Some(with_headers(503, &[("retry-after", "1700")], json!({}))),
+        || Some(Reply::Fail(HttpError::Timeout)),
+        || Some(Reply::Fail(HttpError::Broken("reset".to_owned()))),
+    ];
+    for (number, fail) in failures.into_iter().enumerate() {
+        let script = move |seen: &Seen| if seen.path.contains("/jobs/") { fail() } else { accept(seen) };
+        let mut bench = Bench::new(script);
+        for _ in 0..20 {
+            bench.record("a", 10);
+            bench.run(40);
+            assert!(bench.states().iter().all(|state| *state == State::Uploaded), "{number}");
+        }
+        let asked = bench.seen().iter().filter(|seen| seen.path.contains("/jobs/")).count();
+        assert!((2..60).contains(&asked), "{number}: {asked} status requests");
+    }
+}
+
+#[test]
+fn r33_push_token_that_is_never_taken_starves_neither_uploads_nor_statuses() {
+    let script = |seen: &Seen| match seen.path.contains("/devices/") {
+        true => Some(Reply::Fail(HttpError::Timeout)),
+        false => accept(seen),
+    };
+    let mut bench = Bench::new(script);
+    bench.engine().set_push_token("phone", "token", "ios").unwrap();
+    bench.run(1);
+    bench.record("a", 10);
+    bench.run(2);
+    assert_eq!(bench.states(), [State::Uploaded]);
+    bench.run(25);
+    assert_eq!(bench.to(Method::Get, &format!("/v2/sync/jobs/{JOB}")).len(), 1);
+}
+
+/// The index refuses the write of one step: the steps after it run all the same.
+#[test]
+fn r33_upload_that_fails_stops_no_status() {
+    let mut uploads = 0;
+    let script = move |seen: &Seen| {
+        if !seen.is(Method::Post, "/v2/sync/upload") && !seen.is(Method::Post, "/v2/sync/uploads") {
+            return None;
+        }
+        uploads += 1;
+        Some(if uploads == 1 { accepted(JOB) } else { answer(500, json!({})) })
+    };
+    let mut bench = Bench::new(script);
+    bench.record("a", 10);
+    bench.run(1);
+    let asked = |bench: &Bench| bench.to(Method::Get, &format!("/v2/sync/jobs/{JOB}")).len();
+    for _ in 0..10 {
+        bench.record("b", 10);
+        bench.run(60);
+    }
+    assert!(asked(&bench) >= 5, "{} status requests in ten minutes", asked(&bench));
+    assert_eq!(bench.engine().status().unwrap().queue, 10);
 }
 
 #[test]

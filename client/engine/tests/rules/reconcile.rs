@@ -53,6 +53,33 @@ fn r11_handled_job_is_not_told_again_and_is_forgotten_after_thirty_days() {
 }
 
 #[test]
+fn r11_set_clock_forgets_no_handled_job_too_early() {
+    for by in [60 * 86_400_000, -60 * 86_400_000_i64] {
+        let mut bench = Bench::new(server_that_ends("completed", json!({"status": "done"})));
+        bench.record("a", 10);
+        bench.run(60);
+        let told = bench.engine().completed().unwrap().remove(0);
+        bench.engine().acknowledge(told.job_id, told.completed_at).unwrap();
+        bench.clock.set_by(by);
+        bench.run(29 * 86_400);
+        assert!(bench.engine().is_handled(told.job_id, told.completed_at).unwrap(), "{by}");
+        bench.run(2 * 86_400);
+        assert!(!bench.engine().is_handled(told.job_id, told.completed_at).unwrap(), "{by}");
+    }
+}
+
+/// A job that was not acknowledged is told for as long as that takes.
+#[test]
+fn r11_job_that_was_not_handled_is_never_forgotten() {
+    let mut bench = Bench::new(server_that_ends("completed", json!({"status": "done"})));
+    bench.record("a", 10);
+    bench.run(90 * 86_400);
+    let told = bench.engine().completed().unwrap();
+    assert_eq!(told.len(), 1);
+    assert!(!bench.engine().is_handled(told[0].job_id, told[0].completed_at).unwrap());
+}
+
+#[test]
 fn r24_server_is_asked_to_retry_before_the_file_is_uploaded_again() {
     let (mut names, mut retries, mut done) = (Vec::new(), 0, false);
     let script = move |seen: &Seen| {
@@ -111,6 +138,49 @@ fn r24_after_409_only_files_that_are_not_done_are_uploaded_again() {
     bench.run(300);
     assert_eq!(bench.uploads().iter().map(Seen::files).collect::<Vec<_>>(), [2, 1]);
     assert_eq!(bench.states(), [State::Synced, State::Synced]);
+}
+
+/// Whatever a server has against a retry: it is asked once, and then the file is uploaded again.
+#[test]
+fn r24_refused_retry_is_asked_for_once_whatever_the_refusal() {
+    for status in [400, 405, 409, 410, 422] {
+        let (mut names, mut uploads) = (Vec::new(), 0);
+        let script = move |seen: &Seen| {
+            if seen.is(Method::Post, "/v2/sync/upload") {
+                (names, uploads) = (names_in(seen), uploads + 1);
+                return Some(accepted(JOB));
+            }
+            if seen.path.ends_with("/retry") {
+                return Some(answer(status, json!({"code": "no"})));
+            }
+            let failed = json!({"name": names.first(), "status": "failed", "code": "internal", "blame": "service",
+                "retryable": true});
+            let whole = json!({"name": names.first(), "status": "done"});
+            let view = if uploads == 1 { failed } else { whole };
+            seen.is(Method::Get, &status_path()).then(|| job("failed", json!([view])))
+        };
+        let mut bench = Bench::new(script);
+        bench.record("a", 10);
+        bench.run(3_600);
+        let retries = bench.to(Method::Post, &format!("{}/retry", status_path())).len();
+        assert_eq!((retries, bench.states()), (1, vec![State::Synced]), "{status}");
+    }
+}
+
+/// A server that forgets every job costs no retry, and does not make the device upload without a pause.
+#[test]
+fn r24_lost_jobs_spend_no_retry_and_are_repeated_less_and_less_often() {
+    let script = |seen: &Seen| match seen.is(Method::Get, &status_path()) {
+        true => Some(answer(404, json!({"code": "job_not_found"}))),
+        false => accept(seen),
+    };
+    let mut bench = Bench::new(script);
+    bench.record("a", 10);
+    bench.run(86_400);
+    let row = &bench.chunks()[0].transfer;
+    assert_eq!((row.service_retries, row.retry_count), (0, 0));
+    let uploads = bench.uploads().len();
+    assert!((20..70).contains(&uploads), "{uploads} in a day");
 }
 
 #[test]

@@ -99,3 +99,28 @@ fn r15_pass_that_ends_offline_arms_itself_again() {
     bench.run(1_900);
     assert_eq!(bench.states(), [State::Uploaded]);
 }
+
+/// The conversation is created while the upload is on its way: the index says of a recording what the server knows of it.
+#[test]
+fn r13_stamp_during_an_upload_is_not_believed_of_what_was_sent_without_it() {
+    for is_accepted in [true, false] {
+        let mut first = true;
+        let script = move |seen: &Seen| {
+            let is_upload = seen.path.split('?').next() == Some("/v2/sync/upload");
+            let refuses = is_upload && std::mem::take(&mut first) && !is_accepted;
+            is_upload.then(|| if refuses { Reply::Fail(engine::ports::HttpError::Timeout) } else { accepted(JOB) })
+        };
+        let mut bench = Bench::new(script);
+        bench.run(1);
+        bench.record("walk", 10);
+        bench.run_for(std::time::Duration::from_millis(5));
+        bench.engine().stamp("walk", conversation(1)).unwrap();
+        bench.run(1);
+        let stamped = bench.chunks()[0].conversation_id;
+        assert_eq!(
+            stamped,
+            (!is_accepted).then(|| conversation(1)),
+            "what was not accepted goes with it the next time"
+        );
+    }
+}

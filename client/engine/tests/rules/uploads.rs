@@ -152,6 +152,50 @@ fn r17_token_follows_no_redirect_and_goes_to_no_other_origin() {
 }
 
 #[test]
+fn r18_gate_asks_anew_before_every_batch() {
+    let mut uploads = 0;
+    let script = move |seen: &Seen| {
+        if !seen.is(Method::Post, "/v2/sync/upload") {
+            return None;
+        }
+        uploads += 1;
+        Some(match uploads {
+            1 => accepted(JOB),
+            _ => with_headers(429, &[("retry-after", "600")], json!({})),
+        })
+    };
+    let mut bench = pending(&["a", "b", "c", "d"], script);
+    bench.run(60);
+    assert_eq!(bench.uploads().len(), 2, "nothing is sent after the refusal, though the pass goes on");
+    for session in ["e", "f"] {
+        bench.record(session, 10);
+        bench.engine().retry_all().unwrap();
+        bench.run(1);
+    }
+    assert_eq!(bench.uploads().len(), 2);
+}
+
+/// Batches and sessions alike, whoever wakes the engine, and however often.
+#[test]
+fn r18_one_transfer_at_a_time_on_every_route() {
+    let content = Arc::new(Mutex::new(Vec::new()));
+    let mut by_session = sessions(&content, |_| None);
+    let script = move |seen: &Seen| accept(seen).or_else(|| by_session(seen));
+    let mut bench = pending(&["a", "b", "c"], script);
+    bench.write("/home/anna/long_1748300000.wav", &vec![1; 5 << 20]);
+    bench.engine().add_file(std::path::Path::new("/home/anna/long_1748300000.wav"), Default::default()).unwrap();
+    for _ in 0..200 {
+        bench.engine().retry_all().unwrap();
+        bench.engine().foreground();
+        bench.engine().push_received(None).unwrap();
+        bench.run_for(std::time::Duration::from_millis(3));
+    }
+    bench.run(5);
+    assert_eq!(bench.states(), vec![State::Uploaded; 4]);
+    assert_eq!(*bench.environment.transfers.lock().unwrap(), (0, 1));
+}
+
+#[test]
 fn r18_parallel_callers_lead_to_one_upload_at_a_time() {
     let mut bench = pending(&["a"; 12], accept);
     for _ in 0..20 {
@@ -315,4 +359,19 @@ fn r22_refused_token_is_renewed_once_and_then_waits_for_credentials() {
     bench.run(1);
     assert_eq!(bench.states(), [State::Uploaded]);
     assert_eq!(bench.chunks()[0].transfer.retry_count, 0);
+}
+
+/// A server that was set up wrongly: nothing that waits is rejected because of it.
+#[test]
+fn r16_limit_of_zero_rejects_nothing() {
+    let script = |seen: &Seen| match seen.is(Method::Get, "/v2/limits") {
+        true => Some(answer(
+            200,
+            json!({"upload": {"max_file_bytes": 0, "max_batch_bytes": 0, "max_files": 0, "resumable_max_file_bytes": 0}}),
+        )),
+        false => accept(seen),
+    };
+    let mut bench = pending(&["a", "a"], script);
+    bench.run(5);
+    assert_eq!(bench.states(), [State::Uploaded, State::Uploaded]);
 }

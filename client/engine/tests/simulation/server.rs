@@ -3,7 +3,7 @@
 mod jobs;
 mod upload;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::domain::Timestamp;
@@ -57,7 +57,7 @@ pub struct Server {
     pub now: Duration,
     pub devices: BTreeMap<String, String>,
     /// Files of which a finished job told that they may be deleted, by account and name.
-    pub told_done: BTreeSet<(String, String)>,
+    pub told_done: BTreeMap<(String, String), Duration>,
 }
 
 impl Server {
@@ -73,7 +73,7 @@ impl Server {
             violations: Vec::new(),
             now: Duration::ZERO,
             devices: BTreeMap::new(),
-            told_done: BTreeSet::new(),
+            told_done: BTreeMap::new(),
         }
     }
 
@@ -176,8 +176,8 @@ impl Backend for Server {
         self.recordings.keys().any(|id| id.0 == account && id.1 == name)
     }
 
-    fn allows_deletion(&mut self, account: &str, name: &str) -> bool {
-        self.told_done.contains(&(account.to_owned(), name.to_owned()))
+    fn allows_deletion_since(&mut self, account: &str, name: &str) -> Option<Duration> {
+        self.told_done.get(&(account.to_owned(), name.to_owned())).copied()
     }
 
     fn content_failures(&mut self, account: &str, name: &str) -> u32 {

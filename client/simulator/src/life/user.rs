@@ -20,6 +20,19 @@ impl Life {
         }
     }
 
+    /// Somebody signs in while another account is signed in. The push token of that one is removed in its name.
+    pub fn take_over(&mut self, account: &'static str) {
+        let before = *self.around.signed_in.lock().unwrap();
+        self.end_session();
+        let before = before.filter(|before| *before != account);
+        self.around.leaving.lock().unwrap().extend(before);
+        self.sign_in(account);
+        self.run_for(Duration::from_secs(12));
+        if let Some(before) = before {
+            self.around.leaving.lock().unwrap().remove(before);
+        }
+    }
+
     pub fn sign_out(&mut self) {
         let Some(account) = *self.around.signed_in.lock().unwrap() else { return };
         self.note(|| format!("{account} signs out"));

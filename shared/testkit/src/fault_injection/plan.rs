@@ -89,7 +89,7 @@ impl Plan {
             }
         };
         let first = self.first.as_ref().is_some_and(|seen| seen.lock().unwrap().insert(operation));
-        let by_chance = 
+        let by_chance =
             !self.is_calm.load(Ordering::Relaxed) && self.random.as_ref().is_some_and(|(random, n)| random.one_in(*n));
         scripted || first || by_chance
     }

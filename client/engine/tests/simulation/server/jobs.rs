@@ -147,8 +147,9 @@ impl Server {
                 problem(403, "not_your_job", &[])
             }
             Some(job) => {
-                let done = job.files.iter().filter(|file| job.is_settled && file.allows_deletion());
-                self.told_done.extend(done.map(|file| (file.id.0.clone(), file.id.1.clone())));
+                for file in job.files.iter().filter(|file| job.is_settled && file.allows_deletion()) {
+                    self.told_done.entry((file.id.0.clone(), file.id.1.clone())).or_insert(now);
+                }
                 ok(200, view(id, job, now))
             }
         }
