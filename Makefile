@@ -1,7 +1,7 @@
 # Every target that has a `##` comment is listed by `make help`.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check fuzz disturbed openapi defaults bench long-run eval lines man dist functions fmt clean
+.PHONY: help setup build run test check fuzz disturbed openapi defaults simulate bench long-run eval lines man dist functions fmt clean
 
 CARGO ?= cargo
 # Where `make setup` puts tools that the machine does not have. The machine's own come first.
@@ -37,6 +37,10 @@ fuzz: setup ## Run a million damaged files through the decoders, and all damage 
 disturbed: setup ## Count the words of 400 disturbed scenes (DISTURBED_FROM: from which seed on, DISTURBED_SEEDS: how many)
 	DISTURBED_SEEDS=$${DISTURBED_SEEDS:-400} \
 	$(CARGO) test --release --locked --package speech --test disturbed -- --nocapture speech_is_understood
+
+simulate: setup ## Let a device and the whole backend live together (SEEDS: how many lives, SEED: from which seed on)
+	SEEDS=$${SEEDS:-20000} \
+	$(CARGO) test --release --locked --package tests --test simulation -- --nocapture all_finalised
 
 openapi: setup ## Write docs/openapi.json anew from the code
 	AFTERWORD_WRITE_OPENAPI=1 $(CARGO) test --package tests --test workspace openapi::checked_in_document

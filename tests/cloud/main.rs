@@ -11,5 +11,6 @@ mod lambda;
 mod lambda_events;
 mod moving;
 mod parallel_uploads;
+mod push;
 mod sessions;
 mod starts;
