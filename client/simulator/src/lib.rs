@@ -3,6 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use engine::mistakes::{Mistake, plant};
+
 mod backend;
 mod check;
 mod clock;
@@ -26,22 +31,35 @@ pub fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Plants each of these mistakes in turn, and returns the first seed at which the simulation noticed it.
-pub fn find_mistakes(
-    world: &World,
-    mistakes: &[engine::mistakes::Mistake],
-    seeds: u64,
-) -> Vec<(engine::mistakes::Mistake, Option<u64>)> {
-    let find = |mistake| {
-        engine::mistakes::plant(Some(mistake));
-        // A mistake may also make the engine panic, or the world stand still.
-        let is_noticed = |seed: &u64| {
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| live(world, *seed)))
-                .map_or(true, |lived| !lived.violations.is_empty())
-        };
-        let found = (0..seeds).find(is_noticed);
-        engine::mistakes::plant(None);
-        (mistake, found)
+/// Plants a mistake on this thread, and returns the first of the seeds at which the simulation notices it.
+pub fn find(world: &World, mistake: Mistake, seeds: u64) -> Option<u64> {
+    plant(Some(mistake));
+    // A mistake may also make the engine panic, or the world stand still.
+    let is_noticed = |seed: &u64| {
+        std::panic::catch_unwind(AssertUnwindSafe(|| live(world, *seed)))
+            .map_or(true, |lived| !lived.violations.is_empty())
     };
-    mistakes.iter().copied().map(find).collect()
+    let found = (0..seeds).find(is_noticed);
+    plant(None);
+    found
+}
+
+/// Every mistake that the simulation does not notice within so many seeds. It tells of the others.
+pub fn missed_mistakes(world: &World, seeds: u64) -> Vec<Mistake> {
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let search = || {
+        let mut missed = Vec::new();
+        while let Some(mistake) = Mistake::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+            match find(world, *mistake, seeds) {
+                Some(seed) => eprintln!("{mistake:?}: found by seed {seed}"),
+                None => missed.push(*mistake),
+            }
+        }
+        missed
+    };
+    std::thread::scope(|scope| {
+        let searches: Vec<_> = (0..threads).map(|_| scope.spawn(search)).collect();
+        searches.into_iter().flat_map(|search| search.join().unwrap()).collect()
+    })
 }
