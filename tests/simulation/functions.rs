@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use domain::{FileStatus, Uid};
-use simulator::{Answered, Arrived, BEGIN_MS, Backend, Found, Seeded};
+use simulator::{Answered, Arrived, BEGIN_MS, Backend, Found, Seeded, frames_of};
 
 use crate::instance::Instance;
 use crate::world::Kept;
@@ -22,6 +22,9 @@ pub struct Functions {
     waiting: BTreeSet<u64>,
     answered: Vec<Answered>,
     is_faulty: bool,
+    /// Staged files that were looked at.
+    seen: BTreeSet<String>,
+    violations: Vec<String>,
 }
 
 impl Functions {
@@ -35,6 +38,8 @@ impl Functions {
             waiting: BTreeSet::new(),
             answered: Vec::new(),
             is_faulty: true,
+            seen: BTreeSet::new(),
+            violations: Vec::new(),
         }
     }
 
@@ -50,6 +55,20 @@ impl Functions {
             let soon = self.random.pick(&[20, 200, 2_000, 20_000]);
             let at = self.now + Duration::from_millis(self.random.below(soon));
             self.changes_at = self.changes_at.min(at);
+        }
+    }
+
+    /// A device sends whole frames only.
+    fn look_at_staged(&mut self) {
+        for name in self.kept.blobs.names() {
+            if self.seen.contains(name.as_str()) {
+                continue;
+            }
+            let Some(bytes) = self.kept.blobs.bytes(&name) else { continue };
+            if frames_of(&bytes).is_none() {
+                self.violations.push(format!("{name} ends within a frame"));
+            }
+            self.seen.insert(name.as_str().to_owned());
         }
     }
 
@@ -102,6 +121,9 @@ impl Backend for Functions {
             let stop = until.min(self.changes_at);
             let given = self.instance.as_mut().map(|instance| instance.work_until(stop)).unwrap_or_default();
             self.now = given.first().map_or(stop, |(_, at, _)| (*at).clamp(self.now, stop));
+            if !given.is_empty() {
+                self.look_at_staged();
+            }
             for (number, _, answer) in given {
                 if self.waiting.remove(&number) {
                     self.answered.push(Answered { number, at: self.now, answer: Some(answer) });
@@ -153,7 +175,8 @@ impl Backend for Functions {
                 for word in line.text().split_whitespace() {
                     let frame = word.trim_start_matches('f').parse().unwrap_or(u64::MAX);
                     let place = format!("{} at {} ms", line.recording, line.start_ms);
-                    all.push(Found { frame, owner: account.to_owned(), place, conversation: None });
+                    let conversation = line.conversation_id.filter(|_| line.attached).map(|id| id.to_string());
+                    all.push(Found { frame, owner: account.to_owned(), place, conversation });
                 }
             }
         }
@@ -161,6 +184,6 @@ impl Backend for Functions {
     }
 
     fn violations(&mut self) -> Vec<String> {
-        Vec::new()
+        std::mem::take(&mut self.violations)
     }
 }

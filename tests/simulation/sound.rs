@@ -13,6 +13,8 @@ const MARK: [i16; 4] = [21_001, -21_001, 17_003, -17_003];
 /// Half a period of the tone that fills a frame, in samples.
 const HALF_PERIOD: usize = 40;
 const LOUDNESS: i16 = 9_000;
+/// So many of a thousand frames come damaged from the device.
+const DAMAGED: u64 = 1;
 /// What only a mark reaches.
 const LOUD_ENOUGH: f32 = 0.6;
 
@@ -28,9 +30,13 @@ static TONE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     MARK.into_iter().chain(tone).flat_map(i16::to_le_bytes).collect()
 });
 
-fn payload(number: u64, _: &str, _: &Seeded) -> Vec<u8> {
+fn payload(number: u64, _: &str, random: &Seeded) -> Vec<u8> {
     let mut frame = number.to_le_bytes().to_vec();
     frame.extend_from_slice(&TONE);
+    if random.permille(DAMAGED) {
+        // Half a sample is missing: the file is decoded in part.
+        frame.pop();
+    }
     frame
 }
 
@@ -54,7 +60,7 @@ pub fn hear(samples: &[f32]) -> Vec<u64> {
 fn frame_is_heard_wherever_it_begins() {
     let mut samples = vec![0.0; 777];
     for number in [0, 65_535, 70_000] {
-        let frame = payload(number, "", &Seeded::new(0));
+        let frame = payload(number, "", &Seeded::new(1));
         samples.extend(frame.chunks(2).map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_768.0));
     }
     assert_eq!(hear(&samples), [0, 65_535, 70_000]);
