@@ -142,6 +142,20 @@ async fn every_kind_of_http_event_uploads_and_reads() {
 }
 
 #[tokio::test]
+async fn stage_that_is_called_like_the_first_segment_of_a_route_is_told_from_it() {
+    let cloud = cloud!();
+    let upload = LambdaFunction::start("afterword-upload", &cloud.env()).await;
+    let token = format!("Bearer {}", cloud.token("ann"));
+    let headers = [("authorization", token.as_str())];
+    let asked = Request { method: "GET", path: "/v2/sync/jobs", query: &[], headers: &headers, body: None };
+    assert_eq!(upload.answer(asked.http_api("v2")).await["statusCode"], 200, "the path has the stage");
+    // Behind a domain of its own, the API's paths have no stage.
+    let mut event = asked.http_api("$default");
+    event["requestContext"]["stage"] = "v2".into();
+    assert_eq!(upload.answer(event).await["statusCode"], 200, "the path has no stage");
+}
+
+#[tokio::test]
 async fn body_that_is_not_base64_is_refused_and_the_function_goes_on() {
     let cloud = cloud!();
     let upload = LambdaFunction::start("afterword-upload", &cloud.env()).await;
@@ -176,6 +190,10 @@ async fn event_without_a_request_is_refused_by_one_clear_line() {
     let lines = upload.function.log.lines();
     let refused = lines.iter().filter(|line| line.text.contains("invoke this function by a function URL"));
     assert_eq!(refused.count(), 4, "{}", upload.function.log.tail());
+    let errors: Vec<_> = lines.iter().filter(|line| line.field("level") == "ERROR").collect();
+    let [error] = &errors[..] else { panic!("not exactly one ERROR: {}", upload.function.log.text()) };
+    assert_eq!(error.field("message"), "an event that is no HTTP request was refused");
+    assert!(error.field("remedy").contains("trigger"), "{}", error.text);
     let health = Request { method: "GET", path: "/healthz", query: &[], headers: &[], body: None };
     assert_eq!(upload.answer(health.rest_api()).await["statusCode"], 200);
 }

@@ -111,6 +111,29 @@ async fn end_at_storage(url: &str) {
     assert_eq!(http.delete(url).header("content-length", "0").send().await.unwrap().status().as_u16(), 499);
 }
 
+/// Google looks at the name only when the last byte has arrived.
+#[tokio::test]
+async fn session_whose_name_is_taken_by_another_object_is_replaced_by_one_that_can_be_completed() {
+    let cloud = cloud!().with("engine.name", "null");
+    let (upload, process) = (cloud.upload().await, cloud.process().await);
+    cloud.deliver_to(&[&process]);
+    let client = cloud.client(&upload, "ann");
+    let file = Recording::speech(T0);
+    let offer = offer(&file, &digest(&file));
+    let (job, url) = open(&client, &offer).await;
+    let name = format!("uploads/ann/{job}/0-{}", file.name);
+    cloud.storage.put(&name, &b"other bytes"[..]);
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    assert_eq!(http.put(&url).body(file.bytes.clone()).send().await.unwrap().status(), 412);
+    complete(&client, &job).await.problem(409, "upload_incomplete");
+    let (same, next) = open(&client, &offer).await;
+    assert!(same == job && next != url, "the session stays, and its upload is a new one");
+    sender(&next, &file, &Tally::default()).send().await;
+    assert_eq!(complete(&client, &job).await.status, 202);
+    assert_eq!(client.terminal(&job).await["status"], "completed");
+    assert!(upload.log.text().contains("an object with other bytes had the name of a file"), "{}", upload.log.tail());
+}
+
 #[tokio::test]
 async fn session_that_storage_has_ended_is_replaced_and_all_clients_get_the_same_one() {
     let cloud = cloud!().with("engine.name", "null");

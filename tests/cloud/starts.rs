@@ -75,3 +75,17 @@ async fn invalid_setting_is_reported_with_its_variable_and_a_valid_value() {
          as 60"
     );
 }
+
+#[tokio::test]
+async fn process_function_warns_on_cloud_run_if_the_request_timeout_is_not_set() {
+    let cloud = cloud!();
+    let warned = async |program: &str, change: &[(&str, Option<&str>)]| {
+        let function = tests::function::Function::start(program, &cloud.env_with(change)).await;
+        function.log.count(|line| line.text.contains("cloud.request_timeout_seconds is not set"))
+    };
+    let (run, set) = (("K_SERVICE", Some("afterword")), ("AFTERWORD_CLOUD_REQUEST_TIMEOUT_SECONDS", Some("300")));
+    assert_eq!(warned("afterword-process", &[run]).await, 1);
+    assert_eq!(warned("afterword-process", &[run, set]).await, 0, "it is what the service has");
+    assert_eq!(warned("afterword-process", &[]).await, 0, "no Cloud Run");
+    assert_eq!(warned("afterword-upload", &[run]).await, 0, "no deliveries");
+}

@@ -22,6 +22,7 @@ mod levels;
 mod outage;
 mod parallel;
 mod script;
+mod slow_engine;
 mod slow_sweep;
 mod upload_server;
 mod user_slots;

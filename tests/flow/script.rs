@@ -93,6 +93,13 @@ impl Script {
         self
     }
 
+    /// An engine that takes this much audio in one call.
+    #[must_use]
+    pub fn taking(mut self, span: Duration) -> Self {
+        (self.capabilities.preferred_span, self.capabilities.max_span) = (span, span);
+        self
+    }
+
     #[must_use]
     pub fn taking_opus(mut self) -> Self {
         self.capabilities.opus = true;

@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain::job::WaitingFor;
+use domain::{Command, Job};
 use flow::Services;
-use flow::ports::{Device, DeviceStore, Push, PushMessage, PushOutcome};
+use flow::ports::{Device, DeviceStore, NewTask, Push, PushMessage, PushOutcome, Queue, TaskName};
 use testkit::build::{device, phone};
-use testkit::{Harness, TestClock};
+use testkit::fault_injection::{FailsBefore, Plan};
+use testkit::{Harness, TestClock, memory};
 
 use crate::harness::{Stage, ann};
+use crate::parallel::recordings;
 
 /// The longest time that a push without an answer may take.
 const WAIT: Duration = Duration::from_secs(15);
@@ -49,4 +53,96 @@ async fn sweep_ends_while_pushes_wait_and_still_removes_deleted_texts() {
         (seen_to, sweeps) = (seen_to + swept.finished_effects, sweeps + 1);
     }
     assert!(sweeps > 1);
+}
+
+/// A queue that needs this long for each task.
+struct SlowQueue(Arc<memory::Queue>, Arc<TestClock>);
+
+#[async_trait]
+impl Queue for SlowQueue {
+    async fn enqueue(&self, task: NewTask) -> flow::Result<()> {
+        self.1.advance(WAIT);
+        self.0.enqueue(task).await
+    }
+
+    async fn exists(&self, name: &TaskName) -> flow::Result<bool> {
+        self.0.exists(name).await
+    }
+
+    async fn ready(&self) -> flow::Result<()> {
+        self.0.ready().await
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Jobs that wait for the speech engine for almost an hour, while the engine is back.
+async fn jobs_wait_while_the_engine_is_back(stage: &Stage, jobs: i64) -> Vec<Job> {
+    let mut waiting = Vec::new();
+    for n in 0..jobs {
+        let id = stage.accept_all(&recordings(n, 1), None).await.job_id;
+        let until = stage.clock_now() + (HOUR - Duration::from_secs(100 - n.unsigned_abs()));
+        let command = Command::Postpone { until, waiting_for: WaitingFor::Engine, explanation: None };
+        stage.services.step(id, &command).await.unwrap();
+        waiting.push(stage.job(id).await);
+    }
+    assert!(waiting.iter().all(Job::is_parked));
+    let circuit = &stage.services.instance.circuit;
+    (0..3).for_each(|_| circuit.failed(stage.clock_now(), None, None));
+    circuit.succeeded();
+    waiting
+}
+
+async fn still_wait(stage: &Stage, jobs: &[Job]) -> usize {
+    let mut still = 0;
+    for job in jobs {
+        still += usize::from(stage.job(job.id).await.due_at == job.due_at);
+    }
+    still
+}
+
+#[tokio::test]
+async fn waking_of_jobs_ends_in_time_and_next_sweeps_continue_with_it() {
+    let stage = Stage::new();
+    let jobs = jobs_wait_while_the_engine_is_back(&stage, 12).await;
+    let queue = Arc::new(SlowQueue(stage.queue.clone(), stage.clock.clone()));
+    let services = Services { queue, ..stage.services.clone() };
+    let (began, mut left) = (stage.clock_now(), vec![]);
+    while left.last() != Some(&0) {
+        let before = services.now();
+        flow::sweep::sweep_within(&services, 1000, Duration::from_secs(300)).await.unwrap();
+        assert!(before.until(services.now()) < Duration::from_secs(300));
+        left.push(still_wait(&stage, &jobs).await);
+        assert!(began.until(services.now()) < HOUR / 2, "{left:?}");
+    }
+    assert!(left.len() > 1, "{left:?}");
+}
+
+#[tokio::test]
+async fn sweeps_with_a_small_limit_wake_all_jobs_one_after_the_other() {
+    let stage = Stage::new();
+    let jobs = jobs_wait_while_the_engine_is_back(&stage, 7).await;
+    let mut left = vec![7];
+    while left.last() != Some(&0) && left.len() < 9 {
+        flow::sweep::sweep(&stage.services, 3).await.unwrap();
+        left.push(still_wait(&stage, &jobs).await);
+    }
+    assert_eq!(left, [7, 4, 1, 0]);
+}
+
+#[tokio::test]
+async fn part_that_always_fails_stops_no_other_part() {
+    let mut stage = Stage::new();
+    let mut harness = Harness::new(stage.store.clone());
+    harness.clock = stage.clock.clone();
+    let job = harness.transcribe(&ann(), &phone(0), &[(0, 900, "good morning")]).await;
+    assert!(harness.delete(&ann(), job.new_conversation_ids[0]).await);
+    stage.clock.advance(HOUR);
+    let store = Arc::new(FailsBefore::planned(stage.store.clone(), Plan::never()));
+    store.plan().fail_always("store.due_jobs");
+    stage.services.store = store.clone();
+    for _ in 0..2 {
+        flow::sweep::sweep(&stage.services, 1000).await.unwrap_err();
+    }
+    assert!(store.plan().calls_of("store.remove_texts") > 0, "deleted texts are removed");
 }

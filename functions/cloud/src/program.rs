@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use api::process::EndsAt;
 use axum::Router;
 use axum::middleware::{self, Next};
-use config::Layers;
+use config::{Layers, Origin};
 use edge::health::Readiness;
 use edge::{Check, ServeLimits};
 use flow::Services;
@@ -31,6 +31,9 @@ use crate::{doctor, moving};
 /// is put back.
 const ANSWERS_DEADLINE: Duration = Duration::from_secs(6);
 
+/// The key of the request timeout, which a container on Cloud Run cannot ask for.
+const REQUEST_TIMEOUT: &str = "cloud.request_timeout_seconds";
+
 /// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap).
 pub fn main(function: Function) -> ExitCode {
     exit_code(function.name(), run(function, args::parse(function.name())))
@@ -50,6 +53,9 @@ fn run(function: Function, args: Args) -> Result<()> {
     let platform = Platform::of(variable, config.cloud.http2)?;
     let options = Options::new(config, Environment::read(variable)?, platform)?;
     let _flush_at_end = edge::telemetry::init(&options.config.log).context("cannot write a log")?;
+    if command_serves_on_cloud_run(function, &command, platform) && layers.origin(REQUEST_TIMEOUT) == Origin::Default {
+        warn_of_assumed_timeout(options.config.cloud.request_timeout);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
     let done = runtime.block_on(async {
         match command {
@@ -60,6 +66,20 @@ fn run(function: Function, args: Args) -> Result<()> {
     // Remaining tasks are not waited for: what matters has been waited for.
     runtime.shutdown_background();
     done
+}
+
+fn command_serves_on_cloud_run(function: Function, command: &Command, platform: Platform) -> bool {
+    let serves = matches!(command, Command::Serve) && function == Function::Process;
+    serves && matches!(platform, Platform::CloudRun { .. })
+}
+
+fn warn_of_assumed_timeout(assumed: Duration) {
+    tracing::warn!(
+        seconds = assumed.as_secs(),
+        "cloud.request_timeout_seconds is not set, so that Cloud Run's own default is assumed: deliveries end before it, and \
+         recordings are sent to the speech engine in shorter pieces. Set the request timeout of this service, for example to \
+         1800 s, and AFTERWORD_CLOUD_REQUEST_TIMEOUT_SECONDS to the same"
+    );
 }
 
 /// Tokens that are cancelled when the process shuts down.
@@ -126,11 +146,11 @@ fn upload(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Route
         receives: None,
         public_url: None,
     };
-    let router = api::routes(deps)
+    let router = with_patience(api::routes(deps), options)
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), readiness.clone()))
         .merge(metrics(metrics_services, None, readiness))
         .merge(edge::error_pages::routes());
-    edge::wrap_with(bounded(router, options), random, options.config.server.requests())
+    edge::wrap_with(refusing_undecodable(router), random, options.config.server.requests())
 }
 
 fn process(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Result<Router> {
@@ -149,7 +169,7 @@ fn process(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Resu
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), readiness.clone()))
         .merge(metrics(metrics_services, Some(shown), readiness));
     let router = told_when_requests_end(router, options, Arc::clone(&clock));
-    Ok(edge::wrap_with(bounded(router, options), random, options.config.server.requests()))
+    Ok(edge::wrap_with(refusing_undecodable(router), random, options.config.server.requests()))
 }
 
 /// Tells deliveries and sweeps when Cloud Run ends their request. Lambda tells it with each event.
@@ -164,12 +184,17 @@ fn told_when_requests_end(router: Router, options: &Options, clock: Arc<dyn Cloc
     }))
 }
 
-/// Limits how long a request waits for services that do not answer, and refuses events that cannot be decoded.
-fn bounded(router: Router, options: &Options) -> Router {
+/// Limits how long a request of a client waits for services that do not answer. Deliveries and sweeps, for which nobody
+/// waits, are not limited: each of their calls has the whole time of a call, however many have failed before.
+fn with_patience(router: Router, options: &Options) -> Router {
     let limit = options.config.cloud.call_limit;
     router
         .layer(middleware::from_fn(move |request, next: Next| flow::patience::with_patience(limit, next.run(request))))
-        .layer(middleware::from_fn(hosting::lambda::refuse_undecodable))
+}
+
+/// Refuses events that cannot be decoded.
+fn refusing_undecodable(router: Router) -> Router {
+    router.layer(middleware::from_fn(hosting::lambda::refuse_undecodable))
 }
 
 fn metrics(services: Services, worker: Option<Arc<Worker>>, readiness: Readiness) -> Router {

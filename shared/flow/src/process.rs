@@ -1,5 +1,6 @@
 //! Processing a job: from a delivered task to a finished job, or to one that is put back with its progress kept.
 
+mod call_length;
 mod checkpoints;
 mod cutter;
 mod decode_permits;

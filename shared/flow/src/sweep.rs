@@ -36,9 +36,19 @@ pub const DEFAULT_LIMIT: usize = 2000;
 /// and the last parts have to run even while a service that the first ones wait for does not answer.
 const LONGEST_PART: Duration = Duration::from_secs(100);
 
-/// The parts of a sweep that have a limit: due jobs, clocks that ran ahead, slots, deleted conversations. One more share is
-/// for what has none.
-const PARTS: u32 = 5;
+/// The parts of a sweep, each of which has a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    DueJobs,
+    ClockAhead,
+    EngineWaiters,
+    Slots,
+    Deletions,
+}
+
+const PARTS: [Part; 5] = [Part::DueJobs, Part::ClockAhead, Part::EngineWaiters, Part::Slots, Part::Deletions];
+/// The shares of a sweep's time: one for each part, and one for calls that are running when a part's share is over.
+const SHARES: u32 = PARTS.len() as u32 + 1;
 
 /// Runs a sweep over at most `limit` due jobs, and as many deleted conversations.
 pub async fn sweep(services: &Services, limit: usize) -> Result<Swept> {
@@ -47,30 +57,56 @@ pub async fn sweep(services: &Services, limit: usize) -> Result<Swept> {
 
 /// Like [`sweep`], if the host ends it after this time: each part gets its share, so that the last ones run too.
 pub async fn sweep_within(services: &Services, limit: usize, time: Duration) -> Result<Swept> {
-    sweep_in_parts(services, limit, (time / PARTS).min(LONGEST_PART)).await
+    sweep_in_parts(services, limit, (time / SHARES).min(LONGEST_PART)).await
 }
 
+/// Begins after the part in which the last sweep of this instance failed or was cut off: otherwise the parts behind it would
+/// never run as long as the same happens in every sweep.
+
 async fn sweep_in_parts(services: &Services, limit: usize, longest_part: Duration) -> Result<Swept> {
-    let mut swept = Swept::default();
+    let (mut swept, mut result) = (Swept::default(), Ok(()));
+    let first = services.instance.next_sweep_part();
+    for part in (first..first + PARTS.len()).map(|part| part % PARTS.len()) {
+        services.instance.set_next_sweep_part((part + 1) % PARTS.len());
+        result = sweep_part(services, PARTS[part], limit, longest_part, &mut swept).await;
+        if result.is_err() {
+            break;
+        }
+    }
+    if result.is_ok() {
+        services.instance.set_next_sweep_part(0);
+    }
+    metrics::swept(&swept);
+    result.map(|()| swept)
+}
+
+async fn sweep_part(services: &Services, part: Part, limit: usize, longest: Duration, swept: &mut Swept) -> Result<()> {
+    let over = services.now() + longest;
+    match part {
+        Part::DueJobs => repair_due(services, limit, over, swept).await?,
+        Part::ClockAhead => swept.corrected += clock_ahead::correct(services, longest).await?,
+        Part::EngineWaiters => swept.enqueued += release::engine_waiters(services, limit, over).await?,
+        Part::Slots => swept.enqueued += give_slots(services, longest).await?,
+        Part::Deletions => swept.forgotten += conversation::sweep(services, limit, over).await?,
+    }
+    Ok(())
+}
+
+async fn repair_due(services: &Services, limit: usize, over: Timestamp, swept: &mut Swept) -> Result<()> {
     let mut due = Due::until(services.now(), limit);
-    let over = services.now() + longest_part;
-    'due: while let Some(page) = due.page(services).await? {
+    while let Some(page) = due.page(services).await? {
         for job in &page {
             if services.now().has_reached(over) {
                 tracing::warn!("a sweep took too long; the next one continues with the due jobs");
-                break 'due;
+                return Ok(());
             }
             // An error with one job does not stop the others; it stays due.
-            if let Err(error) = repair(services, job, &mut swept).instrument(job_end::span(job)).await {
+            if let Err(error) = repair(services, job, swept).instrument(job_end::span(job)).await {
                 tracing::warn!(job_id = %job.id, %error, "a due job could not be repaired");
             }
         }
     }
-    swept.corrected = clock_ahead::correct(services, longest_part).await?;
-    swept.enqueued += release::engine_waiters(services, limit).await? + give_slots(services, longest_part).await?;
-    swept.forgotten = conversation::sweep(services, limit, services.now() + longest_part).await?;
-    metrics::swept(&swept);
-    Ok(swept)
+    Ok(())
 }
 
 /// Gives free slots to jobs that wait for one: slots that a crash left unused, and those that parked jobs gave up. No job
@@ -139,11 +175,13 @@ struct Due {
     until: Timestamp,
     after: Option<DueCursor>,
     left: usize,
+    /// Whether the last job was read, and not only the last one within the limit.
+    is_exhausted: bool,
 }
 
 impl Due {
     fn until(until: Timestamp, limit: usize) -> Self {
-        Self { until, after: None, left: limit }
+        Self { until, after: None, left: limit, is_exhausted: false }
     }
 
     async fn page(&mut self, services: &Services) -> Result<Option<Vec<Job>>> {
@@ -153,7 +191,8 @@ impl Due {
         }
         let page = services.store.due_jobs(self.until, Page { after: self.after, limit: wanted }).await?;
         // A short page is the last one.
-        self.left = if page.len() == wanted { self.left - wanted } else { 0 };
+        self.is_exhausted = page.len() < wanted;
+        self.left = if self.is_exhausted { 0 } else { self.left - wanted };
         self.after = page.last().and_then(DueCursor::of);
         Ok((!page.is_empty()).then_some(page))
     }

@@ -8,6 +8,9 @@ use async_trait::async_trait;
 /// The sample rate of all audio that engines are given, in Hz.
 pub const SAMPLE_RATE: u32 = 16_000;
 
+/// How much longer than its audio a call of an engine may take. After that it counts as failed.
+pub const CALL_ALLOWANCE: Duration = Duration::from_secs(30);
+
 /// A stretch of speech with the silence around it, which is the input of one call.
 #[derive(Clone, Copy)]
 pub struct Audio<'a> {

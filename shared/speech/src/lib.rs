@@ -17,8 +17,8 @@ pub use arithmetic::{Arithmetic, ArithmeticError};
 pub use bounded::Bounded;
 pub use cloud::{CloudSettings, DeepgramSettings, HttpSettings, SettingError};
 pub use engine::{
-    Audio, Capabilities, Engine, EngineError, Frames, Hints, Languages, RetryClass, SAMPLE_RATE, Transcript, Utterance,
-    Word, primary_subtag,
+    Audio, CALL_ALLOWANCE, Capabilities, Engine, EngineError, Frames, Hints, Languages, RetryClass, SAMPLE_RATE,
+    Transcript, Utterance, Word, primary_subtag,
 };
 pub use loading::Loading;
 pub use moonshine::MoonshineFiles;

@@ -207,6 +207,7 @@ async fn bucket_settings_that_delete_too_early_or_never_are_reported_with_their_
     let process = cloud.process().await;
     cloud.deliver_to(&[&process]);
     let deletes_after = |days: u64| json!({"rule": [{"action": {"type": "Delete"}, "condition": {"age": days}}]});
+    let conditional = |days: u64| json!({"action": {"type": "Delete"}, "condition": {"age": days, "matchesStorageClass": ["NEARLINE"]}});
     for (settings, what, fact, remedy) in [
         (
             json!({"softDeletePolicy": {"retentionDurationSeconds": "604800"}, "lifecycle": deletes_after(30)}),
@@ -219,6 +220,18 @@ async fn bucket_settings_that_delete_too_early_or_never_are_reported_with_their_
             json!({"lifecycle": deletes_after(3)}),
             "lifecycle",
             "after 3 days, and cloud.bucket_lifecycle_days is 30: jobs",
+            "\"age\":30",
+        ),
+        (
+            json!({"lifecycle": {"rule": [conditional(3), conditional(30)]}}),
+            "lifecycle",
+            "a rule with further conditions deletes some audio after 3 days, and cloud.bucket_lifecycle_days is 30: jobs",
+            "\"age\":30",
+        ),
+        (
+            json!({"lifecycle": {"rule": [conditional(30)]}}),
+            "lifecycle",
+            "every rule that deletes audio has further conditions",
             "\"age\":30",
         ),
         (json!({"lifecycle": deletes_after(90)}), "lifecycle", "after 90 days", "--lifecycle-file=lifecycle.json"),

@@ -98,6 +98,27 @@ async fn upload_is_accepted_in_time_with_a_silent_or_refusing_queue() {
     }
 }
 
+/// Nobody waits for a delivery: after a call that took all of its time, the others have theirs.
+#[tokio::test]
+async fn delivery_goes_on_with_a_slow_database_after_a_call_without_an_answer() {
+    let cloud = with_short_timeouts(with_short_backoff(cloud!()));
+    let upload = cloud.upload().await;
+    warm_up(&cloud, &upload).await;
+    let client = cloud.client(&upload, "ann");
+    let job = client.accepted(&[Recording::short(T0)]).await;
+    let meter = cloud.metered().await;
+    let process = cloud.process().await;
+    meter.silence("");
+    cloud.deliver_to(&[&process]);
+    eventually("a call gets no answer", WAIT, async || (meter.struck() > 0).then_some(())).await;
+    // This is more than what a request of a client would have left for its other calls.
+    meter.slow("", Duration::from_millis(1500));
+    process.log.wait_step("claim", &job).await;
+    meter.heal();
+    assert_eq!(process.log.count(|line| line.field("message") == "request failed"), 0, "{}", process.log.tail());
+    assert_eq!(client.terminal(&job).await["status"], "completed");
+}
+
 #[tokio::test]
 async fn silent_push_service_is_waited_for_once_however_many_devices_there_are() {
     let cloud = with_short_timeouts(with_short_backoff(cloud!()));

@@ -9,6 +9,7 @@ mod ordered_faults;
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
@@ -69,6 +70,11 @@ impl Meter {
     /// From now on calls of this method (of all, if empty) get no answer at all.
     pub fn silence(&self, method: &str) {
         self.line.orders.silence(method);
+    }
+
+    /// From now on calls of this method (of all, if empty) take this much longer.
+    pub fn slow(&self, method: &str, by: Duration) {
+        self.line.orders.slow(method, by);
     }
 
     /// Removes all ordered faults.
@@ -147,6 +153,7 @@ async fn forward(
         Fate::Refused(refusal) => return Ok(refusal.response().map(Either::Right)),
         // Waits until the client closes the connection and this future is dropped.
         Fate::Silence => std::future::pending().await,
+        Fate::Slow(by) => pause(*by).await,
         Fate::Passes | Fate::Lost => {}
     }
     let call = Arc::new(Call::new(head.uri.path(), Arc::clone(&line.book)));
@@ -162,6 +169,11 @@ async fn forward(
         return Err("this answer is lost".into());
     }
     Ok(Response::from_parts(head, Either::Left(answer)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the time of a slow service, and no test waits for it")]
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 #[cfg(test)]

@@ -45,7 +45,8 @@ pub fn read(answer: &Result<Answer, HttpError>, size: u64) -> Sent {
             Some(offset) => Sent::Open(offset),
             None => Sent::Unknown("the server has other bytes than it said".to_owned()),
         },
-        404 | 410 => Sent::Gone,
+        // 412: another object has the name at storage. The server removes it when the session is opened again.
+        404 | 410 | 412 => Sent::Gone,
         422 if Problem::of(answer).code == "digest_mismatch" => Sent::WrongBytes(Problem::of(answer).detail),
         status => Sent::Unknown(format!("the server answered {status}")),
     }
@@ -91,6 +92,7 @@ mod tests {
             (answer(416, None, ""), None),
             (answer(404, None, ""), Some(Sent::Gone)),
             (answer(410, None, ""), Some(Sent::Gone)),
+            (answer(412, None, ""), Some(Sent::Gone)),
             (answer(422, None, mismatch), Some(Sent::WrongBytes("other bytes".to_owned()))),
             (answer(422, None, ""), None),
             (answer(302, None, ""), None),

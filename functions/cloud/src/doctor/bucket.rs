@@ -65,7 +65,7 @@ fn of_settings(bucket: &str, settings: &BucketSettings, days: u64) -> Vec<Findin
                 Finding::bad(named("soft delete"), fact, update("--clear-soft-delete"))
             }
         },
-        lifecycle(named("lifecycle"), bucket, settings.deletes_after_days, days),
+        lifecycle(named("lifecycle"), bucket, settings, days),
         match (settings.retention_seconds, settings.keeps_versions) {
             (0, false) => Finding::fine(named("versions and retention")),
             (0, true) => {
@@ -80,11 +80,21 @@ fn of_settings(bucket: &str, settings: &BucketSettings, days: u64) -> Vec<Findin
     ]
 }
 
-fn lifecycle(what: String, bucket: &str, found: Option<u64>, days: u64) -> Finding {
-    let fact = match found {
-        Some(found) if found == days => return Finding::fine(what),
-        None => "no rule deletes audio that no job owns any more".to_owned(),
-        Some(found) => {
+fn lifecycle(what: String, bucket: &str, found: &BucketSettings, days: u64) -> Finding {
+    let early = found.deletes_some_after_days.filter(|some| *some < days);
+    let fact = match (early, found.deletes_after_days) {
+        (None, Some(found)) if found == days => return Finding::fine(what),
+        (Some(early), all) if all.is_none_or(|all| early < all) => format!(
+            "a rule with further conditions deletes some audio after {early} days, and cloud.bucket_lifecycle_days is \
+             {days}: jobs that wait lose their audio"
+        ),
+        (_, None) if found.deletes_some_after_days.is_some() => {
+            "every rule that deletes audio has further conditions, so that some audio that no job owns any more stays \
+             for ever"
+                .to_owned()
+        }
+        (_, None) => "no rule deletes audio that no job owns any more".to_owned(),
+        (_, Some(found)) => {
             let harm =
                 if found < days { "jobs that wait lose their audio" } else { "audio that no job owns stays longer" };
             format!("audio is deleted after {found} days, and cloud.bucket_lifecycle_days is {days}: {harm}")

@@ -33,12 +33,13 @@ pub const CLOUD: &[Key] = &[
     Key::switch("cloud.http2", false, |c, on| c.cloud.http2 = on)
         .comment("On Cloud Run: requests come over HTTP/2 (h2c), where a request has no limit of 32 MiB."),
     Key::seconds("cloud.call_seconds", 60, 1..=NO_LIMIT, |c, time| c.cloud.call_limit = time).comment(
-        "A call of a Google service takes at most this long, with all its retries, and a request waits at most this long for \
-         services that do not answer. Lower it behind a gateway that waits for less, such as the 30 s of AWS's API Gateway.",
+        "A call of a Google service takes at most this long, with all its retries, and a request of a client waits at most \
+         this long for services that do not answer. Lower it behind a gateway that waits for less, such as the 30 s of AWS's API Gateway.",
     ),
     Key::seconds("cloud.request_timeout_seconds", 300, 1..=3600, |c, time| c.cloud.request_timeout = time).comment(
         "On Cloud Run: the request timeout of the service, as it is configured there. A delivery puts its job back before \
-         that, and keeps its progress.",
+         that, and keeps its progress. Calls of the speech engine get no more audio than fits into it: 150 s with the \
+         default.",
     ),
     Key::text("cloud.fcm_url", "https://fcm.googleapis.com", |c, url| c.cloud.fcm_url = url.to_owned())
         .comment("The address of Firebase Cloud Messaging, if it is not Google's."),

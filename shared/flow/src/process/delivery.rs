@@ -40,6 +40,8 @@ pub struct Delivery<'w> {
     /// The job as it was claimed. Later changes of a file are kept by the Tokio task that works on it.
     pub job: Job,
     pub fence: u64,
+    /// The job is put back at this time.
+    pub ends_at: Timestamp,
     pub calls: EngineCalls<'w>,
     pub writer: FencedWriter<'w>,
     permit: &'w JobPermit<'w>,
@@ -58,15 +60,17 @@ impl<'w> Delivery<'w> {
         engine: Arc<dyn Engine>,
         job: Job,
         permit: &'w JobPermit<'w>,
+        ends_at: Timestamp,
     ) -> Self {
         let fence = job.lease.fence;
         Self {
             services,
             instance,
-            calls: EngineCalls::new(services, engine, job.id),
+            calls: EngineCalls::new(services, engine, job.id, ends_at),
             writer: FencedWriter::new(services, job.id, fence),
             permit,
             fence,
+            ends_at,
             job,
             placed_at: AtomicI64::new(i64::MIN),
             latest: Mutex::default(),

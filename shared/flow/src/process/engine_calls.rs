@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use audio::Cut;
 use domain::line::{Utterance, Word};
-use domain::{Explanation, JobId, Segment};
+use domain::{Explanation, JobId, Segment, Timestamp};
 use speech::{Audio, Capabilities, Engine, EngineError, Frames, Hints, RetryClass, Transcript};
 use tokio_util::sync::CancellationToken;
 
+use super::call_length::SAMPLE_CALL;
 use super::engine_probe::EngineProbe;
 use super::explain;
 use crate::circuit::LONGEST_WISH;
@@ -63,6 +64,8 @@ pub struct EngineCalls<'w> {
     services: &'w Services,
     engine: Arc<dyn Engine>,
     job_id: JobId,
+    /// When the delivery has to end.
+    ends_at: Timestamp,
     answered: AtomicU32,
     probe: EngineProbe,
     /// Why a call failed last.
@@ -73,21 +76,21 @@ pub struct EngineCalls<'w> {
 
 impl<'w> EngineCalls<'w> {
     /// `engine` has to be the one for calls of the job's user.
-    pub fn new(services: &'w Services, engine: Arc<dyn Engine>, job_id: JobId) -> Self {
+    pub fn new(services: &'w Services, engine: Arc<dyn Engine>, job_id: JobId, ends_at: Timestamp) -> Self {
         let (answered, probe, is_down) = (AtomicU32::new(0), EngineProbe::default(), CancellationToken::new());
-        Self { services, engine, job_id, answered, probe, failure: Mutex::default(), is_down }
+        Self { services, engine, job_id, ends_at, answered, probe, failure: Mutex::default(), is_down }
     }
 
     pub fn capabilities(&self) -> Capabilities {
         self.engine.capabilities()
     }
 
-    /// Calls the engine for one segment. A call that failed temporarily is repeated once. So is a call, even a repeated
-    /// one, that returned no text, because voice detection found speech in the segment.
+    /// Calls the engine for one segment. A call that failed temporarily is repeated once, if there is time for it. So is a
+    /// call, even a repeated one, that returned no text, because voice detection found speech in the segment.
     pub async fn ask(&self, segment: Segment, cut: Cut, language: Option<&str>) -> (Segment, CallResult) {
-        let audio = audio_of(&cut);
+        let (audio, begun) = (audio_of(&cut), self.services.now());
         let mut call = self.call(audio, language).await;
-        if let CallResult::Failed = call {
+        if matches!(call, CallResult::Failed) && self.has_time_for_second_try(begun) {
             self.services.clock.sleep(SECOND_TRY).await;
             call = self.call(audio, language).await;
         }
@@ -95,6 +98,15 @@ impl<'w> EngineCalls<'w> {
             call = self.call(audio, language).await;
         }
         (segment, call)
+    }
+
+    /// Whether a second call that fails as slowly as the first one, and the call with the built-in sample that follows it,
+    /// end before the delivery does. A delivery that is cut off would not know that the engine has failed, and would count
+    /// as an attempt of the job.
+    fn has_time_for_second_try(&self, begun: Timestamp) -> bool {
+        let took = begun.until(self.services.now());
+        let needed = SECOND_TRY + took + took.min(SAMPLE_CALL);
+        needed <= self.services.now().until(self.ends_at)
     }
 
     async fn call(&self, audio: Audio<'_>, language: Option<&str>) -> CallResult {

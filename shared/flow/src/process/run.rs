@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use domain::{PutBack, Timestamp};
+use domain::PutBack;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
@@ -13,8 +13,8 @@ use super::outcome::{DeliveryEnd, FileError, FileErrors};
 use crate::error::{Kind, REMEDY};
 
 /// Works until all files are settled or the delivery has to end. Work that is still running is dropped then.
-pub async fn run(delivery: &Delivery<'_>, ends_at: Timestamp) -> DeliveryEnd {
-    let deadline = delivery.services.now().until(ends_at);
+pub async fn run(delivery: &Delivery<'_>) -> DeliveryEnd {
+    let deadline = delivery.services.now().until(delivery.ends_at);
     tokio::select! {
         biased;
         () = delivery.instance.shutdown.cancelled() => PutBack::Shutdown.into(),

@@ -10,6 +10,7 @@ use speech::permits::User;
 use speech::{AnsweredPieces, Bounded, Engine, Permits, RetryClass, SplittingEngine};
 use tokio_util::sync::CancellationToken;
 
+use super::call_length::BoundedLength;
 use super::checkpoints::keep_checkpoints;
 use super::delivery::{Delivery, InstancePermits};
 use super::explain;
@@ -64,10 +65,12 @@ impl Worker {
         &self.engine
     }
 
-    /// The engine for the calls of one user: it limits them together with those of other users, and cuts audio that is
-    /// too long.
-    fn engine_for(&self, user: &User) -> Arc<dyn Engine> {
+    /// The engine for the calls of one user in a delivery of this length: it limits them together with those of other
+    /// users, and cuts audio that is too long.
+    fn engine_for(&self, user: &User, time: Duration) -> Arc<dyn Engine> {
+        let usual = self.services.settings.worker.handler_deadline;
         let bounded = Bounded::around(Arc::clone(&self.engine), Arc::clone(&self.calls), Arc::clone(user));
+        let bounded = BoundedLength::around(Arc::new(bounded), usual, time);
         Arc::new(SplittingEngine::around(Arc::new(bounded), Arc::clone(&self.answered)))
     }
 
@@ -222,9 +225,9 @@ impl Worker {
     }
 
     async fn deliver(&self, job: Job, permit: &JobPermit<'_>, ends_at: Timestamp) -> Result<Outcome> {
-        let engine = self.engine_for(permit.user());
-        let delivery = Delivery::new(&self.services, &self.instance, engine, job, permit);
-        let (end, job, fence) = (run(&delivery, ends_at).await, &delivery.job, delivery.fence);
+        let engine = self.engine_for(permit.user(), self.services.now().until(ends_at));
+        let delivery = Delivery::new(&self.services, &self.instance, engine, job, permit, ends_at);
+        let (end, job, fence) = (run(&delivery).await, &delivery.job, delivery.fence);
         let command = match end {
             DeliveryEnd::Finished => Command::Finish { fence },
             DeliveryEnd::Lost(why) => return self.lost(job, why).await,

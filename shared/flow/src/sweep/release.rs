@@ -10,32 +10,50 @@ use super::Due;
 use crate::circuit::{self, CircuitState};
 use crate::dispatch::follow_up;
 use crate::error::Result;
+use crate::instance::WakeUp;
 use crate::ports::Stepped;
 use crate::services::Services;
 
-/// Wakes jobs that would otherwise be delivered later. At most `limit` jobs are checked.
-pub async fn engine_waiters(services: &Services, limit: usize) -> Result<u64> {
-    let now = services.now();
-    let most = match services.instance.circuit.state_at(now) {
-        CircuitState::Open => 0,
-        CircuitState::HalfOpen => 1,
-        CircuitState::Closed if services.instance.circuit.take_came_back() => limit,
-        CircuitState::Closed => 0,
+/// Wakes jobs that would otherwise be delivered later. At most `limit` jobs are checked, until the time `over`; the next
+/// sweep continues where this one stopped, or was cut off.
+pub async fn engine_waiters(services: &Services, limit: usize, over: Timestamp) -> Result<u64> {
+    let (now, instance) = (services.now(), &services.instance);
+    let last = instance.take_wake_up();
+    let wake_up = match instance.circuit.state_at(now) {
+        CircuitState::Open => return Ok(0),
+        CircuitState::HalfOpen => WakeUp { all: false, after: last.and_then(|last| last.after) },
+        CircuitState::Closed if instance.circuit.take_came_back() => WakeUp { all: true, after: None },
+        CircuitState::Closed => match last.filter(|last| last.all) {
+            Some(last) => last,
+            None => return Ok(0),
+        },
     };
-    let (mut due, mut woken) = (Due::until(now + longest_engine_wait(services), limit), 0);
-    while woken < most
-        && let Some(page) = due.page(services).await?
-    {
+    let mut due = Due { after: wake_up.after, ..Due::until(now + longest_engine_wait(services), limit) };
+    let mut woken = 0;
+    loop {
+        // Jobs that were woken do not wait any more when their page is read again.
+        instance.set_wake_up(WakeUp { after: due.after, ..wake_up });
+        let Some(page) = due.page(services).await? else { break };
         let mut waiters: Vec<_> = page.iter().filter(|job| waits_for_the_engine(job, now)).collect();
         // Jobs with a language come last: one that the engine does not support would not probe it.
         waiters.sort_by_key(|job| job.language.is_some());
         for job in waiters {
-            if woken < most && wake(services, job).await {
-                woken += 1;
+            if services.now().has_reached(over) {
+                tracing::warn!("a sweep took too long; the next one continues with the jobs that wait for the engine");
+                return Ok(woken);
+            }
+            woken += u64::from(wake(services, job).await);
+            // One job is enough to find out whether the engine is back.
+            if woken > 0 && !wake_up.all {
+                instance.take_wake_up();
+                return Ok(woken);
             }
         }
     }
-    Ok(woken as u64)
+    if due.is_exhausted {
+        instance.take_wake_up();
+    }
+    Ok(woken)
 }
 
 /// The longest time for which a job is parked because of the engine, by the rules or by the circuit.

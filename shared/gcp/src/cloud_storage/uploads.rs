@@ -24,12 +24,23 @@ impl GcsUploads {
     /// The object with this name, for a session that takes no more bytes. Google forgets sessions, but
     /// objects stay.
     async fn by_name(&self, call: &Call<'_>, name: &BlobName, expected: Expected) -> Result<Progress> {
-        let found = self.storage.object(call, name).await?;
-        let Some((size, crc32c)) = found.and_then(|object| Some((object.size, object.crc32c?))) else {
-            return Ok(Progress::Gone);
-        };
-        let is_it = size == expected.size && expected.crc32c.is_none_or(|sum| sum == crc32c);
-        Ok(if is_it { Progress::Whole { size, crc32c } } else { Progress::Gone })
+        let Some(object) = self.storage.object(call, name).await? else { return Ok(Progress::Gone) };
+        let (size, Some(crc32c)) = (object.size, object.crc32c) else { return Ok(Progress::Gone) };
+        if size == expected.size && expected.crc32c.is_none_or(|sum| sum == crc32c) {
+            return Ok(Progress::Whole { size, crc32c });
+        }
+        self.remove_other(name, object.generation).await?;
+        Ok(Progress::Gone)
+    }
+
+    /// Removes an object that has the name of a file and is not the file. It cannot become one, and while it exists Google
+    /// refuses the file at its last byte, so that a client would send it again and again. The name has the id of the job,
+    /// which never accepts anything else under it.
+    async fn remove_other(&self, name: &BlobName, generation: i64) -> Result<()> {
+        let call = self.storage.call("uploads.remove_other", name.as_str()).writing();
+        self.storage.remove(&call, name, Some(generation)).await?;
+        tracing::warn!(blob = %name, generation, "an object with other bytes had the name of a file; it was removed");
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ mod contract;
 mod delivery;
 mod faults;
 mod settings;
+mod target;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

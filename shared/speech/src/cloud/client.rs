@@ -14,12 +14,12 @@ use url::Url;
 use super::provider_error::{self, ProviderError};
 use super::retry_after::retry_after;
 use super::{SettingError, address};
-use crate::engine::{EngineError, RetryClass};
+use crate::engine::{CALL_ALLOWANCE, EngineError, RetryClass};
 
 const USER_AGENT: &str = concat!("afterword/", env!("CARGO_PKG_VERSION"));
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The timeout of a call, from the first byte sent to the last byte read. The length of the audio is added to it.
-const BASE_TIMEOUT: Duration = Duration::from_secs(30);
+const BASE_TIMEOUT: Duration = CALL_ALLOWANCE;
 /// The size limit of an answer. An hour of speech has ten thousand words, each contained twice with its times: 3 MB.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// The number of bytes that are read of an error response.

@@ -1,6 +1,7 @@
 //! Faults on the way to Firestore that a test orders: refusals in the service's name, silence, lost answers.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -57,6 +58,8 @@ pub(super) enum Fate {
     Refused(Refusal),
     /// The call is not forwarded, and not answered.
     Silence,
+    /// The call is forwarded after this time.
+    Slow(Duration),
     /// Firestore executes the call, but its answer does not arrive.
     Lost,
 }
@@ -64,6 +67,7 @@ pub(super) enum Fate {
 enum Fault {
     Refuses(Refusal),
     IsSilent,
+    IsSlow(Duration),
     /// Every n-th answer is lost.
     Loses(usize),
 }
@@ -86,6 +90,10 @@ impl Orders {
 
     pub fn silence(&self, method: &str) {
         self.set(method, Fault::IsSilent);
+    }
+
+    pub fn slow(&self, method: &str, by: Duration) {
+        self.set(method, Fault::IsSlow(by));
     }
 
     pub fn lose(&self, method: &str, every: usize) {
@@ -115,6 +123,7 @@ impl Orders {
         let fate = match &order.fault {
             Fault::Refuses(refusal) => Fate::Refused(refusal.clone()),
             Fault::IsSilent => Fate::Silence,
+            Fault::IsSlow(by) => Fate::Slow(*by),
             Fault::Loses(every) if order.seen.is_multiple_of(*every) => Fate::Lost,
             Fault::Loses(_) => return Fate::Passes,
         };

@@ -226,9 +226,9 @@ const MAX_HELD_READ: usize = 64;
 /// the provisional ones that were taken earlier. Exact only as far as it matters whether there are at least `slots`.
 pub async fn count_held_before(unit: &mut Unit<'_>, job: &Job, slots: u32) -> Result<u32> {
     let query = SLOTS.query(Path::ROOT, vec![text(job.uid.as_str()), text(SlotUse::Held.as_str())]);
-    let held = unit.count(query.clone(), Some(slots as usize + 1)).await?;
-    if held <= u64::from(slots) {
-        // The job's own slot is among them.
+    let held = unit.count(query.clone(), Some(slots as usize)).await?;
+    if held < u64::from(slots) {
+        // Even if the job's own slot is not among them, because this copy of the job is out of date, a slot is free.
         return Ok(u32::try_from(held).unwrap_or(u32::MAX).saturating_sub(1));
     }
     let taken = |document: &Document| document.update_time.map(|at| (at.seconds, at.nanos));

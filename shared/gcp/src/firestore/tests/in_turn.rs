@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use domain::accept::Batch;
@@ -21,7 +22,7 @@ use flow::ports::{
     Stepped, Store, Withdrawn, Written,
 };
 use testkit::Harness;
-use testkit::build::{phone, speech, uid};
+use testkit::build::{batch_as, job_id, phone, speech, uid};
 use testkit::contract::Fresh;
 
 use crate::firestore::{FirestoreStore, Settings};
@@ -139,4 +140,34 @@ async fn changes_of_another_process_are_seen_by_next_write() {
     let planned = harness.try_plan(&job, 0, speech(&[(0, 900)])).await;
     assert!(matches!(planned, Written::Fenced(_)), "{planned:?}");
     assert_eq!(harness.job(job.id).await.status, Status::Cancelled);
+}
+
+#[expect(clippy::disallowed_methods, reason = "the emulator stamps documents with the time of this machine")]
+fn now() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    Timestamp::from_secs(since_1970.as_secs().cast_signed())
+}
+
+/// Another process has put the job in line, and this one still has the copy with the provisional slot.
+#[tokio::test]
+async fn out_of_date_copy_of_a_job_keeps_no_slot() {
+    let settings = match super::settings() {
+        Ok(settings) => settings,
+        Err(why) => testkit::skip!(why),
+    };
+    let ours = Arc::new(FirestoreStore::new(settings.clone()));
+    let harness = Harness::new(ours.clone());
+    let theirs = FirestoreStore::new(settings);
+    for n in 1..=u64::from(harness.rules.enqueued_per_user) {
+        harness.accept_batch(&batch_as(job_id(n), &uid("ann"), &[phone(n.cast_signed())])).await;
+    }
+    // A job of a moment ago, by the clock of Firestore.
+    harness.clock.set(now());
+    harness.create(&batch_as(job_id(9), &uid("ann"), &[phone(0)])).await;
+    let last = harness.job(job_id(9)).await;
+    assert!(last.holds_provisional_slot());
+    let settled = theirs.step(last.id, &Command::SettleSlot, harness.at()).await.unwrap();
+    assert!(matches!(settled, Stepped::Done { ref job, .. } if job.waits_for_slot()), "{settled:?}");
+    let settled = ours.step(last.id, &Command::SettleSlot, harness.at()).await.unwrap();
+    assert!(matches!(settled, Stepped::Done { ref job, .. } if job.waits_for_slot()), "{settled:?}");
 }

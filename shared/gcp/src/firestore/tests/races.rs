@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use domain::Command;
 use domain::placement::Answer;
-use flow::ports::{DeviceStore, Stepped};
-use testkit::build::{batch, device, phone, uid};
+use flow::ports::{DeviceStore, JobStore, Stepped};
+use testkit::build::{batch, batch_as, device, job_id, phone, uid};
 use testkit::races::{one_of_many_claims_wins, one_of_many_equal_batches_becomes_a_job};
 use testkit::snapshot::Snapshot;
 use testkit::{Harness, memory};
 
 use super::store_or_skip;
+use crate::firestore::FirestoreStore;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_fifty_concurrent_claims_wins() {
@@ -125,4 +126,38 @@ async fn concurrently_forgotten_job_is_fenced() {
         }
     }
     assert_eq!(forgotten, 1);
+}
+
+/// A job that gets in line has counted the slots before another one ends, and that one has looked for jobs in line before:
+/// neither would give the slot away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slot_of_a_job_that_ends_between_count_and_write_goes_to_the_job_that_gets_in_line() {
+    let settings = match super::settings() {
+        Ok(settings) => settings,
+        Err(why) => testkit::skip!(why),
+    };
+    let (ours, theirs) = (Arc::new(FirestoreStore::new(settings.clone())), FirestoreStore::new(settings));
+    let harness = Arc::new(Harness::new(ours.clone()));
+    for n in 1..=u64::from(harness.rules.enqueued_per_user) {
+        harness.accept_batch(&batch_as(job_id(n), &uid("ann"), &[phone(n.cast_signed())])).await;
+    }
+    harness.create(&batch_as(job_id(9), &uid("ann"), &[phone(0)])).await;
+    let (script, before) = (&ours.client.fault_script, ours.client.fault_script.commits());
+    script.gather(2);
+    let settling = tokio::spawn({
+        let harness = harness.clone();
+        async move { harness.step(job_id(9), &Command::SettleSlot).await }
+    });
+    let counted = async {
+        while script.commits() == before {
+            tokio::task::yield_now().await;
+        }
+    };
+    emulators::soon("the slots are counted", counted).await;
+    let ended = theirs.step(job_id(1), &Command::Cancel, harness.at()).await.unwrap();
+    assert!(matches!(ended, Stepped::Done { ref promoted, .. } if promoted.is_empty()), "{ended:?}");
+    script.before().await.unwrap();
+    let Stepped::Done { promoted, .. } = settling.await.unwrap() else { panic!("it is not settled") };
+    assert_eq!(promoted.iter().map(|job| job.id).collect::<Vec<_>>(), [job_id(9)]);
+    assert!(harness.job(job_id(9)).await.holds_slot());
 }
