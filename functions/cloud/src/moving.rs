@@ -10,7 +10,7 @@ use flow::archive::{self, Header, Tally};
 use flow::ports::{Clock, MaintenanceStore};
 use gcp::FirestoreStore;
 use system::output::{print_line, tell};
-use system::{Interrupt, NewFile, NewFileError, Stop, SystemClock, remove_stale};
+use system::{Interrupt, NewFile, NewFileError, Stop, Stopped, SystemClock, remove_stale};
 
 use crate::adapters;
 use crate::args::{Command, Move};
@@ -24,38 +24,32 @@ pub fn run(function: Function, command: &Command, config: &Config, environment: 
     let store = adapters::store(&project(config, environment)?, config, environment);
     let interrupt = Interrupt::listen(function.name()).context("cannot listen for signals")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
-    let (stop, outcome) = (&interrupt.stop, outcome(command));
-    let done = runtime.block_on(stop.unless_set(async {
+    let done = runtime.block_on(async {
         match command {
-            Command::Export(args) => export(function, args, &store, stop).await,
-            Command::Import(args) => import(args, &store, stop).await,
+            Command::Export(args) => export(function, args, &store, &interrupt).await,
+            Command::Import(args) => import(args, &store, &interrupt).await,
             Command::Serve | Command::Doctor | Command::Config => Ok(()),
         }
-    }));
+    });
     runtime.shutdown_background();
-    // A part of the work may have noticed the signal first.
-    let done = done.unwrap_or(Err(Error::from(system::Stopped)));
-    done.map_err(|error| interrupt.signal(outcome).map_or(error, Error::from))
+    done
 }
 
-/// What becomes of the work after a signal.
-fn outcome(command: &Command) -> &'static str {
-    match command {
-        Command::Import(_) => {
-            "the import was ended; what it had written stays, and importing the file again adds the rest"
-        }
-        _ => "the export was ended; nothing of it is left",
-    }
+/// Runs the work unless a signal ends it. `left` says what becomes of the work then.
+async fn unless_ended<T>(interrupt: &Interrupt, left: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let done = interrupt.stop.unless_set(work).await.unwrap_or(Err(Stopped.into()));
+    done.map_err(|error| interrupt.signal(left).map_or(error, Error::from))
 }
 
-async fn export(function: Function, args: &Move, store: &FirestoreStore, stop: &Stop) -> Result<()> {
+async fn export(function: Function, args: &Move, store: &FirestoreStore, interrupt: &Interrupt) -> Result<()> {
     let uid = user(args)?;
     let file = absolute(&args.file).unwrap_or_else(|_| args.file.clone());
     for (path, removed) in remove_stale(file.parent().unwrap_or(&file)) {
         let fate = if removed { "is removed" } else { "holds a copy of everything: remove it" };
         tell(function.name(), format_args!("{}: an interrupted export left this; it {fate}", path.display()));
     }
-    let tally = export_into(args, store, uid.as_ref(), stop).await?;
+    let left = "the export was ended; nothing of it is left";
+    let tally = unless_ended(interrupt, left, export_into(args, store, uid.as_ref(), &interrupt.stop)).await?;
     print_line(format_args!("{}: {tally}", args.file.display()))?;
     archive::left_out(&tally).into_iter().for_each(|line| tell(function.name(), line));
     let unfinished = archive::unfinished(&store.job_stats(SystemClock.now()).await?);
@@ -84,11 +78,13 @@ async fn export_into(args: &Move, store: &FirestoreStore, uid: Option<&Uid>, sto
     Ok(tally)
 }
 
-async fn import(args: &Move, store: &FirestoreStore, stop: &Stop) -> Result<()> {
+async fn import(args: &Move, store: &FirestoreStore, interrupt: &Interrupt) -> Result<()> {
     let uid = user(args)?;
     let named = || args.file.display().to_string();
-    let from = BufReader::with_capacity(BUFFER, stop.open(&args.file).with_context(named)?);
-    let report = archive::import(store, uid.as_ref(), from).await.with_context(named)?;
+    let from = BufReader::with_capacity(BUFFER, interrupt.stop.open(&args.file).with_context(named)?);
+    let left = "the import was ended; what it had written stays, and importing the file again adds the rest";
+    let work = async { archive::import(store, uid.as_ref(), from).await.with_context(named) };
+    let report = unless_ended(interrupt, left, work).await?;
     print_line(&report)?;
     ensure!(report.is_complete(), "not everything was imported: see above");
     Ok(())

@@ -11,8 +11,8 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::end_request::Stop;
 use crate::output::{EndedBySignal, tell};
-use crate::stop::Stop;
 
 const SIGNALS: [(&str, Signal); 3] = [("SIGINT", Signal::INT), ("SIGTERM", Signal::TERM), ("SIGHUP", Signal::HUP)];
 const NONE: usize = SIGNALS.len();

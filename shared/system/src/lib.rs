@@ -3,14 +3,14 @@
 
 mod clock;
 pub mod durable;
+mod end_request;
 mod interrupt;
 mod new_file;
 mod random;
-mod stop;
 
 pub use clock::{BUILT_AT, SystemClock};
+pub use end_request::{Stop, StoppableFile, Stopped, Unfinished};
 pub use interrupt::Interrupt;
 pub use new_file::{NewFile, NewFileError, is_full, is_hidden, remove_stale};
 pub use random::{SystemRandom, secret_bytes};
-pub use stop::{Stop, StoppableFile, Stopped, Unfinished};
 pub use terminal::output;

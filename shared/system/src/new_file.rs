@@ -12,8 +12,8 @@ use std::time::Duration;
 use flow::ports::Random;
 
 use crate::durable;
+use crate::end_request::{Stop, Stopped, Unfinished};
 use crate::random::SystemRandom;
-use crate::stop::{Stop, Stopped, Unfinished};
 
 const SUFFIX: &str = ".afterword-part";
 /// The suffix of the folder that earlier versions used. It was not locked, so nobody can tell whether it is in use.
