@@ -1,17 +1,20 @@
 //! `afterword backup` into a file or a stream: signals, kills, full disks, wrong targets; and what refuses a data
 //! folder of a newer version.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use rusqlite::Connection;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 use testkit::skip;
-use tests::disk::{Disk, NO_MOUNT};
-use tests::program;
+use tests::disk::{Bind, Disk, NO_MOUNT};
+use tests::program::{self, CommandOutput, Spawned};
 use tests::recordings::T0;
-use tests::wait::PATIENCE;
+use tests::slow_disk::{NO_PRELOAD, SlowDisk};
+use tests::wait::{self, PATIENCE};
 use tests::{Client, Recording, Setup, eventually};
 
 const MIB: usize = 1 << 20;
@@ -31,35 +34,14 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A backup that waits, because somebody deletes audio for as long as the returned file is open.
-struct Waiting {
-    child: Child,
-}
-
-impl Waiting {
-    async fn start(setup: &Setup, target: &Path) -> Self {
-        let folder = target.parent().unwrap();
-        let before = names(folder);
-        let mut command = Command::new(program::path());
-        command.args(["backup", "--data-dir"]).arg(setup.data_dir()).arg(target);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        eventually("the backup has begun", PATIENCE, async || {
-            names(folder).iter().any(|name| !before.contains(name)).then_some(())
-        })
-        .await;
-        Self { child }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Its exit code, and what it said.
-    fn end(self) -> (Option<i32>, String, String) {
-        let output = self.child.wait_with_output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
-    }
+/// A backup that has begun, and waits, because somebody deletes audio.
+async fn begun(setup: &Setup, target: &Path) -> Spawned {
+    let folder = target.parent().unwrap();
+    let before = names(folder);
+    let backup = setup.spawn_on_folder(&["backup", &target.display().to_string()]);
+    let has_begun = || names(folder).iter().any(|name| !before.contains(name));
+    eventually("the backup has begun", PATIENCE, async || has_begun().then_some(())).await;
+    backup
 }
 
 /// Stands for a deletion that goes on and on: backups wait for it.
@@ -77,9 +59,9 @@ async fn backup_ended_by_a_signal_leaves_nothing_and_says_so() {
     for (signal, name, code) in
         [(Signal::INT, "SIGINT", 130), (Signal::TERM, "SIGTERM", 143), (Signal::HUP, "SIGHUP", 129)]
     {
-        let backup = Waiting::start(&setup, &target).await;
+        let backup = begun(&setup, &target).await;
         backup.signal(signal);
-        let (ended, out, err) = backup.end();
+        let CommandOutput { code: ended, out, err } = backup.end();
         assert_eq!((ended, out.as_str()), (Some(code), ""), "{err}");
         assert!(err.contains(name) && err.contains("nothing of it is left"), "{err}");
         assert_eq!(names(place.path()), [""; 0]);
@@ -92,21 +74,20 @@ async fn backup_ended_by_a_signal_leaves_nothing_and_says_so() {
 async fn file_of_a_killed_backup_is_removed_by_the_next_one_but_that_of_a_running_one_is_not() {
     let (setup, _server, place) = served().await;
     let held = deletion(&setup);
-    let killed = Waiting::start(&setup, &place.path().join("killed.tar")).await;
+    let killed = begun(&setup, &place.path().join("killed.tar")).await;
     killed.signal(Signal::KILL);
     killed.end();
     let left = names(place.path());
     assert_eq!(left.len(), 1, "a kill leaves a file: {left:?}");
 
-    let running = Waiting::start(&setup, &place.path().join("running.tar")).await;
-    let other = Waiting::start(&setup, &place.path().join("other.tar")).await;
+    let running = begun(&setup, &place.path().join("running.tar")).await;
+    let other = begun(&setup, &place.path().join("other.tar")).await;
     let now = names(place.path());
     assert!(now.len() == 2 && !now.contains(&left[0]), "{now:?}");
     drop(held);
-    let (code, out, _) = running.end();
-    assert_eq!(code, Some(0));
+    let out = running.end().ok();
     assert!(out.contains(&left[0]) && out.contains("removed"), "{out}");
-    assert_eq!(other.end().0, Some(0));
+    other.end().ok();
     assert_eq!(names(place.path()), ["other.tar", "running.tar"]);
 }
 
@@ -173,6 +154,34 @@ async fn target_inside_the_data_folder_is_refused_also_through_links() {
     assert_eq!(server.folder().files(""), before);
 }
 
+#[tokio::test]
+async fn target_inside_the_data_folder_is_refused_also_through_bind_mounts_and_linked_audio() {
+    let (setup, server, place) = served().await;
+    let (ended, _) = server.sigterm().await;
+    assert_eq!(ended.code(), Some(0));
+    // The audio lies on another disk.
+    let audio = place.path().join("audio");
+    std::fs::rename(setup.data_dir().join("blobs"), &audio).unwrap();
+    std::os::unix::fs::symlink(&audio, setup.data_dir().join("blobs")).unwrap();
+    let bind = Bind::of(&setup.data_dir().join("secrets"));
+    let bound = bind.as_ref().map(|bind| bind.path().to_owned());
+    let targets = [Some(audio.clone()), Some(audio.join("uploads")), bound];
+    for inside in targets.into_iter().flatten() {
+        std::fs::create_dir_all(&inside).unwrap();
+        let before = names(&inside);
+        let target = inside.join("copy").display().to_string();
+        for args in [["backup", &target].as_slice(), &["backup", "--to", &target], &["export", &target]] {
+            let output = setup.on_folder(args).await;
+            assert!(output.refused().contains("inside the data folder"), "{output:?}");
+        }
+        assert_eq!(names(&inside), before);
+    }
+    setup.on_folder(&["backup", &place.path().join("copy.tar").display().to_string()]).await.ok();
+    if bind.is_none() {
+        skip!(NO_MOUNT);
+    }
+}
+
 fn path_with_program() -> String {
     format!("{}:{}", program::path().parent().unwrap().display(), std::env::var("PATH").unwrap_or_default())
 }
@@ -211,24 +220,59 @@ async fn backup_goes_through_pipes_and_not_to_a_terminal() {
 }
 
 #[tokio::test]
-async fn waiting_for_a_reader_of_a_named_pipe_ends_with_a_signal() {
+async fn waiting_for_a_reader_of_a_named_pipe_is_told_and_ends_with_a_signal() {
     let (setup, _server, place) = served().await;
-    let pipe = place.path().join("pipe");
-    program::shell(&format!("mkfifo '{}'", pipe.display())).await;
-    let mut command = Command::new(program::path());
-    command.args(["backup", "--data-dir"]).arg(setup.data_dir()).arg(&pipe);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let id = child.id();
-    eventually("it listens for signals", PATIENCE, async || listens(id).then_some(())).await;
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(143));
+    let pipe = place.path().join("pipe").display().to_string();
+    program::shell(&format!("mkfifo '{pipe}'")).await;
+    let (mut reads, writes) = std::io::pipe().unwrap();
+    let backup = setup.spawn_on_folder_to(&["backup", &pipe], writes);
+    // It ends with the first line, which comes after two seconds; without it, the test would wait for ever.
+    let told = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        BufReader::new(&mut reads).read_line(&mut line).map(|_| line)
+    });
+    let line = tokio::time::timeout(PATIENCE, told).await.expect("nothing is told").unwrap().unwrap();
+    assert!(line.contains(&pipe) && line.contains("nobody reads this pipe yet"), "{line}");
+    backup.signal(Signal::TERM);
+    assert_eq!(backup.end().code, Some(143));
 }
 
-/// Whether the process catches SIGTERM by now.
-fn listens(process: u32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default();
-    u64::from_str_radix(mask.trim(), 16).unwrap_or_default() & (1 << 14) != 0
+#[tokio::test]
+async fn closed_standard_output_is_no_place_for_a_backup() {
+    let (setup, _server, _place) = served().await;
+    let data = setup.data_dir().display();
+    for (redirect, is_refused) in [(">&-", true), ("> /dev/null", false)] {
+        let line = format!("afterword backup --data-dir '{data}' - {redirect}");
+        let output = Command::new("sh").args(["-c", &line]).env("PATH", path_with_program()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(!output.status.success(), is_refused, "{redirect}: {said}");
+        assert_eq!(said.contains("standard output is closed"), is_refused, "{redirect}: {said}");
+    }
+}
+
+/// systemd sends both in the same moment if `SendSIGHUP` is set.
+#[tokio::test]
+async fn two_signals_during_the_last_sync_leave_no_file() {
+    let Some(disk) = SlowDisk::of(30) else { skip!(NO_PRELOAD) };
+    let (setup, _server, place) = served().await;
+    let target = place.path().join("copy.tar");
+    disk.slow_down();
+    for (second, code) in [(None, 143), (Some(Signal::HUP), 129)] {
+        let backup = begun(&disk.under(setup.clone()), &target).await;
+        // All that is left to do is the sync.
+        let size = || std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+        let store = std::fs::metadata(setup.folder().store_file()).unwrap().len();
+        eventually("it is written", PATIENCE, async || (size().sum::<u64>() > store).then_some(())).await;
+        let watch = wait::Stopwatch::start();
+        backup.signal(Signal::TERM);
+        second.into_iter().for_each(|second| backup.signal(second));
+        let CommandOutput { code: ended, out, err } = backup.end();
+        // Which of two signals comes first is not known.
+        assert!(ended == Some(code) || second.is_some() && [Some(143), Some(129)].contains(&ended), "{ended:?} {err}");
+        assert_eq!((out.as_str(), names(place.path())), ("", Vec::new()), "{err}");
+        assert!(!err.contains("could not be removed") && err.contains("removing what is not complete"), "{err}");
+        assert!(watch.elapsed() < Duration::from_secs(20), "the sync is not waited for");
+    }
 }
 
 #[tokio::test]

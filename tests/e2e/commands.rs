@@ -196,3 +196,22 @@ async fn admin_command_with_an_unknown_job_is_refused() {
     let output = setup.on_folder(&["admin", "jobs", "--status", "sleeping"]).await;
     assert!(output.refused().contains("sleeping"), "{output:?}");
 }
+
+#[tokio::test]
+async fn command_on_a_folder_without_a_store_says_so_and_creates_nothing() {
+    let setup = Setup::new();
+    std::fs::create_dir(setup.data_dir()).unwrap();
+    std::fs::write(setup.data_dir().join("lock"), "").unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("file").display().to_string();
+    for args in
+        [["vacuum"].as_slice(), &["admin", "jobs"], &["backup", &file], &["backup", "--to", &file], &["export", &file]]
+    {
+        let output = setup.on_folder(args).await;
+        let line = output.refused();
+        assert!(line.contains(&setup.data_dir().display().to_string()), "{args:?}: {line}");
+        assert!(line.contains("no store yet") && line.contains("start the server"), "{args:?}: {line}");
+        assert_eq!(setup.folder().files(""), ["lock"], "{args:?}");
+    }
+    assert!(!place.path().join("file").exists());
+}

@@ -65,16 +65,67 @@ async fn uploads_are_refused_below_the_disk_reserve() {
     assert_eq!(server.client_without_token().get("/healthz").await.status, 200);
 }
 
+/// A data folder on this disk with a failed job, whose audio is kept, and no server that runs. Returns the job's id.
+async fn worked(setup: &Setup) -> String {
+    let server = setup.clone().with("engine.null_fail", "refuse").start().await;
+    let job = server.client().done(&[Recording::speech(T0)]).await;
+    let (ended, _) = server.sigterm().await;
+    assert_eq!(ended.code(), Some(0));
+    job["job_id"].as_str().unwrap().to_owned()
+}
+
+/// Every command that writes into a data folder has to name the folder, what is wrong with its disk, and what helps.
+async fn all_commands_name(setup: &Setup, job_id: &str, what: &str, remedy: &str) {
+    let folder = setup.data_dir().display().to_string();
+    let place = tempfile::tempdir().unwrap();
+    let export = place.path().join("moving.jsonl").display().to_string();
+    let mut lines = vec![setup.refused().await];
+    for args in
+        [["vacuum"].as_slice(), &["admin", "cancel", job_id], &["admin", "redrive", job_id], &["export", &export]]
+    {
+        let output = setup.on_folder(args).await;
+        lines.push(format!("{} ({})", output.refused(), args.join(" ")));
+    }
+    for line in lines {
+        assert!(line.contains(&folder) && line.contains(what) && line.contains(remedy), "{line}");
+    }
+}
+
 #[tokio::test]
-async fn read_only_disk_prevents_the_start_with_one_line() {
+async fn read_only_disk_is_named_by_every_command_with_what_to_do() {
     let Some(disk) = Disk::new(48 * MIB) else { skip!(NO_MOUNT) };
     let (old, new) = (Setup::on(&disk.path("old")), Setup::on(&disk.path("new")));
-    old.start().await.kill9().await;
+    let job_id = worked(&old).await;
     disk.read_only(true);
-    for setup in [&old, &new] {
-        let line = setup.refused().await;
-        assert!(line.contains(&setup.data_dir().display().to_string()), "{line}");
-    }
+    all_commands_name(&old, &job_id, "mounted read-only", "mount it writable").await;
+    let line = new.refused().await;
+    assert!(line.contains(&new.data_dir().display().to_string()) && line.contains("mounted read-only"), "{line}");
     disk.read_only(false);
     old.start().await;
+}
+
+#[tokio::test]
+async fn full_disk_is_named_by_every_command_with_what_to_do() {
+    let Some(disk) = Disk::new(48 * MIB) else { skip!(NO_MOUNT) };
+    let (old, new) = (Setup::on(&disk.path("old")), Setup::on(&disk.path("new")));
+    let job_id = worked(&old).await;
+    // With a little room, other parts of a start fail.
+    for left in [0, 8 * 1024, 24 * 1024] {
+        disk.fill_up_to(left);
+        if left == 0 {
+            all_commands_name(&old, &job_id, "its disk is full", "free some room").await;
+        }
+        for setup in [&old, &new] {
+            let line = setup.refused().await;
+            assert!(line.contains("its disk is full") && line.contains("free some room"), "{left}: {line}");
+            assert!(line.contains(&setup.data_dir().display().to_string()), "{left}: {line}");
+        }
+        disk.make_room();
+    }
+    let server = old.start().await;
+    server.kill9().await;
+    disk.fill_up_to(0);
+    // The log of a server that was killed is there, and still a change needs room.
+    let output = old.on_folder(&["admin", "redrive", &job_id]).await;
+    assert!(output.refused().contains("its disk is full"), "{output:?}");
 }

@@ -20,6 +20,8 @@ async fn recording_in_an_unsupported_language_waits_until_a_start_with_a_suitabl
     let job = client.until(&job_id, "waits for an engine", |job| job["waiting_for"] == "engine").await;
     assert_eq!((&job["status"], &job["attempt"], &job["error"]), (&json!("queued"), &json!(0), &Value::Null), "{job}");
     assert!(job["until"].is_string(), "{job}");
+    let detail = "the speech engine does not support the language of the recording (es-MX)";
+    assert_eq!(job["waiting"]["detail"], detail, "{job}");
     assert_eq!((server.log.steps("transcribe"), client.usage().await), (0, (0, 0, 0)));
     assert_eq!(server.folder().blobs().len(), 2, "the audio is still needed");
     let alert = server.log.wait("the alert", PATIENCE, |line| line.field("language") == "es-MX").await;

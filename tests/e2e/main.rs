@@ -34,6 +34,7 @@ mod log;
 mod long_upload;
 mod metrics;
 mod moving;
+mod moving_signals;
 mod older_client;
 mod openapi_requests;
 mod outcomes;

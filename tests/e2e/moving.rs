@@ -2,8 +2,10 @@
 //! again.
 
 use serde_json::Value;
+use testkit::skip;
+use tests::disk::{Disk, NO_MOUNT};
 use tests::recordings::T0;
-use tests::{Client, Recording, Server, Setup};
+use tests::{Client, Folder, Recording, Server, Setup};
 
 /// All data that is moved, as clients read it.
 async fn everything(client: &Client) -> (Vec<Value>, (u64, u64, u64)) {
@@ -106,4 +108,33 @@ async fn damaged_file_or_folder_in_use_imports_nothing() {
     let output = new.on_folder(&["import", &path]).await;
     assert!(output.refused().contains("another process uses the data folder"), "{output:?}");
     assert!(new.data_dir().exists(), "a folder that was there stays");
+}
+
+#[tokio::test]
+async fn export_into_the_data_folder_is_refused_also_through_links() {
+    let server = server_with_data().await;
+    let setup = server.setup().clone();
+    server.sigterm().await;
+    let place = tempfile::tempdir().unwrap();
+    let link = place.path().join("link");
+    std::os::unix::fs::symlink(setup.data_dir().join("blobs"), &link).unwrap();
+    let before = setup.folder().files("");
+    for inside in [setup.data_dir().join("moving.jsonl"), link.join("moving.jsonl")] {
+        let output = setup.on_folder(&["export", &inside.display().to_string()]).await;
+        assert!(output.refused().contains("inside the data folder"), "{output:?}");
+    }
+    assert_eq!(setup.folder().files(""), before);
+}
+
+#[tokio::test]
+async fn full_disk_of_an_export_is_named_and_nothing_is_left_there() {
+    let Some(disk) = Disk::new(1 << 20) else { skip!(NO_MOUNT) };
+    let server = server_with_data().await;
+    let setup = server.setup().clone();
+    server.sigterm().await;
+    disk.fill_up_to(0);
+    let file = disk.path("moving.jsonl").display().to_string();
+    let output = setup.on_folder(&["export", &file]).await;
+    assert!(output.refused().contains(&file) && output.refused().contains("the disk is full"), "{output:?}");
+    assert_eq!(Folder::new(&disk.path("")).files(""), ["ballast"]);
 }

@@ -1,5 +1,7 @@
 //! `afterword restore`: signals, full disks, what a killed one left, wrong targets.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -7,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use testkit::skip;
 use tests::disk::{Disk, NO_MOUNT};
-use tests::program::{self, CommandOutput};
+use tests::program::{self, CommandOutput, Spawned};
 use tests::wait::PATIENCE;
 use tests::{Folder, Setup, afterword, eventually};
 
@@ -67,6 +69,7 @@ async fn what_a_killed_restore_left_is_removed_by_the_next_one_but_that_of_a_run
     let said = restore(&place, &place.path().join("new")).await.ok();
     assert!(said.contains(&stale.display().to_string()) && said.contains("is removed"), "{said}");
     assert_eq!(names(place.path()), [".running.1.afterword-restore", "kept", "new"]);
+    assert_eq!(said.contains("chown -R"), rustix::process::geteuid().is_root(), "only root is told: {said}");
 }
 
 #[tokio::test]
@@ -89,4 +92,67 @@ async fn restore_into_the_backup_is_refused() {
         assert!(output.refused().contains("inside the backup"), "{output:?}");
     }
     assert_eq!(Folder::new(&place.path().join("kept")).files(""), before);
+}
+
+/// Owner, group and mode.
+fn rights(path: &Path) -> (u32, u32, u32) {
+    let about = std::fs::metadata(path).unwrap();
+    (about.uid(), about.gid(), about.mode() & 0o777)
+}
+
+#[tokio::test]
+async fn restore_fills_a_mount_point_with_lost_and_found_and_gives_it_to_its_owner() {
+    let Some(disk) = Disk::new(32 * MIB as usize) else { skip!(NO_MOUNT) };
+    let (_setup, server, place) = kept(MIB).await;
+    let folder = disk.path("");
+    std::fs::create_dir(folder.join("lost+found")).unwrap();
+    std::os::unix::fs::chown(&folder, Some(4711), Some(4712)).unwrap();
+    std::fs::set_permissions(&folder, Permissions::from_mode(0o750)).unwrap();
+    // A restore that was killed here is cleaned up.
+    std::fs::create_dir(folder.join(".data.1.afterword-restore")).unwrap();
+    std::fs::create_dir(folder.join("secrets")).unwrap();
+    restore(&place, &folder).await.ok();
+    assert_eq!(names(&folder), ["blobs", "lost+found", "secrets", "store.db"]);
+    assert_eq!(rights(&folder), (4711, 4712, 0o750), "the folder stays as it was");
+    for (name, mode) in [("blobs/uploads", 0o700), ("secrets/task-secret", 0o600), ("store.db", 0o600)] {
+        assert_eq!(rights(&folder.join(name)), (4711, 4712, mode), "{name}");
+    }
+    let again = restore(&place, &folder).await;
+    assert!(again.refused().contains("something already") && again.refused().contains("lost+found"), "{again:?}");
+    let copy = Setup::on(&folder).start().await;
+    let client = tests::Client::new(&copy.url, &server.token);
+    assert_eq!(client.jobs().await, server.client().jobs().await);
+}
+
+#[tokio::test]
+async fn restore_follows_a_link_to_an_empty_folder_and_refuses_any_other_content() {
+    let (_setup, _server, place) = kept(1).await;
+    let (real, link) = (place.path().join("real"), place.path().join("link"));
+    std::fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    std::fs::write(real.join(".keep"), "").unwrap();
+    let refused = restore(&place, &link).await;
+    assert!(refused.refused().contains(".keep"), "{refused:?}");
+    assert_eq!(names(&real), [".keep"]);
+    std::fs::remove_file(real.join(".keep")).unwrap();
+    restore(&place, &link).await.ok();
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(names(&real), ["blobs", "secrets", "store.db"]);
+    Setup::on(&link).start().await;
+}
+
+#[tokio::test]
+async fn restore_into_an_existing_folder_that_a_signal_ends_leaves_it_empty() {
+    let (_setup, _server, place) = kept(LONG_TO_COPY).await;
+    let folder = place.path().join("new");
+    std::fs::create_dir(&folder).unwrap();
+    let mut command = Command::new(program::path());
+    command.args(["restore", "--data-dir"]).arg(&folder).arg(place.path().join("kept"));
+    let restore = Spawned::of(command.stderr(Stdio::piped()));
+    eventually("the restore has begun", PATIENCE, async || (!names(&folder).is_empty()).then_some(())).await;
+    // Both at once: the second one ends the process at once, and yet nothing is left.
+    [Signal::TERM, Signal::HUP].into_iter().for_each(|signal| restore.signal(signal));
+    let ended = restore.end();
+    assert!([Some(129), Some(143)].contains(&ended.code), "{ended:?}");
+    assert_eq!((names(&folder), names(place.path())), (Vec::new(), vec!["kept".to_owned(), "new".to_owned()]));
 }

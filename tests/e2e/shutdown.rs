@@ -7,14 +7,13 @@ use rustix::process::{Signal, kill_process};
 use testkit::skip;
 use tests::log::Line;
 use tests::recordings::T0;
-use tests::slow_disk::SlowDisk;
+use tests::slow_disk::{NO_PRELOAD, SlowDisk};
 use tests::wait::PATIENCE;
 use tests::{Recording, Setup};
 
 /// Two of them are longer than the limit.
 const SYNC_SECONDS: u32 = 8;
 const LIMIT: Duration = Duration::from_secs(10);
-const NO_PRELOAD: &str = "a slow disk needs Linux and a C compiler";
 
 #[tokio::test]
 async fn server_on_a_slow_disk_ends_within_ten_seconds_and_loses_nothing() {

@@ -62,7 +62,11 @@ async fn rejected_key_is_told_to_clients_without_the_address_and_to_the_operator
     let shown = setup.on_folder(&["admin", "show", &job_id]).await.ok();
     let first: Vec<_> = shown.lines().take(2).collect();
     assert!(first[1].contains("\"waiting\": "), "it is at the top: {shown}");
-    assert!(first[1].contains("127.0.0.1 answered 401") && first[1].contains("(invalid key)"), "{shown}");
+    assert!(
+        first[1].contains(&format!("{} answered 401", provider.url.trim_start_matches("http://")))
+            && first[1].contains("(invalid key)"),
+        "{shown}"
+    );
     assert!(!shown.contains("key-of-nobody"), "{shown}");
     let table = setup.on_folder(&["admin", "jobs"]).await.ok();
     assert!(["waits for", "since", "next try"].iter().all(|column| table.contains(column)), "{table}");
@@ -98,6 +102,11 @@ async fn engine_that_refuses_connections_is_logged_as_failed_and_not_as_silent()
         line.field("message").contains("failed too") && line.field("error").contains("was not answered"),
         "{line:?}"
     );
+    let address = url.trim_start_matches("http://");
+    assert!(line.field("error").contains(address), "the error names host and port: {line:?}");
+    readiness(&server, "degraded").await;
+    let degraded = server.log.wait("the warning", PATIENCE, |line| line.field("message") == "degraded").await;
+    assert!(degraded.field("cause").contains(address) && degraded.field("cause").contains("refused"), "{degraded:?}");
     assert_eq!(server.log.count(|line| line.text.contains("returns no text")), 0);
     let metrics = server.client_without_token().get("/metrics").await.text;
     let age = metrics.lines().find_map(|line| line.strip_prefix("afterword_oldest_unfinished_job_age_seconds "));

@@ -45,6 +45,29 @@ impl Disk {
     }
 }
 
+/// A folder that is shown under another name, too.
+pub struct Bind {
+    at: TempDir,
+}
+
+impl Bind {
+    /// Returns `None` where mounting is not allowed.
+    pub fn of(folder: &Path) -> Option<Self> {
+        let at = tempfile::tempdir().unwrap();
+        mount(&["--bind", folder.to_str().unwrap()], at.path()).then_some(Self { at })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.at.path()
+    }
+}
+
+impl Drop for Bind {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.at.path()).output();
+    }
+}
+
 fn mount(args: &[&str], at: &Path) -> bool {
     Command::new("mount").args(args).arg(at).output().is_ok_and(|output| output.status.success())
 }

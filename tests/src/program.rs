@@ -1,8 +1,9 @@
 //! The program under test, run as a command that ends by itself.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 
 use crate::wait::PATIENCE;
@@ -52,6 +53,36 @@ impl CommandOutput {
         let lines: Vec<_> = self.err.lines().filter(|line| !line.starts_with('{')).collect();
         assert_eq!(lines.len(), 1, "one line on standard error: {self:?}");
         lines[0]
+    }
+}
+
+/// A command that runs beside the test.
+pub struct Spawned {
+    child: Child,
+}
+
+impl Spawned {
+    /// Starts a command whose standard error goes somewhere already.
+    pub fn of(command: &mut std::process::Command) -> Self {
+        Self { child: command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap() }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Whether it catches SIGTERM by now. Only Linux tells.
+    pub fn listens(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default();
+        u64::from_str_radix(mask.trim(), 16).unwrap_or_default() & (1 << 14) != 0
+    }
+
+    /// Waits for its end.
+    pub fn end(self) -> CommandOutput {
+        let output = self.child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        CommandOutput { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 }
 

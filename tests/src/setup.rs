@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use crate::folder::Folder;
-use crate::program::{self, CommandOutput};
+use crate::program::{self, CommandOutput, Spawned};
 
 /// A data folder and a configuration: starts servers one after another. Clones share the folder.
 #[derive(Clone)]
@@ -121,6 +121,19 @@ impl Setup {
         let (command, rest) = args.split_first().unwrap();
         let all: Vec<&str> = [*command, "--data-dir", &data_dir].into_iter().chain(rest.iter().copied()).collect();
         self.run(&all).await
+    }
+
+    /// The same, as a process that the test sends signals to.
+    pub fn spawn_on_folder(&self, args: &[&str]) -> Spawned {
+        self.spawn_on_folder_to(args, Stdio::piped())
+    }
+
+    /// The same, with its standard error somewhere else.
+    pub fn spawn_on_folder_to(&self, args: &[&str], stderr: impl Into<Stdio>) -> Spawned {
+        let (name, rest) = args.split_first().unwrap();
+        let mut command = Command::new(program::path());
+        command.arg(name).arg("--data-dir").arg(&self.data_dir).args(rest).stderr(stderr);
+        Spawned::of(command.env_clear().envs(program::inherited()).envs(self.env.iter().cloned()))
     }
 
     pub async fn token(&self, uid: &str) -> String {

@@ -7,6 +7,8 @@ use tempfile::TempDir;
 
 use crate::setup::Setup;
 
+pub const NO_PRELOAD: &str = "a slow disk needs Linux and a C compiler";
+
 pub struct SlowDisk {
     place: TempDir,
     seconds: u32,
@@ -33,7 +35,12 @@ impl SlowDisk {
 
     /// From now on each sync takes its time.
     pub fn slow_down(&self) {
-        std::fs::write(self.switch(), "").unwrap();
+        self.slow_down_for("");
+    }
+
+    /// From now on each sync of a file whose path contains this takes its time.
+    pub fn slow_down_for(&self, part: &str) {
+        std::fs::write(self.switch(), part).unwrap();
     }
 
     fn library(&self) -> PathBuf {

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::background::Background;
+use crate::disk::name_disk;
 use crate::listener::{self, CertificateInfo};
 use crate::wiring::{self, Wired};
 
@@ -109,7 +110,8 @@ impl Server {
         let address = listener::client_address(public.local_addr()?);
         let url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
         let internal_url = format!("http://{}", internal.local_addr()?);
-        let wired = wiring::wire(&data_dir, &config, prepared, &internal_url).await?;
+        let disk = |error| name_disk(&data_dir, error);
+        let wired = wiring::wire(&data_dir, &config, prepared, &internal_url).await.map_err(disk)?;
         // A clock that is not set is reported at the start, and not at the first request.
         wired.services.clock_is_set();
         let uid = Uid::new(LOCAL_USER)?;
@@ -122,7 +124,9 @@ impl Server {
             token: wired.identity.issue(&uid, ttl)?,
             token_until: now + ttl,
             engine: wired.worker.engine().name().to_owned(),
-            sample: crate::sample::write(&wired.data_dir, now).context("cannot write the sample recording")?,
+            sample: crate::sample::write(&wired.data_dir, now)
+                .context("cannot write the sample recording")
+                .map_err(disk)?,
             data_dir: wired.data_dir.clone(),
             tls: listener::certificate_info(&config, tls.as_ref(), address),
             refusal: config.simulate.refuse,
@@ -131,7 +135,8 @@ impl Server {
             uid,
         };
         let certificate = started.tls.as_ref().filter(|tls| tls.self_signed).map(|tls| tls.certificate.as_path());
-        wired.folder.announce(&started.url, certificate).context("cannot write the lock file of the data folder")?;
+        let announced = wired.folder.announce(&started.url, certificate);
+        announced.context("cannot write the lock file of the data folder").map_err(disk)?;
         let limits = ServeLimits { shutdown: ANSWERS_DEADLINE, ..config.server.limits.clone() };
         let (public_routes, internal_routes) = wired.routers(version);
         let public = (Listener { listener: public, tls }, public_routes);

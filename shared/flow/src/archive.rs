@@ -5,21 +5,19 @@
 //! lines before it. A file that was truncated or edited imports nothing.
 
 mod export;
-mod file;
 mod format;
 mod import;
 mod reader;
 
 use std::io;
-use std::path::PathBuf;
 
 use domain::{Status, Uid};
 
 use crate::ports::JobStats;
 
-pub use export::{export, export_to};
+pub use export::export;
 pub use format::{Header, Tally};
-pub use import::{Report, import, import_from};
+pub use import::{Report, import};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -29,10 +27,6 @@ pub enum Error {
     NotInFile(Uid),
     #[error("user {0} has nothing here; nothing was exported")]
     HasNothing(Uid),
-    #[error("{}: there is a file already; an export never replaces one", .0.display())]
-    Exists(PathBuf),
-    #[error("{}: {why}", path.display())]
-    File { path: PathBuf, why: io::Error },
     #[error("the file cannot be read or written")]
     Io(#[from] io::Error),
     #[error(transparent)]

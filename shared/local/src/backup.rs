@@ -8,8 +8,8 @@ use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+
+use system::{NewFile, Stop, remove_stale};
 
 use crate::folder::{DataFolder, durable};
 
@@ -18,15 +18,14 @@ mod contents;
 mod error;
 mod layers;
 mod manifest;
-mod partial;
 mod restore;
+mod restore_place;
 mod source;
 mod stream;
 mod target;
 mod update;
 
 pub use error::BackupError;
-use partial::Partial;
 pub use restore::{RestoreError, Restored, restore};
 use source::Source;
 use target::Target;
@@ -50,7 +49,7 @@ impl fmt::Display for Summary {
         let Self { file, bytes, recordings, stale } = self;
         for (path, removed) in stale {
             let fate = if *removed { "is removed" } else { "holds a copy of everything: remove it" };
-            writeln!(f, "{}: an interrupted backup left this; it {fate}", path.display())?;
+            writeln!(f, "{}: an interrupted backup or export left this; it {fate}", path.display())?;
         }
         let name = file.as_ref().map_or_else(|| "the stream".to_owned(), |file| file.display().to_string());
         writeln!(f, "{name}: {bytes} bytes, with {recordings} staged audio files and the secrets")?;
@@ -60,29 +59,31 @@ impl fmt::Display for Summary {
 }
 
 /// Writes the backup; blocks until everything is copied. `file` is a new file, `-` for standard output, or a named
-/// pipe. When `stop` becomes true the backup ends with [`BackupError::Stopped`], and nothing of it is left.
-pub fn backup(folder: &DataFolder, file: &Path, stop: &Arc<AtomicBool>) -> Result<Summary, BackupError> {
-    match target::choose(folder, file, stop)? {
+/// pipe. When `stop` is set the backup ends with [`BackupError::Stopped`], and nothing of it is left. `waits` is told of a
+/// pipe that nobody reads yet.
+pub fn backup(folder: &DataFolder, file: &Path, stop: &Stop, waits: &dyn Fn(&Path)) -> Result<Summary, BackupError> {
+    match target::choose(folder, file, stop, waits)? {
         Target::File(file) => to_file(folder, file, stop),
         Target::Stream(stream) => to_stream(folder, stream, stop),
     }
 }
 
-fn to_file(folder: &DataFolder, file: PathBuf, stop: &Arc<AtomicBool>) -> Result<Summary, BackupError> {
-    let stale = partial::remove_stale(file.parent().unwrap_or(&file));
+fn to_file(folder: &DataFolder, file: PathBuf, stop: &Stop) -> Result<Summary, BackupError> {
+    let stale = remove_stale(file.parent().unwrap_or(&file));
     let mut source = Source::open(&folder.store_file(), stop)?;
-    let partial = Partial::beside(&file)?;
+    let failed = |why| BackupError::of_target(&file, why);
+    let new = NewFile::create(&file, stop).map_err(failed)?;
     source.check_structure()?;
     // No blob is deleted while this lock is held, so every file that the snapshot refers to still exists when it is
     // copied.
     let held = hold(&folder.blobs_dir(), &source)?;
-    let recordings = archive::pack_into_file(folder, &source, &partial, &file)?;
+    let recordings = archive::pack_into_file(folder, &source, &new)?;
     drop(held);
-    let bytes = partial.publish(&file)?;
+    let bytes = new.publish().map_err(failed)?;
     Ok(Summary { file: Some(file), bytes, recordings, stale })
 }
 
-fn to_stream(folder: &DataFolder, to: target::Stream, stop: &Arc<AtomicBool>) -> Result<Summary, BackupError> {
+fn to_stream(folder: &DataFolder, to: target::Stream, stop: &Stop) -> Result<Summary, BackupError> {
     let mut source = Source::open(&folder.store_file(), stop)?;
     source.check_structure()?;
     let _held = hold(&folder.blobs_dir(), &source)?;

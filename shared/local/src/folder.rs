@@ -6,10 +6,13 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf, absolute};
 
+pub mod disk;
 pub mod durable;
+pub mod inside;
 mod owner;
 pub mod private;
 
+pub use disk::DiskRefusal;
 pub use owner::Owner;
 
 const STORE: &str = "store.db";
@@ -24,12 +27,26 @@ pub enum FolderError {
     NotAFolder { path: PathBuf },
     #[error("{}: there is no data folder; start the server first, or name the folder it uses", path.display())]
     Missing { path: PathBuf },
+    #[error("{}: this data folder has no store yet; start the server on it once, or name the folder that it uses", path.display())]
+    NoStore { path: PathBuf },
+    #[error("{}: the data folder cannot be written: {refusal}", path.display())]
+    Disk { path: PathBuf, refusal: DiskRefusal },
     #[error("{}: the data folder cannot be read ({why}); run this as the server's user", path.display())]
     Unreadable { path: PathBuf, why: io::Error },
     #[error("{}: the data folder cannot be written ({why}); it must belong to the server's user", path.display())]
     Unwritable { path: PathBuf, why: io::Error },
     #[error("{}: the data folder cannot be locked ({why}); it must lie on a disk that knows locks", path.display())]
     Unlockable { path: PathBuf, why: io::Error },
+}
+
+impl FolderError {
+    fn unwritable(path: &Path, why: io::Error) -> Self {
+        let path = path.to_owned();
+        match DiskRefusal::of(&path, &why) {
+            Some(refusal) => Self::Disk { path, refusal },
+            None => Self::Unwritable { path, why },
+        }
+    }
 }
 
 fn by(pid: Option<u32>) -> String {
@@ -47,7 +64,7 @@ impl DataFolder {
     /// Opens the folder for the one server: creates it if necessary, and locks every other server out.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         let path = absolute(path).unwrap_or_else(|_| path.to_owned());
-        let unwritable = |why| FolderError::Unwritable { path: path.clone(), why };
+        let unwritable = |why| FolderError::unwritable(&path, why);
         durable::make_folder(&path).map_err(|why| match why.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
                 FolderError::NotAFolder { path: path.clone() }
@@ -84,6 +101,19 @@ impl DataFolder {
         // Perhaps no server of this version has been started on this folder yet.
         private::repair_modes(&path);
         Ok(Self { path, lock: None })
+    }
+
+    /// For a command that needs the store: a folder on which no server has ever been ready has none.
+    pub fn with_store(self) -> Result<Self, FolderError> {
+        match fs::metadata(self.store_file()) {
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Err(FolderError::NoStore { path: self.path }),
+            _ => Ok(self),
+        }
+    }
+
+    /// Whether a folder that exists is this one or lies in it, whatever links or mounts lead there.
+    pub fn contains(&self, folder: &Path) -> bool {
+        inside::is_inside(folder, &self.path)
     }
 
     /// Writes into the lock file where the server of this folder can be reached, so that commands on this machine find it.
@@ -135,7 +165,7 @@ fn take(lock: &File, path: &Path) -> Result<(), FolderError> {
         Err(TryLockError::Error(why)) => return Err(FolderError::Unlockable { path, why }),
     }
     let owner = Owner { pid: std::process::id(), url: None, certificate: None };
-    owner.write(lock).map_err(|why| FolderError::Unwritable { path, why })
+    owner.write(lock).map_err(|why| FolderError::unwritable(&path, why))
 }
 
 /// Checks that the folder takes new files: an existing lock file can be opened even where it does not.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use crate::folder::DataFolder;
+use crate::folder::disk::free_bytes;
 use crate::sqlite::{OpenError, Size, open_to_vacuum};
 use crate::{queue, store};
 
@@ -29,7 +30,8 @@ pub enum VacuumError {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(
-        "{}: rewriting it needs {needed} bytes on its disk for a while, and {free} are free; nothing was changed",
+        "{}: rewriting it needs {needed} bytes on its disk for a while, and {free} are free; nothing was changed. Free so much \
+         there, then run this again",
         path.display()
     )]
     NoRoom { path: PathBuf, needed: u64, free: u64 },
@@ -43,6 +45,16 @@ pub enum VacuumError {
     Failed { path: PathBuf, why: rusqlite::Error },
 }
 
+impl VacuumError {
+    fn of(path: &Path, why: rusqlite::Error) -> Self {
+        match OpenError::of(path, why) {
+            OpenError::Failed { path, why } => Self::Failed { path, why },
+            // A lock, damage, a full or a read-only disk: it says what to do.
+            error => Self::Open(error),
+        }
+    }
+}
+
 /// Rewrites the databases of a folder that nobody else uses.
 pub fn vacuum(folder: &DataFolder) -> Result<Vec<Vacuumed>, VacuumError> {
     let databases = [(folder.store_file(), store::MIGRATIONS), (folder.queue_file(), queue::MIGRATIONS)];
@@ -52,14 +64,14 @@ pub fn vacuum(folder: &DataFolder) -> Result<Vec<Vacuumed>, VacuumError> {
 
 fn rewrite(folder: &Path, path: &Path, migrations: &[&str]) -> Result<Vacuumed, VacuumError> {
     let db = open_to_vacuum(path, migrations)?;
-    let failed = |why| VacuumError::Failed { path: path.to_owned(), why };
+    let failed = |why| VacuumError::of(path, why);
     let before = file_bytes(path);
     // What a crash left in the log belongs to the database.
     checkpoint(&db, path)?;
     let size = Size::of(&db).map_err(failed)?;
     // Once in the temporary file, and once in the log.
     let needed = 2 * (size.bytes - size.free_bytes) + MARGIN;
-    let free = rustix::fs::statvfs(folder).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    let free = free_bytes(folder);
     if free < needed {
         return Err(VacuumError::NoRoom { path: path.to_owned(), needed, free });
     }
@@ -83,7 +95,7 @@ fn checkpoint(db: &Connection, path: &Path) -> Result<(), VacuumError> {
     match is_busy {
         Ok(false) => Ok(()),
         Ok(true) => Err(VacuumError::Read { path: path.to_owned(), bytes: file_bytes(path) }),
-        Err(why) => Err(VacuumError::Failed { path: path.to_owned(), why }),
+        Err(why) => Err(VacuumError::of(path, why)),
     }
 }
 

@@ -81,7 +81,7 @@ async fn all_files_are_private_in_a_world_readable_folder() {
     assert_eq!(open_to_others(&path), [] as [String; 0]);
 
     let backup = root.path().join("backup.tar");
-    local::backup::backup(&folder, &backup, &std::sync::Arc::default()).unwrap();
+    local::backup::backup(&folder, &backup, &system::Stop::default(), &|_| {}).unwrap();
     assert_eq!(mode(&backup), 0o600);
     drop((kept, folder));
 

@@ -1,27 +1,17 @@
 //! Export from a store to a file.
 
 use std::io::Write;
-use std::path::Path;
 
 use domain::Uid;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::file::NewFile;
 use super::format::{End, Entry, Header, Tally};
 use super::{Error, Result};
 use crate::ports::archive::{Archive, Record};
 
 const USERS: usize = 100;
 const RECORDS: usize = 100;
-
-/// Exports to a new file, which gets its name only when it is complete and durable.
-pub async fn export_to(archive: &dyn Archive, only: Option<&Uid>, header: &Header, path: &Path) -> Result<Tally> {
-    let mut file = NewFile::create(path)?;
-    let tally = export(archive, only, header, &mut file).await?;
-    file.publish()?;
-    Ok(tally)
-}
 
 /// Writes the records of one user, or of all users.
 pub async fn export(

@@ -1,9 +1,7 @@
 //! Import from a file into a store. Existing records are never changed, and a user who already has other data is skipped.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Seek};
-use std::path::Path;
+use std::io::{BufRead, Seek};
 
 use domain::Uid;
 
@@ -63,14 +61,6 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
-}
-
-pub async fn import_from(archive: &dyn Archive, only: Option<&Uid>, path: &Path) -> Result<Report> {
-    let file = File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::other("it has to be a file, because it is read twice").into());
-    }
-    import(archive, only, BufReader::with_capacity(256 * 1024, file)).await
 }
 
 /// Checks the whole file before anything is written.

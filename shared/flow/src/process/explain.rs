@@ -1,7 +1,7 @@
 //! What clients and the operator are told about an error that keeps a job waiting. The sentences for clients are fixed, so
 //! that no address, key or spoken text gets into them; the error itself is for the operator.
 
-use domain::Explanation;
+use domain::{Explanation, WaitCode};
 use speech::{EngineError, RetryClass};
 
 use crate::error::{Error, Kind};
@@ -43,6 +43,12 @@ pub fn silent_engine() -> Explanation {
 /// Explains an engine that refused the built-in sample as invalid.
 pub fn refused_sample() -> Explanation {
     Explanation::new("the speech engine refuses even a sample of clear speech")
+}
+
+/// Explains a language that the engine does not support.
+pub fn unsupported_language(language: &str, engine: &str) -> Explanation {
+    let sentence = WaitCode::LanguageUnsupported.sentence();
+    Explanation::new(&format!("{sentence} ({language})")).because(&format!("{engine} does not support {language}"))
 }
 
 /// Explains the error of the job store or of the storage of audio.

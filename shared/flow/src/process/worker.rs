@@ -242,7 +242,8 @@ impl Worker {
             DeliveryEnd::Language { wanted } => {
                 keep_checkpoints(&delivery).await;
                 self.remind_of_language(job, &wanted);
-                self.put_back(fence, PutBack::Language, None)
+                let explanation = explain::unsupported_language(&wanted, self.engine.name());
+                self.put_back(fence, PutBack::Language, Some(explanation))
             }
             DeliveryEnd::Fault(error) => {
                 keep_checkpoints(&delivery).await;

@@ -8,10 +8,10 @@ use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use system::NewFile;
 use tar::{Builder, EntryType, Header};
 
 use super::BackupError;
-use super::partial::Partial;
 use super::source::{PAGES_A_LOOK, Source};
 use super::stream::StreamWriter;
 use super::target;
@@ -27,28 +27,23 @@ const BLOCK: u64 = 512;
 const STREAM_TRIES: usize = 5;
 
 /// Packs the store, the staged audio and the secrets into a file. Returns the number of audio files.
-pub fn pack_into_file(
-    folder: &DataFolder,
-    source: &Source,
-    partial: &Partial,
-    target: &Path,
-) -> Result<u64, BackupError> {
-    let failed = |why| BackupError::of_target(target, why);
+pub fn pack_into_file(folder: &DataFolder, source: &Source, new: &NewFile) -> Result<u64, BackupError> {
+    let failed = |why| BackupError::of_target(&new.to, why);
     let page_bytes = source.page_bytes as u64;
     let pages = source.copy(&mut Vec::new(), |number, page| {
         let at = BLOCK + (u64::from(number) - 1) * page_bytes;
-        partial.file.write_all_at(page, at).map_err(failed)
+        new.file.write_all_at(page, at).map_err(failed)
     })?;
     let bytes = u64::from(pages) * page_bytes;
     let write = || {
         let mut header = store_header(folder, bytes)?;
         header.set_path(STORE)?;
         header.set_cksum();
-        partial.file.write_all_at(header.as_bytes(), 0)?;
+        new.file.write_all_at(header.as_bytes(), 0)?;
         // Pages of a longer state are cut off, and the last block is filled up.
-        partial.file.set_len(BLOCK + bytes)?;
-        partial.file.set_len((BLOCK + bytes).next_multiple_of(BLOCK))?;
-        let mut file = &partial.file;
+        new.file.set_len(BLOCK + bytes)?;
+        new.file.set_len((BLOCK + bytes).next_multiple_of(BLOCK))?;
+        let mut file = &new.file;
         file.seek(SeekFrom::End(0))?;
         let mut tar = Tar { builder: Builder::new(BufWriter::with_capacity(BUFFER, file)), source };
         let recordings = tar.files(folder)?;

@@ -3,11 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::manifest::ManifestError;
-use crate::sqlite::{OpenError, kind_of};
+use system::{Stopped, is_full};
 
-/// A disk with less room than this counts as full: the index of a log takes 32 KiB.
-pub const LITTLE: u64 = 64 * 1024;
+use super::manifest::ManifestError;
+use crate::folder::DiskRefusal;
+use crate::folder::disk::free_bytes;
+use crate::sqlite::{OpenError, kind_of};
 
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
@@ -17,6 +18,10 @@ pub enum BackupError {
     Inside(PathBuf),
     #[error("the backup would go to a terminal: name a file, or send it into a pipe or a file")]
     Terminal,
+    #[error(
+        "standard output is closed, so that nobody would get the backup: send it into a pipe or a file, or name a file"
+    )]
+    NoOutput,
     #[error("{}: nobody reads the backup any more; it is not complete", .0.display())]
     Closed(PathBuf),
     #[error("the backup was ended; nothing of it is left")]
@@ -79,10 +84,10 @@ impl BackupError {
         Self::Manifest { path: path.to_owned(), why }
     }
 
-    /// An error of opening the store. SQLite does not tell that the disk is full.
-    pub fn opening(path: &Path, error: OpenError) -> Self {
+    /// An error of opening the store.
+    pub fn opening(error: OpenError) -> Self {
         match error {
-            OpenError::Failed { .. } if free_bytes(path) < LITTLE => Self::DataFolderFull(path.to_owned()),
+            OpenError::Disk { path, refusal: DiskRefusal::Full { .. } } => Self::DataFolderFull(path),
             error => Self::Open(error),
         }
     }
@@ -109,6 +114,7 @@ impl BackupError {
     pub fn of_target(path: &Path, why: io::Error) -> Self {
         match why.downcast::<Self>() {
             Ok(error) => error,
+            Err(why) if Stopped::is_cause_of(&why) => Self::Stopped,
             Err(why) if is_full(&why) => Self::TargetFull { path: path.to_owned(), free: free_bytes(path) },
             Err(why) if why.kind() == io::ErrorKind::BrokenPipe => Self::Closed(path.to_owned()),
             Err(why) if why.kind() == io::ErrorKind::AlreadyExists => Self::Exists(path.to_owned()),
@@ -121,14 +127,4 @@ impl From<BackupError> for io::Error {
     fn from(error: BackupError) -> Self {
         Self::other(error)
     }
-}
-
-pub fn is_full(why: &io::Error) -> bool {
-    matches!(why.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-/// The free bytes of the disk that holds this file, or that would hold it.
-pub fn free_bytes(path: &Path) -> u64 {
-    let disk = path.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok());
-    disk.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }

@@ -1,22 +1,20 @@
-//! Makes a data folder of a backup folder. Every byte is compared with its digest, and the folder has its name once it
-//! is complete.
+//! Makes a data folder of a backup folder. Every byte is compared with its digest, and nobody finds the folder's data before
+//! it is complete.
 
-use std::ffi::OsString;
 use std::fs::{self, File, FileTimes, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf, absolute};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use flow::ports::Random;
-use system::SystemRandom;
+use system::{Stop, is_full};
 
 use super::contents::{self, Contents};
-use super::error::{LITTLE, free_bytes, is_full};
 use super::manifest::{Content, Entry, Manifest, ManifestError};
-use super::{layers, partial, target, update};
+use super::restore_place::{Place, Stale};
+use super::{layers, update};
+use crate::folder::disk::{LITTLE, free_bytes};
+use crate::folder::inside::is_inside;
 use crate::folder::{durable, private};
 use crate::sqlite::open_to_read;
 use crate::store;
@@ -41,8 +39,11 @@ pub enum RestoreError {
     Busy(PathBuf),
     #[error("{}: {why}", path.display())]
     Manifest { path: PathBuf, why: ManifestError },
-    #[error("{}: there is something already; a restore makes a new data folder", .0.display())]
-    Exists(PathBuf),
+    #[error(
+        "{}: there is something already (`{found}`); a restore needs a new or an empty folder, in which at most `lost+found` is",
+        path.display()
+    )]
+    Exists { path: PathBuf, found: String },
     #[error(
         "{}: this file of the backup cannot be used ({why}); nothing was restored. If the server still has its data, make a \
          backup into another folder with `afterword backup --to`",
@@ -79,36 +80,38 @@ pub struct Restored {
     pub folder: PathBuf,
     pub bytes: u64,
     pub files: u64,
-    /// What interrupted restores left beside the folder, and whether it was removed.
-    pub stale: Vec<(PathBuf, bool)>,
+    /// Whether the folder was created. One that was there keeps its owner and its mode.
+    pub is_new: bool,
+    /// What interrupted restores left, and whether it was removed.
+    pub stale: Stale,
 }
 
-/// Makes the folder. When `stop` becomes true the restore ends with [`RestoreError::Stopped`], and nothing of it is left.
-pub fn restore(root: &Path, folder: &Path, stop: &Arc<AtomicBool>) -> Result<Restored, RestoreError> {
+/// Makes the folder. When `stop` is set the restore ends with [`RestoreError::Stopped`], and nothing of it is left.
+pub fn restore(root: &Path, folder: &Path, stop: &Stop) -> Result<Restored, RestoreError> {
     let folder = absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let _held = lock(root)?;
     let read = Manifest::read(root).map_err(|why| RestoreError::Manifest { path: root.to_owned(), why })?;
     let manifest = read.ok_or_else(|| RestoreError::NoBackup(root.to_owned()))?;
-    if !is_free(&folder) {
-        return Err(RestoreError::Exists(folder));
-    }
     let above = folder.ancestors().find_map(|above| above.canonicalize().ok());
-    if above.is_some_and(|above| target::is_inside(&above, root)) {
+    if above.is_some_and(|above| is_inside(&above, root)) {
         return Err(RestoreError::Inside(folder));
     }
-    let stale = remove_stale(folder.parent().unwrap_or(&folder));
-    let unfinished = Unfinished::beside(&folder)?;
-    let restore = Restore { root, to: &unfinished.path, stop };
+    let (place, stale) = Place::of(&folder);
+    if let Some(found) = &place.occupied_by {
+        return Err(RestoreError::Exists { path: folder, found: found.display().to_string() });
+    }
+    let failed = |why| RestoreError::of_folder(&folder, why);
+    let hidden = place.begin(stop).map_err(failed)?;
+    let restore = Restore { root, to: hidden.path(), stop };
     restore.store(&manifest)?;
     manifest.entries.iter().try_for_each(|entry| restore.file(entry))?;
-    let failed = |why| RestoreError::of_folder(&folder, why);
-    sync_folders(&unfinished.path).map_err(failed)?;
+    sync_folders(hidden.path()).map_err(failed)?;
     restore.tick()?;
-    fs::rename(&unfinished.path, &folder).map_err(failed)?;
-    folder.parent().map_or(Ok(()), durable::sync).map_err(failed)?;
+    place.publish(hidden, stop).map_err(failed)?;
     let bytes = manifest.entries.iter().map(|entry| entry.content.bytes).sum::<u64>();
     let store_bytes = u64::from(manifest.pages) * manifest.page_bytes;
-    Ok(Restored { folder, bytes: bytes + store_bytes, files: manifest.entries.len() as u64 + 1, stale })
+    let files = manifest.entries.len() as u64 + 1;
+    Ok(Restored { bytes: bytes + store_bytes, files, is_new: place.is_new(), folder, stale })
 }
 
 fn lock(root: &Path) -> Result<File, RestoreError> {
@@ -124,77 +127,15 @@ fn lock(root: &Path) -> Result<File, RestoreError> {
     }
 }
 
-fn is_free(folder: &Path) -> bool {
-    match fs::read_dir(folder) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(_) => folder.symlink_metadata().is_err(),
-    }
-}
-
-/// The data folder while it is incomplete; removed with its content on drop. It is locked, so that one that a killed
-/// restore left is recognised.
-struct Unfinished {
-    path: PathBuf,
-    _lock: File,
-}
-
-const SUFFIX: &str = ".afterword-restore";
-
-impl Unfinished {
-    fn beside(folder: &Path) -> Result<Self, RestoreError> {
-        let mut name = OsString::from(".");
-        name.push(folder.file_name().unwrap_or_default());
-        name.push(format!(".{}{SUFFIX}", SystemRandom.uuid()));
-        let path = folder.with_file_name(name);
-        let lock = durable::make_folder(&path).and_then(|()| {
-            let lock = File::open(&path)?;
-            let _ = lock.try_lock();
-            Ok(lock)
-        });
-        let lock = lock.map_err(|why| RestoreError::of_folder(folder, why))?;
-        Ok(Self { path, _lock: lock })
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        // After the restore the name is not there any more.
-        drop(fs::remove_dir_all(&self.path));
-    }
-}
-
-/// Removes what killed restores left in the folder. Returns it, and whether it could be removed. A folder without content
-/// may be one that is not locked yet.
-fn remove_stale(beside: &Path) -> Vec<(PathBuf, bool)> {
-    let Ok(entries) = fs::read_dir(beside) else { return Vec::new() };
-    let mut stale = Vec::new();
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if !is_folder || !partial::is_hidden(&entry.file_name(), SUFFIX) || is_free(&path) {
-            continue;
-        }
-        match File::open(&path).map(|folder| (folder.try_lock(), folder)) {
-            Ok((Err(TryLockError::WouldBlock), _)) => {}
-            Ok((Ok(()), _held)) => {
-                let removed = fs::remove_dir_all(&path).is_ok();
-                stale.push((path, removed));
-            }
-            _ => stale.push((path, false)),
-        }
-    }
-    stale
-}
-
 struct Restore<'a> {
     root: &'a Path,
     to: &'a Path,
-    stop: &'a Arc<AtomicBool>,
+    stop: &'a Stop,
 }
 
 impl Restore<'_> {
     fn tick(&self) -> Result<(), RestoreError> {
-        if self.stop.load(Ordering::Relaxed) { Err(RestoreError::Stopped) } else { Ok(()) }
+        if self.stop.is_set() { Err(RestoreError::Stopped) } else { Ok(()) }
     }
 
     fn store(&self, manifest: &Manifest) -> Result<(), RestoreError> {
@@ -210,9 +151,9 @@ impl Restore<'_> {
         drop(file);
         let db = open_to_read(&path).and_then(|db| store::refuse_newer(&db, &path).map(|()| db));
         let mut db = db.map_err(|why| RestoreError::of_store(&path, why.to_string()))?;
-        let stop = Arc::clone(self.stop);
+        let stop = self.stop.clone();
         let checked = db
-            .progress_handler(OPERATIONS_A_LOOK, Some(move || stop.load(Ordering::Relaxed)))
+            .progress_handler(OPERATIONS_A_LOOK, Some(move || stop.is_set()))
             .and_then(|()| db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)));
         self.tick()?;
         match checked.map_err(|why| RestoreError::of_store(&path, why.to_string()))?.as_str() {

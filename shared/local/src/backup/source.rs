@@ -6,12 +6,11 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 use sha2::{Digest, Sha256};
+use system::Stop;
 
 use super::BackupError;
 use crate::sqlite::{log_bytes, open_to_read};
@@ -47,17 +46,17 @@ pub struct Source {
     pub page_bytes: usize,
     /// The size of the log at which the open snapshot ends.
     allowed: Cell<u64>,
-    stop: Arc<AtomicBool>,
+    stop: Stop,
 }
 
 impl Source {
-    pub fn open(path: &Path, stop: &Arc<AtomicBool>) -> Result<Self, BackupError> {
+    pub fn open(path: &Path, stop: &Stop) -> Result<Self, BackupError> {
         // A store that no server has open needs a new index for its log.
         let opened = open_to_read(path).and_then(|db| store::refuse_newer(&db, path).map(|()| db));
-        let db = opened.map_err(|error| BackupError::opening(path, error))?;
+        let db = opened.map_err(BackupError::opening)?;
         let bytes = db.pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0));
         let page_bytes = bytes.map_err(|why| BackupError::of_store(path, why))? as usize;
-        let (allowed, stop) = (Cell::new(0), Arc::clone(stop));
+        let (allowed, stop) = (Cell::new(0), stop.clone());
         Ok(Self { db, path: path.to_owned(), page_bytes, allowed, stop })
     }
 
@@ -86,9 +85,9 @@ impl Source {
         &mut self,
         look: impl FnOnce(&Connection) -> rusqlite::Result<Option<T>>,
     ) -> rusqlite::Result<Option<T>> {
-        let (path, stop) = (self.path.clone(), Arc::clone(&self.stop));
+        let (path, stop) = (self.path.clone(), self.stop.clone());
         let allowed = self.allowance();
-        let is_over = move || stop.load(Ordering::Relaxed) || log_bytes(&path) > allowed;
+        let is_over = move || stop.is_set() || log_bytes(&path) > allowed;
         self.db.progress_handler(OPERATIONS_A_LOOK, Some(is_over))?;
         let looked = look(&self.db);
         self.db.progress_handler(0, None::<fn() -> bool>)?;
@@ -167,7 +166,7 @@ impl Source {
 
     /// Ends the snapshot if the log has grown too much, and the backup if that was asked for.
     pub fn tick(&self) -> Result<(), BackupError> {
-        if self.stop.load(Ordering::Relaxed) {
+        if self.stop.is_set() {
             return Err(BackupError::Stopped);
         }
         if self.is_open() && log_bytes(&self.path) > self.allowed.get() {

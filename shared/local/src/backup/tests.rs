@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 use std::fs::{self, TryLockError};
 use std::os::unix::fs::PermissionsExt;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -12,6 +12,17 @@ use crate::sqlite::Writer;
 use crate::sqlite::testing::{MIGRATIONS, add, words};
 
 const BLOB: &str = "blobs/uploads/somebody/some-job/0-recording.bin";
+
+fn stopped() -> Stop {
+    let stop = Stop::default();
+    stop.set();
+    stop
+}
+
+/// A backup for which nothing has to be waited.
+fn backup(folder: &DataFolder, file: &Path, stop: &Stop) -> Result<Summary, BackupError> {
+    super::backup(folder, file, stop, &|_| {})
+}
 
 struct Fixture {
     root: TempDir,
@@ -71,7 +82,7 @@ async fn copy_during_writes_is_of_one_moment() {
     fixture.writer.call("test.add", "", filler).await.unwrap();
     let stop = AtomicBool::new(false);
     let copy = async {
-        let summary = tokio::task::spawn_blocking(move || backup(&folder, &file, &Arc::default())).await.unwrap();
+        let summary = tokio::task::spawn_blocking(move || backup(&folder, &file, &Stop::default())).await.unwrap();
         stop.store(true, Ordering::Relaxed);
         summary.unwrap()
     };
@@ -88,7 +99,7 @@ async fn copy_during_writes_is_of_one_moment() {
 #[test]
 fn restored_backup_is_a_complete_data_folder() {
     let fixture = fixture();
-    backup(&fixture.folder, &fixture.file(), &Arc::default()).unwrap();
+    backup(&fixture.folder, &fixture.file(), &Stop::default()).unwrap();
     assert_eq!(fixture.names(), ["backup.tar", "data"]);
     assert_eq!(fs::metadata(fixture.file()).unwrap().permissions().mode() & 0o777, 0o600);
     let restored = fixture.restore();
@@ -107,7 +118,7 @@ fn restored_backup_is_a_complete_data_folder() {
 fn existing_file_is_never_replaced() {
     let fixture = fixture();
     fs::write(fixture.file(), "precious").unwrap();
-    assert!(matches!(backup(&fixture.folder, &fixture.file(), &Arc::default()), Err(BackupError::Exists(_))));
+    assert!(matches!(backup(&fixture.folder, &fixture.file(), &Stop::default()), Err(BackupError::Exists(_))));
     assert_eq!(fs::read(fixture.file()).unwrap(), b"precious");
 }
 
@@ -115,7 +126,7 @@ fn existing_file_is_never_replaced() {
 fn a_backup_inside_the_data_folder_is_refused() {
     let fixture = fixture();
     let inside = fixture.folder.path().join("backup.tar");
-    assert!(matches!(backup(&fixture.folder, &inside, &Arc::default()), Err(BackupError::Inside(_))));
+    assert!(matches!(backup(&fixture.folder, &inside, &Stop::default()), Err(BackupError::Inside(_))));
 }
 
 #[test]
@@ -123,7 +134,7 @@ fn failed_backup_leaves_nothing() {
     let Fixture { root, folder, writer } = fixture();
     drop(writer);
     fs::write(folder.store_file(), "not a database, and longer than the header of one: ".repeat(100)).unwrap();
-    let refusal = backup(&folder, &root.path().join("backup.tar"), &Arc::default()).unwrap_err().to_string();
+    let refusal = backup(&folder, &root.path().join("backup.tar"), &Stop::default()).unwrap_err().to_string();
     assert!(refusal.contains("is damaged"), "{refusal}");
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
 }
@@ -131,7 +142,7 @@ fn failed_backup_leaves_nothing() {
 #[test]
 fn nothing_can_be_deleted_while_backup_copies() {
     let fixture = fixture();
-    let source = Source::open(&fixture.folder.store_file(), &Arc::default()).unwrap();
+    let source = Source::open(&fixture.folder.store_file(), &Stop::default()).unwrap();
     let held = hold(&fixture.folder.blobs_dir(), &source).unwrap();
     let deletion = File::open(fixture.folder.blobs_dir().join("hold")).unwrap();
     assert!(matches!(deletion.try_lock(), Err(TryLockError::WouldBlock)));
@@ -155,19 +166,19 @@ async fn run_that_fails_or_is_ended_leaves_only_what_the_last_complete_state_nam
     let add_word = async || fixture.writer.call("test.add", "", |db| add(db, "one more")).await.unwrap();
     let too_deep = fixture.folder.path().join("blobs/uploads/a/b/c/d/e/f/g/h/i");
     fs::create_dir_all(&too_deep).unwrap();
-    let fails = || update(&fixture.folder, &root, &Arc::default()).unwrap_err();
+    let fails = || update(&fixture.folder, &root, &Stop::default()).unwrap_err();
     assert!(matches!(fails(), BackupError::Unread { .. }));
     assert_eq!(kept_files(&root), [] as [PathBuf; 0], "there is no complete state yet");
 
     fs::remove_dir_all(fixture.folder.path().join("blobs/uploads/a")).unwrap();
-    update(&fixture.folder, &root, &Arc::default()).unwrap();
+    update(&fixture.folder, &root, &Stop::default()).unwrap();
     let complete = kept_files(&root);
     fs::create_dir_all(&too_deep).unwrap();
     add_word().await;
     assert!(matches!(fails(), BackupError::Unread { .. }));
     assert_eq!(kept_files(&root), complete);
 
-    let ended = update(&fixture.folder, &root, &Arc::new(AtomicBool::new(true))).unwrap_err();
+    let ended = update(&fixture.folder, &root, &stopped()).unwrap_err();
     assert!(matches!(ended, BackupError::StoppedInFolder { is_clean: true, .. }), "{ended}");
     assert_eq!(kept_files(&root), complete);
 }
@@ -176,16 +187,16 @@ async fn run_that_fails_or_is_ended_leaves_only_what_the_last_complete_state_nam
 fn next_run_removes_what_a_killed_one_copied_and_nothing_else() {
     let fixture = fixture();
     let root = fixture.root.path().join("kept");
-    update(&fixture.folder, &root, &Arc::default()).unwrap();
+    update(&fixture.folder, &root, &Stop::default()).unwrap();
     let digest = "ab".repeat(32);
     fs::create_dir_all(root.join("files/ab")).unwrap();
     let left = [root.join("files/ab").join(&digest), root.join("tmp/next")];
     let foreign = [root.join("files/.DS_Store"), root.join("files/ab/notes"), root.join("tmp/.DS_Store")];
     left.iter().chain(&foreign).for_each(|path| fs::write(path, "x").unwrap());
     // Even a run that fails at once removes it: the disk may be full.
-    update(&fixture.folder, &root, &Arc::new(AtomicBool::new(true))).unwrap_err();
+    update(&fixture.folder, &root, &stopped()).unwrap_err();
     assert!(left.iter().all(|path| !path.exists()));
-    update(&fixture.folder, &root, &Arc::default()).unwrap();
+    update(&fixture.folder, &root, &Stop::default()).unwrap();
     assert!(foreign.iter().all(|path| path.exists()));
 }
 
@@ -193,8 +204,8 @@ fn next_run_removes_what_a_killed_one_copied_and_nothing_else() {
 fn damaged_files_and_links_in_the_backup_are_noticed_and_copied_again_within_a_week() {
     let fixture = fixture();
     let root = fixture.root.path().join("kept");
-    let update = |day| update::update_on(day, &fixture.folder, &root, &Arc::default()).unwrap();
-    let restores = |name: &str| restore(&root, &fixture.root.path().join(name), &Arc::default());
+    let update = |day| update::update_on(day, &fixture.folder, &root, &Stop::default()).unwrap();
+    let restores = |name: &str| restore(&root, &fixture.root.path().join(name), &Stop::default());
     assert_eq!(update(0).damaged, 0);
     let damage = |path: &Path| {
         let mut bytes = fs::read(path).unwrap();
@@ -219,7 +230,7 @@ fn damaged_files_and_links_in_the_backup_are_noticed_and_copied_again_within_a_w
 #[test]
 fn backup_that_cannot_be_read_is_not_said_to_be_missing() {
     let root = tempfile::tempdir().unwrap();
-    let restore = || restore(root.path(), &root.path().join("new"), &Arc::default()).unwrap_err();
+    let restore = || restore(root.path(), &root.path().join("new"), &Stop::default()).unwrap_err();
     assert!(matches!(restore(), RestoreError::NoBackup(_)));
     // A link to itself fails for everybody, also for the superuser, to whom nothing is denied.
     std::os::unix::fs::symlink(root.path().join(update::MARK), root.path().join(update::MARK)).unwrap();

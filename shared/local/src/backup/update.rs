@@ -7,17 +7,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf, absolute};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use flow::ports::Clock;
-use system::SystemClock;
+use system::{Stop, SystemClock};
 
 use super::contents::Contents;
 use super::manifest::{Content, Entry, Manifest};
 use super::source::Source;
-use super::{BackupError, hold, layers, target};
+use super::{BackupError, hold, layers};
 use crate::folder::{DataFolder, durable};
 use crate::secret::server_id;
 
@@ -68,12 +66,12 @@ impl fmt::Display for Updated {
 }
 
 /// Brings the folder up to date; blocks until everything is copied.
-pub fn update(folder: &DataFolder, root: &Path, stop: &Arc<AtomicBool>) -> Result<Updated, BackupError> {
+pub fn update(folder: &DataFolder, root: &Path, stop: &Stop) -> Result<Updated, BackupError> {
     update_on(SystemClock.now().millis() / DAY_MS, folder, root, stop)
 }
 
 /// The same, on a day since 1970.
-pub fn update_on(day: i64, folder: &DataFolder, root: &Path, stop: &Arc<AtomicBool>) -> Result<Updated, BackupError> {
+pub fn update_on(day: i64, folder: &DataFolder, root: &Path, stop: &Stop) -> Result<Updated, BackupError> {
     let root = open_root(folder, root)?;
     let failed = |why| BackupError::of_target(&root, why);
     let _alone = lock(&root)?;
@@ -104,7 +102,7 @@ fn copy(
     previous: &Manifest,
     contents: &mut Contents,
     day: i64,
-    stop: &Arc<AtomicBool>,
+    stop: &Stop,
 ) -> Result<Manifest, BackupError> {
     let mut source = Source::open(&folder.store_file(), stop)?;
     source.check_structure()?;
@@ -138,7 +136,7 @@ fn open_root(folder: &DataFolder, root: &Path) -> Result<PathBuf, BackupError> {
     let root = absolute(root).unwrap_or_else(|_| root.to_owned());
     let failed = |why| BackupError::of_target(&root, why);
     let existing = if root.is_dir() { &root } else { root.parent().unwrap_or(&root) };
-    if target::is_inside(&existing.canonicalize().map_err(failed)?, folder.path()) {
+    if folder.contains(&existing.canonicalize().map_err(failed)?) {
         return Err(BackupError::Inside(root));
     }
     if root.symlink_metadata().is_ok() && !root.is_dir() {

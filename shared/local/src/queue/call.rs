@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
 
 use super::settings::{InvalidSetting, QueueSettings};
 use super::task::Task;
@@ -29,6 +30,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// An answer is read to its end so that the connection can be reused. A longer answer is not worth
 /// reading.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// The longest reason of a refusal that is logged.
+const MAX_REASON_CHARS: usize = 300;
 
 #[derive(Debug)]
 pub enum Answer {
@@ -36,6 +39,8 @@ pub enum Answer {
     Refused {
         status: StatusCode,
         retry_after: Option<Duration>,
+        /// The code and the sentence of the answer's problem; empty if it has none.
+        why: String,
     },
     /// The worker gave no answer.
     Unanswered(String),
@@ -67,8 +72,13 @@ impl Caller {
         match self.client.request(self.request(task)).await {
             Ok(response) => {
                 let answer = judge(&response);
-                read_to_end(response).await;
-                answer
+                let body = read_to_end(response).await;
+                match answer {
+                    Answer::Refused { status, retry_after, .. } => {
+                        Answer::Refused { status, retry_after, why: problem(&body) }
+                    }
+                    answer => answer,
+                }
             }
             Err(error) => Answer::Unanswered(chain(&error)),
         }
@@ -107,12 +117,28 @@ fn judge(response: &Response<Incoming>) -> Answer {
     let asks = [StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
     let wait = response.headers().get(RETRY_AFTER).filter(|_| asks);
     let wait = wait.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    Answer::Refused { status, retry_after: wait.map(Duration::from_secs) }
+    Answer::Refused { status, retry_after: wait.map(Duration::from_secs), why: String::new() }
 }
 
-async fn read_to_end(response: Response<Incoming>) {
-    // The status is all that matters. An answer that breaks off only costs its connection.
-    drop(Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await);
+/// What the task needs is the status, so that an answer that breaks off only costs its connection and the reason.
+async fn read_to_end(response: Response<Incoming>) -> Bytes {
+    let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
+    body.map(|body| body.to_bytes()).unwrap_or_default()
+}
+
+/// The reason in the answer of a worker that refused a delivery, such as `backend_busy: This instance has enough to do.`
+fn problem(body: &[u8]) -> String {
+    let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
+    let parts = [problem.code, problem.detail].into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(": ").chars().filter(|c| !c.is_control()).take(MAX_REASON_CHARS).collect()
+}
+
+/// The parts of a problem (RFC 9457) that the log tells.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    code: String,
+    detail: String,
 }
 
 /// The text of an error with its causes: the client's own text is "client error", and the causes say

@@ -20,7 +20,7 @@ pub enum Outcome {
 pub fn of(settings: &QueueSettings, task: &Task, answer: &Answer, now: Timestamp, unit: f64) -> Outcome {
     let (status, retry_after) = match answer {
         Answer::Done => return Outcome::Done,
-        Answer::Refused { status, retry_after } => (Some(*status), *retry_after),
+        Answer::Refused { status, retry_after, .. } => (Some(*status), *retry_after),
         Answer::Unanswered(_) => (None, None),
     };
     let failures = task.retries.saturating_add(1);
@@ -45,10 +45,13 @@ fn log_end(task: &Task, attempts: u32, answer: &Answer) {
     );
 }
 
-/// The worker's own logs say why a delivery failed; this one shows how often.
+/// The worker's own logs say more; this one shows how often a delivery failed, and what the answer said.
 fn log_failure(task: &Task, status: Option<StatusCode>, answer: &Answer, wait: Duration) {
     let status = status.map_or(0, |status| status.as_u16());
-    let why = if let Answer::Unanswered(why) = answer { why } else { "" };
+    let why = match answer {
+        Answer::Unanswered(why) | Answer::Refused { why, .. } => why.as_str(),
+        Answer::Done => "",
+    };
     tracing::info!(task = task.name, retries = task.retries, status, why, ?wait, "delivery failed");
 }
 
@@ -71,7 +74,7 @@ mod tests {
 
     fn refused(status: u16, retry_after: Option<u64>) -> Answer {
         let status = StatusCode::from_u16(status).unwrap();
-        Answer::Refused { status, retry_after: retry_after.map(Duration::from_secs) }
+        Answer::Refused { status, retry_after: retry_after.map(Duration::from_secs), why: String::new() }
     }
 
     #[test]

@@ -27,14 +27,11 @@ pub fn make_if_absent(path: &Path, migrations: &[&str]) -> Result<(), OpenError>
     }
     let aside = beside(path, ".new");
     remove(&aside);
-    let unmade = |why: io::Error| OpenError::Failed { path: path.to_owned(), why: failed(&why) };
+    let unmade = |why: io::Error| OpenError::of(path, failed(&why));
     // SQLite would create it with the process's default mode. The log and the index take the mode of the
     // database.
     private::make_file(&aside).map_err(unmade)?;
-    let made = make(&aside, path, migrations).and_then(|()| {
-        let unnamed = |why: io::Error| OpenError::Failed { path: path.to_owned(), why: failed(&why) };
-        give_name(&aside, path).map_err(unnamed)
-    });
+    let made = make(&aside, path, migrations).and_then(|()| give_name(&aside, path).map_err(unmade));
     made.inspect_err(|_| remove(&aside))
 }
 
@@ -68,7 +65,8 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn failed(why: &io::Error) -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR), Some(why.to_string()))
+    let code = if system::is_full(why) { rusqlite::ffi::SQLITE_FULL } else { rusqlite::ffi::SQLITE_IOERR };
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(why.to_string()))
 }
 
 #[cfg(test)]

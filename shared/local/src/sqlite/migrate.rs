@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
+use crate::folder::DiskRefusal;
+use crate::folder::disk::free_bytes;
+
 /// "AftW": distinguishes our files from those of other programs, also for the `file` command.
 const APPLICATION_ID: i32 = 0x4166_7457;
 
@@ -35,6 +38,8 @@ pub enum OpenError {
     Locked { path: PathBuf },
     #[error("{}: the database needs a local disk; this one shares no memory between processes", path.display())]
     NoSharedMemory { path: PathBuf },
+    #[error("{}: the database cannot be used: {refusal}", path.display())]
+    Disk { path: PathBuf, refusal: DiskRefusal },
     #[error("{}: the database cannot be opened ({why})", path.display())]
     Failed { path: PathBuf, why: rusqlite::Error },
     #[error(
@@ -53,6 +58,14 @@ impl OpenError {
         match why.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { path, why },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },
+            Some(ErrorCode::DiskFull) => Self::Disk { refusal: DiskRefusal::Full { free: free_bytes(&path) }, path },
+            // SQLite does not tell why a file cannot be opened or written.
+            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure) => {
+                match DiskRefusal::at(&path) {
+                    Some(refusal) => Self::Disk { path, refusal },
+                    None => Self::Failed { path, why },
+                }
+            }
             _ => Self::Failed { path, why },
         }
     }

@@ -133,6 +133,9 @@ impl SqliteStore {
             let last = self.read("store.damaged", "", move |db| table.last_row(db)).await?;
             for first in (1..=last).step_by(PART as usize) {
                 let wanted = limit - found.len();
+                if wanted == 0 {
+                    return Ok(found);
+                }
                 let part = move |db: &Connection| look(db, table, first..=first + PART - 1, wanted);
                 found.extend(self.read("store.damaged", "", part).await?);
             }

@@ -28,13 +28,19 @@ pub(super) fn address(key: &'static str, text: &str, with_key: bool) -> Result<U
             Network::ThisMachine => {}
             Network::Local => tracing::warn!(
                 setting = key,
-                host = url.host_str(),
+                host = host_and_port(&url),
                 "the key and all recordings are sent over plain HTTP: everybody in that network can read them"
             ),
             Network::Public => return Err(wrong("must begin with https://: a key is not sent over plain HTTP")),
         }
     }
     Ok(url)
+}
+
+/// The host of an address as people look for it: with its port, unless that follows from the scheme.
+pub(super) fn host_and_port(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// Where the host of an address is.

@@ -74,7 +74,7 @@ impl Client {
                 format!("TLS cannot be set up with the certificates of this machine: {}", causes(why)),
             )
         })?;
-        let host = url.host_str().unwrap_or_default().to_owned();
+        let host = address::host_and_port(&url);
         Ok(Self { http, url, host, key, base_timeout: BASE_TIMEOUT, works: AtomicBool::new(false) })
     }
 
@@ -153,7 +153,7 @@ impl Client {
     ) -> String {
         let mut detail = format!("{} answered {}", self.host, status.as_u16());
         if let Some(url) = location.and_then(|at| self.url.join(at.to_str().ok()?).ok()) {
-            detail.push_str(&format!(" and points to {}, which is not followed", url.host_str().unwrap_or_default()));
+            detail.push_str(&format!(" and points to {}, which is not followed", address::host_and_port(&url)));
         }
         let shown = provider_error.shown(self.key.as_ref().map(|(key, _)| key));
         if !shown.is_empty() {

@@ -24,12 +24,12 @@ struct AdminContext {
 }
 
 pub fn run(args: Admin) -> Result<()> {
-    let folder = DataFolder::open_shared(&args.data.data_dir)?;
+    let folder = DataFolder::open_shared(&args.data.data_dir)?.with_store()?;
     let config = Layers::of_process(args.config.as_deref())?.config()?;
     let store = Arc::new(SqliteStore::open_alongside(&folder.store_file(), 1)?);
     let admin = AdminContext { store, config };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match args.command {
             AdminCommand::Jobs { uid, status, limit, json } => admin.jobs(uid, &status, limit, json).await,
             AdminCommand::Show { job_id } => admin.show(&job_id).await,
@@ -38,7 +38,8 @@ pub fn run(args: Admin) -> Result<()> {
             AdminCommand::Damaged { limit, json } => admin.damaged(limit, json).await,
             AdminCommand::Remove { table, id, uid } => admin.remove(&table, &id, uid.as_deref()).await,
         }
-    })
+    });
+    done.map_err(|error| embedded::name_disk(folder.path(), error))
 }
 
 impl AdminContext {

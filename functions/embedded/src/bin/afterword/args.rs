@@ -32,7 +32,7 @@ pub enum Command {
     /// A signal ends the backup, and nothing of it is left. `-` and named pipes get the archive as a stream:
     /// `afterword backup - | ssh host 'cat > FILE'`
     Backup(Backup),
-    /// Make a new data folder of a folder that `backup --to` keeps; every byte is compared with its digest
+    /// Make a data folder of a folder that `backup --to` keeps; every byte is compared with its digest
     Restore(Restore),
     /// Write what users have into one file: conversations, usage and known recordings; no server may run on the folder
     ///
@@ -130,7 +130,7 @@ pub struct Backup {
 
 #[derive(clap::Args)]
 pub struct Restore {
-    /// The data folder to make
+    /// The data folder to make, or an empty folder to fill
     #[arg(long, value_name = "DIR")]
     pub data_dir: PathBuf,
     /// The backup

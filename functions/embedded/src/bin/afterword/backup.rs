@@ -2,25 +2,31 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Error, Result};
+use anyhow::{Context, Error, Result};
 use local::DataFolder;
 use local::backup::{BackupError, RestoreError, Restored, Summary, Updated, backup};
 use serde_json::{Value, json};
+use system::Interrupt;
 use system::output::{print_line, tell};
 
 use crate::PROGRAM;
 use crate::args::{Backup, Restore};
-use crate::interrupt::Interrupt;
 
 pub fn run(args: &Backup) -> Result<()> {
-    let folder = DataFolder::open_shared(&args.data.data_dir)?;
-    let interrupt = Interrupt::listen()?;
+    let folder = DataFolder::open_shared(&args.data.data_dir)?.with_store()?;
+    let interrupt = Interrupt::listen(PROGRAM).context("cannot listen for signals")?;
     if let Some(to) = &args.to {
         let updated = local::backup::update(&folder, to, &interrupt.stop).map_err(|error| ended(error, &interrupt))?;
         return Ok(print_line(if args.json { updated_json(&updated) } else { updated.to_string() })?);
     }
     let file = args.file.as_deref().unwrap_or(Path::new("-"));
-    let done = backup(&folder, file, &interrupt.stop);
+    let waits = |pipe: &Path| {
+        tell(
+            PROGRAM,
+            format_args!("{}: nobody reads this pipe yet; the backup waits until somebody does", pipe.display()),
+        )
+    };
+    let done = backup(&folder, file, &interrupt.stop, &waits);
     let summary = done.map_err(|error| ended(error, &interrupt))?;
     let text = if args.json { json(&summary) } else { summary.to_string() };
     if file == Path::new("-") {
@@ -32,12 +38,13 @@ pub fn run(args: &Backup) -> Result<()> {
 }
 
 pub fn restore(args: &Restore) -> Result<()> {
-    let interrupt = Interrupt::listen()?;
+    let interrupt = Interrupt::listen(PROGRAM).context("cannot listen for signals")?;
     let restored = local::backup::restore(&args.folder, &args.data_dir, &interrupt.stop);
-    let Restored { folder, bytes, files, stale } = restored.map_err(|error| match interrupt.signal(&error) {
-        Some(signal) if matches!(error, RestoreError::Stopped) => Error::from(signal),
-        _ => error.into(),
-    })?;
+    let Restored { folder, bytes, files, is_new, stale } =
+        restored.map_err(|error| match interrupt.signal(&error) {
+            Some(signal) if matches!(error, RestoreError::Stopped) => Error::from(signal),
+            _ => error.into(),
+        })?;
     if args.json {
         let stale = stale_json(&stale);
         return Ok(print_line(json!({"folder": folder, "bytes": bytes, "files": files, "stale": stale}))?);
@@ -46,7 +53,12 @@ pub fn restore(args: &Restore) -> Result<()> {
         let fate = if removed { "is removed" } else { "holds recordings: remove it" };
         print_line(format_args!("{}: an interrupted restore left this; it {fate}", path.display()))?;
     }
-    Ok(print_line(format_args!("{}: {files} files with {bytes} bytes were restored", folder.display()))?)
+    print_line(format_args!("{}: {files} files with {bytes} bytes were restored", folder.display()))?;
+    if is_new && rustix::process::geteuid().is_root() {
+        let folder = folder.display();
+        print_line(format_args!("it belongs to root; if the server runs as another user: chown -R USER {folder}"))?;
+    }
+    Ok(())
 }
 
 fn ended(error: BackupError, interrupt: &Interrupt) -> Error {

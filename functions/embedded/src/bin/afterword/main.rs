@@ -5,7 +5,6 @@ mod args;
 mod backup;
 mod banner;
 mod config_show;
-mod interrupt;
 mod local_servers;
 mod moving;
 mod open_files;
@@ -24,8 +23,8 @@ use system::output::exit_code;
 /// The name at the beginning of what the program says of itself.
 const PROGRAM: &str = "afterword";
 
-/// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap), 128 and the signal's number if a signal ended a backup or a restore. The
-/// commands of users also have 3: waiting.
+/// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap), 128 and the signal's number if a signal ended a command that
+/// cleans up. The commands of users also have 3: waiting.
 fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::User(command) => {

@@ -10,7 +10,7 @@ use crate::args::Vacuum;
 
 pub fn run(args: &Vacuum) -> Result<()> {
     // Opening the folder for reading fails if it does not exist, so no folder is created.
-    DataFolder::open_shared(&args.data.data_dir)?;
+    DataFolder::open_shared(&args.data.data_dir)?.with_store()?;
     let folder = DataFolder::open(&args.data.data_dir)?;
     for Vacuumed { database, before, after } in vacuum(&folder)? {
         if args.json {

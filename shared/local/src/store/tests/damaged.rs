@@ -165,3 +165,20 @@ async fn job_with_removed_recording_continues() {
     let done = harness.done(job.id, Command::Finish { fence: job.lease.fence }).await;
     assert_eq!(done.status, domain::Status::Completed);
 }
+
+#[tokio::test]
+async fn search_ends_with_the_limit_and_reads_no_further_tables() {
+    let tampered = Tampered::new();
+    let db = Connection::open(&tampered.path).unwrap();
+    // Going over all row ids up to that of the conversation would take days.
+    db.execute_batch(
+        "INSERT INTO offline_sync_jobs (id, uid, status, created_at, oldest_captured_at, document)
+             VALUES (zeroblob(16), 'ann', 'queued', 0, 0, 'not JSON');
+         INSERT INTO conversations (rowid, uid, id, state, stream, started_at, document)
+             VALUES (1 << 50, 'ann', zeroblob(16), 'live', '', 0, 'not JSON');",
+    )
+    .unwrap();
+    let search = tokio::time::timeout(Duration::from_secs(20), tampered.store.damaged(1));
+    let found = search.await.expect("the search goes on after its limit").unwrap();
+    assert_eq!(found.len(), 1);
+}

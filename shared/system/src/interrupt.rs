@@ -1,24 +1,25 @@
 //! Signals that end a command which has something to clean up: the first one asks it to end, the second one ends it at
-//! once.
+//! once. Either way nothing incomplete stays.
 
 use std::fmt::Display;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use anyhow::{Context, Result};
 use rustix::process::Signal;
-use system::output::{EndedBySignal, tell};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::PROGRAM;
+use crate::end_request::Stop;
+use crate::output::{EndedBySignal, tell};
 
 const SIGNALS: [(&str, Signal); 3] = [("SIGINT", Signal::INT), ("SIGTERM", Signal::TERM), ("SIGHUP", Signal::HUP)];
 const NONE: usize = SIGNALS.len();
 
 pub struct Interrupt {
-    /// Becomes true with the first signal.
-    pub stop: Arc<AtomicBool>,
+    /// Is set by the first signal.
+    pub stop: Stop,
     /// Which of [`SIGNALS`] came.
     came: Arc<AtomicUsize>,
 }
@@ -26,27 +27,21 @@ pub struct Interrupt {
 impl Interrupt {
     /// From now on these signals no longer kill the process. One that the process was told to ignore, as by `nohup`,
     /// stays ignored.
-    pub fn listen() -> Result<Self> {
-        let interrupt = Self { stop: Arc::default(), came: Arc::new(AtomicUsize::new(NONE)) };
-        let (stop, came) = (Arc::clone(&interrupt.stop), Arc::clone(&interrupt.came));
+    pub fn listen(program: &'static str) -> io::Result<Self> {
+        let interrupt = Self { stop: Stop::default(), came: Arc::new(AtomicUsize::new(NONE)) };
+        let (stop, came) = (interrupt.stop.clone(), Arc::clone(&interrupt.came));
         let (ready, is_ready) = mpsc::channel();
         let wait = move || {
             let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
             runtime.block_on(async {
                 let registered = register();
-                let failed = registered.is_err();
                 let _ = ready.send(());
-                if let (Ok(mut signals), false) = (registered, failed) {
-                    came.store(signals.recv().await.unwrap_or(NONE), Ordering::Relaxed);
-                    stop.store(true, Ordering::Relaxed);
-                    tell(PROGRAM, "cleaning up; a second signal ends this at once");
-                    if let Some(second) = signals.recv().await {
-                        std::process::exit(128 + SIGNALS[second].1.as_raw());
-                    }
+                if let Ok(signals) = registered {
+                    end_with(program, signals, &stop, &came).await;
                 }
             });
         };
-        std::thread::Builder::new().name("signals".into()).spawn(wait).context("cannot listen for signals")?;
+        std::thread::Builder::new().name("signals".into()).spawn(wait)?;
         let _ = is_ready.recv();
         Ok(interrupt)
     }
@@ -62,8 +57,22 @@ impl Interrupt {
     }
 }
 
+/// Asks the command to end with the first signal, and ends the process with the second one. What is unfinished is removed
+/// also then: a service manager may send SIGTERM and SIGHUP in the same moment.
+async fn end_with(program: &str, mut signals: UnboundedReceiver<usize>, stop: &Stop, came: &AtomicUsize) {
+    came.store(signals.recv().await.unwrap_or(NONE), Ordering::Relaxed);
+    stop.set();
+    tell(program, "ending, and removing what is not complete; a second signal ends this at once");
+    if let Some(second) = signals.recv().await {
+        for path in stop.remove_unfinished() {
+            tell(program, format_args!("{}: this is not complete and could not be removed: remove it", path.display()));
+        }
+        std::process::exit(128 + SIGNALS[second].1.as_raw());
+    }
+}
+
 /// A channel on which the index of each signal arrives.
-fn register() -> std::io::Result<tokio::sync::mpsc::UnboundedReceiver<usize>> {
+fn register() -> io::Result<UnboundedReceiver<usize>> {
     let (send, receive) = tokio::sync::mpsc::unbounded_channel();
     let ignored = ignored_signals();
     for (index, (_, number)) in SIGNALS.iter().enumerate() {
