@@ -16,7 +16,7 @@ use crate::circuit::CircuitState;
 use crate::conversation;
 use crate::dispatch::{enqueue, follow_up, try_enqueue};
 use crate::effects;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::job_end;
 use crate::metrics;
 use crate::ports::{BlobName, DueCursor, Page, Stepped, TaskName};
@@ -62,7 +62,7 @@ async fn sweep_in_parts(services: &Services, limit: usize, longest_part: Duratio
             }
             // An error with one job does not stop the others; it stays due.
             if let Err(error) = repair(services, job, &mut swept).instrument(job_end::span(job)).await {
-                tracing::warn!(job_id = %job.id, %error, "a due job could not be repaired");
+                say_unrepaired(services, job, &error);
             }
         }
     }
@@ -71,6 +71,15 @@ async fn sweep_in_parts(services: &Services, limit: usize, longest_part: Duratio
     swept.forgotten = conversation::sweep(services, limit, services.now() + longest_part).await?;
     metrics::swept(&swept);
     Ok(swept)
+}
+
+fn say_unrepaired(services: &Services, job: &Job, error: &Error) {
+    const WHAT: &str = "a due job could not be repaired; the next sweep tries again";
+    if services.instance.repair_alarm.is_time(services.now()) {
+        tracing::warn!(job_id = %job.id, %error, "{WHAT}; for a minute, more of this is logged at the level debug");
+    } else {
+        tracing::debug!(job_id = %job.id, %error, "{WHAT}");
+    }
 }
 
 /// Gives free slots to jobs that wait for one: slots that a crash left unused, and those that parked jobs gave up. No job
