@@ -55,6 +55,24 @@ async fn sweep_ends_while_pushes_wait_and_still_removes_deleted_texts() {
     assert!(sweeps > 1);
 }
 
+#[tokio::test]
+async fn jobs_that_cannot_be_cleaned_up_do_not_keep_the_sweep_from_those_behind_them() {
+    let stage = Stage::new();
+    let blobs = Arc::new(FailsBefore::planned(stage.blobs.clone(), Plan::never()));
+    blobs.plan().fail_always("blobs.delete");
+    let mut harness = Harness::new(stage.store.clone());
+    harness.clock = stage.clock.clone();
+    for n in 0..JOBS {
+        harness.transcribe(&ann(), &phone(1000 * n.cast_signed()), &[(0, 900, "good morning")]).await;
+    }
+    stage.clock.advance(Duration::from_secs(3600));
+    let late = harness.accept(&ann(), &[phone(1_000_000)]).await;
+    stage.clock.advance(Duration::from_secs(3600));
+    let services = Services { blobs, ..stage.services.clone() };
+    let swept = flow::sweep::sweep(&services, JOBS as usize / 4).await.unwrap();
+    assert_eq!(stage.queue.waiting().iter().filter(|task| task.body.job_id == late.id).count(), 1, "{swept:?}");
+}
+
 /// A queue that needs this long for each task.
 struct SlowQueue(Arc<memory::Queue>, Arc<TestClock>);
 

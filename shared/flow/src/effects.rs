@@ -24,7 +24,12 @@ const PUSH_PAUSE_MISCONFIGURED: Duration = Duration::from_secs(600);
 /// Runs the effects that are due. An error is only logged: the job stays due, and the sweep tries again.
 pub async fn run(services: &Services, job: &Job) {
     if let Err(error) = try_run(services, job).await {
-        tracing::warn!(job_id = %job.id, %error, "effects of a finished job failed; the sweep will retry them");
+        const WHAT: &str = "effects of a finished job failed; the sweep will retry them";
+        if services.instance.effects_alarm.is_time(services.now()) {
+            tracing::warn!(job_id = %job.id, %error, "{WHAT}; for a minute, more of this is logged at the level debug");
+        } else {
+            tracing::debug!(job_id = %job.id, %error, "{WHAT}");
+        }
     }
 }
 

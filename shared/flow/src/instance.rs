@@ -24,6 +24,10 @@ pub struct Instance {
     pub clock_guard: ClockGuard,
     /// Limits the errors in the log about the speech engine.
     pub engine_alarm: Alarm,
+    /// Limits the warnings about finished jobs whose effects fail, and about due jobs that cannot be repaired: while a backup
+    /// runs or a storage is away, every one of them meets the same trouble.
+    pub effects_alarm: Alarm,
+    pub repair_alarm: Alarm,
     clock_repair_cursor: Mutex<BTreeMap<usize, DueCursor>>,
     /// A search that a sweep could not finish.
     wake_up: Mutex<Option<WakeUp>>,

@@ -16,7 +16,7 @@ use crate::circuit::CircuitState;
 use crate::conversation;
 use crate::dispatch::{enqueue, follow_up, try_enqueue};
 use crate::effects;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::job_end;
 use crate::metrics;
 use crate::ports::{BlobName, DueCursor, Page, Stepped, TaskName};
@@ -102,11 +102,21 @@ async fn repair_due(services: &Services, limit: usize, over: Timestamp, swept: &
             }
             // An error with one job does not stop the others; it stays due.
             if let Err(error) = repair(services, job, swept).instrument(job_end::span(job)).await {
-                tracing::warn!(job_id = %job.id, %error, "a due job could not be repaired");
+                say_unrepaired(services, job, &error);
+                due.spare();
             }
         }
     }
     Ok(())
+}
+
+fn say_unrepaired(services: &Services, job: &Job, error: &Error) {
+    const WHAT: &str = "a due job could not be repaired; the next sweep tries again";
+    if services.instance.repair_alarm.is_time(services.now()) {
+        tracing::warn!(job_id = %job.id, %error, "{WHAT}; for a minute, more of this is logged at the level debug");
+    } else {
+        tracing::debug!(job_id = %job.id, %error, "{WHAT}");
+    }
 }
 
 /// Gives free slots to jobs that wait for one: slots that a crash left unused, and those that parked jobs gave up. No job
@@ -195,6 +205,14 @@ impl Due {
         self.left = if self.is_exhausted { 0 } else { self.left - wanted };
         self.after = page.last().and_then(DueCursor::of);
         Ok((!page.is_empty()).then_some(page))
+    }
+
+    /// A job that could not be repaired does not count: many of them, such as finished jobs whose audio cannot be deleted
+    /// while a backup runs, would otherwise keep the sweep from all jobs behind them. Time bounds the sweep as well.
+    fn spare(&mut self) {
+        if !self.is_exhausted {
+            self.left += 1;
+        }
     }
 }
 

@@ -123,8 +123,13 @@ fn vacuumed(data_dir: &Path) -> Result<u64> {
     vacuum.args(["vacuum", "--json", "--data-dir"]).arg(data_dir).stderr(Stdio::inherit());
     let output = vacuum.output()?;
     anyhow::ensure!(output.status.success(), "the vacuum failed");
-    let _: Value = serde_json::from_slice(&output.stdout).context("the vacuum did not print JSON")?;
-    size(data_dir, ".db")
+    // It prints a line for each database.
+    let mut kept = 0;
+    for line in output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let line: Value = serde_json::from_slice(line).context("the vacuum did not print JSON")?;
+        kept += line["bytes_after"].as_u64().context("the vacuum did not print the size of a database")?;
+    }
+    Ok(kept)
 }
 
 /// What the server uses at one time.
