@@ -62,7 +62,6 @@ pub async fn sweep_within(services: &Services, limit: usize, time: Duration) -> 
 
 /// Begins after the part in which the last sweep of this instance failed or was cut off: otherwise the parts behind it would
 /// never run as long as the same happens in every sweep.
-
 async fn sweep_in_parts(services: &Services, limit: usize, longest_part: Duration) -> Result<Swept> {
     let (mut swept, mut result) = (Swept::default(), Ok(()));
     let first = services.instance.next_sweep_part();

@@ -8,8 +8,11 @@ use crate::tasks::Target;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
+/// Status, headers and body.
+type Reply<'a> = (u16, &'a [(&'static str, &'a str)], &'a str);
+
 /// Asks a server that gives these answers, and returns what was found out, with the secrets that the server saw.
-async fn asked(answers: &[(u16, &[(&'static str, &str)], &str)]) -> (Target, Vec<String>) {
+async fn asked(answers: &[Reply<'_>]) -> (Target, Vec<String>) {
     let mut server = Receiver::start().await;
     let queue = open(settings("http://127.0.0.1:9", &server.url), TestClock::at(T0));
     let asking = tokio::spawn(async move { queue.target().await });
