@@ -56,9 +56,7 @@ pub fn find(core: &Core, chunk: &Chunk) -> Found {
         Err(error) if error.kind() == io::ErrorKind::NotFound && can_list(&*core.ports.disk, &path) => {
             Found::Changed(missing(chunk, core.now()))
         }
-        Err(_) if !can_list(&*core.ports.disk, &path) => {
-            Found::Locked(chunk.place.folder())
-        }
+        Err(_) if !can_list(&*core.ports.disk, &path) => Found::Locked(chunk.place.folder()),
         Err(error) => Found::Changed(unreadable(core, chunk, &error)),
     }
 }
@@ -103,7 +101,8 @@ pub struct Checked {
 
 /// Looks for the files of a batch.
 pub fn check(core: &Core, batch: Vec<Chunk>) -> Checked {
-    let mut checked = Checked { ready: Vec::new(), changed: Vec::new(), differs: Vec::new(), grows: Vec::new(), locked: Vec::new() };
+    let mut checked =
+        Checked { ready: Vec::new(), changed: Vec::new(), differs: Vec::new(), grows: Vec::new(), locked: Vec::new() };
     for mut chunk in batch {
         match find(core, &chunk) {
             Found::Ready(path) => {

@@ -71,7 +71,8 @@ impl Index {
     ) -> Result<()> {
         self.write(|transaction| {
             save(transaction, &job.owner, rows)?;
-            let sql = "UPDATE chunk SET conversation_id = ?3 WHERE id = ?1 AND owner = ?2 AND conversation_id IS NOT ?3";
+            let sql =
+                "UPDATE chunk SET conversation_id = ?3 WHERE id = ?1 AND owner = ?2 AND conversation_id IS NOT ?3";
             let conversation = conversation.map(|id| id.to_string());
             for (id, _) in rows {
                 transaction.prepare_cached(sql)?.execute(params![id.0, job.owner.as_str(), conversation])?;

@@ -210,7 +210,8 @@ fn with_rows(rows: i64) -> Index {
         let session = format!("session-{}", n / 10);
         let of = |transfer| Chunk { session: session.clone(), transfer, ..chunk(n) };
         let id = format!("6f0c0000-0000-4000-8000-{n:012}");
-        let states = [(State::Pending, None), (State::Synced, None), (State::Uploaded, Some(id)), (State::Recording, None)];
+        let states =
+            [(State::Pending, None), (State::Synced, None), (State::Uploaded, Some(id)), (State::Recording, None)];
         chunks.extend(states.map(|(one, job)| of(state(one, job))));
     }
     index.insert_all(&chunks).unwrap();

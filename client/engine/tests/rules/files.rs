@@ -67,7 +67,10 @@ fn r10_folder_that_cannot_be_read_delays_only_what_is_in_it() {
     for file in ["/mnt/stick/b_1848300001.wav", "/mnt/stick/c_1848300002.wav", "/mnt/stickers/d_1848300000.wav"] {
         // Newer than everything else: they are looked for first.
         bench.write(file, b"sound");
-        bench.engine().add_file(Path::new(file), AddOptions { session: file.to_owned(), ..AddOptions::default() }).unwrap();
+        bench
+            .engine()
+            .add_file(Path::new(file), AddOptions { session: file.to_owned(), ..AddOptions::default() })
+            .unwrap();
     }
     bench.disk.set_unreadable(Some("/mnt/stick"));
     bench.set_conditions(|conditions| conditions.online = true);
@@ -76,7 +79,8 @@ fn r10_folder_that_cannot_be_read_delays_only_what_is_in_it() {
     let states = |bench: &Bench| -> Vec<_> {
         let chunks = bench.chunks();
         let (waits, rest): (Vec<_>, Vec<_>) = chunks.iter().partition(on_stick);
-        let state = |chunks: Vec<&engine::Chunk>| chunks.into_iter().map(|chunk| chunk.transfer.state).collect::<Vec<_>>();
+        let state =
+            |chunks: Vec<&engine::Chunk>| chunks.into_iter().map(|chunk| chunk.transfer.state).collect::<Vec<_>>();
         vec![state(waits), state(rest)]
     };
     let (pending, uploaded) = (State::Pending, State::Uploaded);

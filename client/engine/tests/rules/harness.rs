@@ -12,7 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use engine::domain::{Codec, FrameFormat, Uid};
 use engine::ports::{
-    Answer, Clock, Conditions, Credentials, Device, Disk, Http, HttpError, Method, NoToken, Ports, Request, Token,
+    Answer, Clock, Conditions, Credentials, Device, Disk, Http, HttpError, Method, NoToken, Ports, Random, Request,
+    Token,
 };
 use engine::{Chunk, Config, Engine, Recorder, Server, State, Stream};
 use serde_json::{Value, json};
@@ -86,6 +87,7 @@ pub fn limits() -> Reply {
     )
 }
 
+type Meanwhile = Box<dyn FnOnce() + Send>;
 type Script = dyn FnMut(&Seen) -> Option<Reply> + Send;
 
 /// What surrounds the engine.
@@ -96,6 +98,9 @@ pub struct Environment {
     pub conditions: Mutex<Conditions>,
     pub tokens: Mutex<BTreeMap<String, Result<String, NoToken>>>,
     pub refreshed: AtomicU64,
+    random: Seeded,
+    /// What happens on another thread, so to speak, when the engine has asked for so many random numbers.
+    meanwhile: Mutex<Option<(u32, Meanwhile)>>,
     /// Transfers that are going on, and the most that went on at one moment.
     pub transfers: Mutex<(usize, usize)>,
 }
@@ -163,6 +168,21 @@ impl Credentials for Environment {
     }
 }
 
+impl Random for Environment {
+    fn next(&self) -> u64 {
+        let mut meanwhile = self.meanwhile.lock().unwrap();
+        let due = meanwhile.take_if(|(left, _)| *left == 0);
+        if let Some((left, _)) = &mut *meanwhile {
+            *left -= 1;
+        }
+        drop(meanwhile);
+        if let Some((_, happen)) = due {
+            happen();
+        }
+        self.random.next()
+    }
+}
+
 impl Device for Environment {
     fn conditions(&self) -> Conditions {
         *self.conditions.lock().unwrap()
@@ -216,6 +236,8 @@ impl Bench {
             conditions: Mutex::new(Conditions::BEST),
             tokens: Mutex::default(),
             refreshed: AtomicU64::new(0),
+            random: Seeded::new(9),
+            meanwhile: Mutex::default(),
             transfers: Mutex::default(),
         };
         let mut config = Config::new(FOLDER, Server::parse(ORIGIN).unwrap());
@@ -243,7 +265,7 @@ impl Bench {
             http: Arc::clone(&self.environment) as _,
             credentials: Arc::clone(&self.environment) as _,
             device: Arc::clone(&self.environment) as _,
-            random: Arc::new(Seeded::new(9)),
+            random: Arc::clone(&self.environment) as _,
         }
     }
 
@@ -330,6 +352,11 @@ impl Bench {
             recorder.record(&number.to_le_bytes(), false).unwrap();
             self.run_for(Duration::from_millis(10));
         }
+    }
+
+    /// Lets something happen inside of a step: when the engine has asked for so many more random numbers.
+    pub fn meanwhile(&self, numbers: u32, happen: impl FnOnce() + Send + 'static) {
+        *self.environment.meanwhile.lock().unwrap() = Some((numbers, Box::new(happen)));
     }
 
     pub fn chunks(&self) -> Vec<Chunk> {

@@ -117,6 +117,10 @@ fn r13_stamp_during_an_upload_is_not_believed_of_what_was_sent_without_it() {
         bench.engine().stamp("walk", conversation(1)).unwrap();
         bench.run(1);
         let stamped = bench.chunks()[0].conversation_id;
-        assert_eq!(stamped, (!is_accepted).then(|| conversation(1)), "what was not accepted goes with it the next time");
+        assert_eq!(
+            stamped,
+            (!is_accepted).then(|| conversation(1)),
+            "what was not accepted goes with it the next time"
+        );
     }
 }

@@ -54,7 +54,7 @@ pub struct AppSide {
     pub network: Network,
     pub unmetered: AtomicBool,
     pub charging: AtomicBool,
-    pub signed_in: Mutex<Option<&'static str>>,
+    pub signed_in: Arc<Mutex<Option<&'static str>>>,
     /// Accounts whose sign-out is still going on.
     pub leaving: Mutex<BTreeSet<&'static str>>,
     pub violations: Mutex<Vec<String>>,
@@ -131,7 +131,7 @@ impl Life {
             network: network.clone(),
             unmetered: AtomicBool::new(true),
             charging: AtomicBool::new(true),
-            signed_in: Mutex::new(None),
+            signed_in: Arc::clone(&network.signed_in),
             leaving: Mutex::default(),
             violations: Mutex::default(),
             random: random.fork(),
@@ -175,7 +175,9 @@ impl Life {
     pub fn kept_for(&self) -> Duration {
         match self.retention() {
             // A full disk is a reason of its own.
-            Retention::Days(days) if self.ages_are_known && !self.disk.is_full() => Duration::from_secs(86_400) * (days - 2),
+            Retention::Days(days) if self.ages_are_known && !self.disk.is_full() => {
+                Duration::from_secs(86_400) * (days - 2)
+            }
             _ => Duration::ZERO,
         }
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use engine::ports::{Answer, Http, HttpError, Request};
+use engine::ports::{Answer, Http, HttpError, Method, Request};
 
 use crate::clock::Virtual;
 use crate::random::Seeded;
@@ -48,13 +48,15 @@ pub struct Network {
     state: Arc<Mutex<State>>,
     clock: Virtual,
     random: Seeded,
+    /// Who uses the device, as the app knows.
+    pub signed_in: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Network {
     pub fn new(clock: Virtual, random: Seeded) -> Self {
         let server = Server::new(random.fork());
         let state = State { server, online: true, is_faulty: true, pending: Vec::new(), last: 0, requests: 0 };
-        Self { state: Arc::new(Mutex::new(state)), clock, random }
+        Self { state: Arc::new(Mutex::new(state)), clock, random, signed_in: Arc::default() }
     }
 
     pub fn server<T>(&self, use_it: impl FnOnce(&mut Server) -> T) -> T {
@@ -195,6 +197,15 @@ impl Http for Network {
             account: token.map(|value| value.trim_start_matches("Bearer token-of-").to_owned()),
             sent_at: self.clock.elapsed(),
         };
+        // Whoever left may still take the push token back, and nothing else.
+        let takes_token_back = request.method == Method::Delete && path.starts_with("/v2/devices/");
+        if incoming.account.as_deref() != *self.signed_in.lock().unwrap()
+            && incoming.account.is_some()
+            && !takes_token_back
+        {
+            let (who, method) = (incoming.account.clone().unwrap_or_default(), request.method);
+            self.server(|server| server.violations.push(format!("{method:?} {path} for {who} after the sign-out")));
+        }
         let slot = Slot::default();
         self.send_off(incoming, &slot);
         Waiting(slot).await
