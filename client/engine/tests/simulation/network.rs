@@ -40,6 +40,8 @@ struct State {
     pending: Vec<(Duration, u64, Happening)>,
     last: u64,
     requests: u64,
+    /// The next batch does not arrive.
+    breaks_next_batch: bool,
 }
 
 /// Clones share their state.
@@ -55,7 +57,15 @@ pub struct Network {
 impl Network {
     pub fn new(clock: Virtual, random: Seeded) -> Self {
         let server = Server::new(random.fork());
-        let state = State { server, online: true, is_faulty: true, pending: Vec::new(), last: 0, requests: 0 };
+        let state = State {
+            server,
+            online: true,
+            is_faulty: true,
+            pending: Vec::new(),
+            last: 0,
+            requests: 0,
+            breaks_next_batch: false,
+        };
         Self { state: Arc::new(Mutex::new(state)), clock, random, signed_in: Arc::default() }
     }
 
@@ -71,10 +81,16 @@ impl Network {
         self.state.lock().unwrap().online
     }
 
+    /// The next batch does not arrive: its files go by the resumable protocol afterwards.
+    pub fn break_next_batch(&self) {
+        self.state.lock().unwrap().breaks_next_batch = true;
+    }
+
     /// From now on nothing goes wrong.
     pub fn calm(&self) {
         let mut state = self.state.lock().unwrap();
         (state.online, state.is_faulty, state.server.is_faulty) = (true, false, false);
+        state.breaks_next_batch = false;
     }
 
     /// When something happens next.
@@ -125,7 +141,11 @@ impl Network {
         let ms = |first, last| Duration::from_millis(random.between(first, last));
         let fail =
             |error| (Happening::Delivered { slot: Arc::clone(slot), result: Err(error), account: None }, ms(5, 4000));
-        let (happening, after) = if !state.online {
+        let is_batch = request.path.split('?').next() == Some("/v2/sync/upload");
+        let breaks = state.online && is_batch && std::mem::take(&mut state.breaks_next_batch);
+        let (happening, after) = if breaks {
+            fail(HttpError::Broken("reset".to_owned()))
+        } else if !state.online {
             fail(HttpError::Connect("offline".to_owned()))
         } else if state.is_faulty && random.permille(20) {
             fail(HttpError::Connect("refused".to_owned()))
