@@ -221,9 +221,11 @@ impl Engine {
         let now = self.core.now();
         let in_flight = self.core.in_flight();
         let account = self.core.account();
-        let (cooldown, mut blocked, no_status, is_busy) = self.core.with_state(|state| {
-            let blocked = state.may_upload(now).err();
-            (state.cooldowns.effective(now), blocked, state.status_is_unreachable(now), state.pass.is_some())
+        let (cooldown, blocked, is_busy) = self.core.with_state(|state| {
+            // If no upload is due, what is waited for is the status of jobs.
+            let is_upload_due = state.dues.upload.is_some_and(|at| now.has_reached(at));
+            let no_status = state.status_is_unreachable(now).filter(|_| !is_upload_due);
+            (state.cooldowns.effective(now), state.may_upload(now).err().or(no_status), state.pass.is_some())
         });
         let (sums, oldest) = match &account {
             Some(account) => {
@@ -233,10 +235,6 @@ impl Engine {
             None => (Vec::new(), None),
         };
         let account = account.map(|account| account.to_string());
-        if !sums.iter().any(|(state, sum)| *state == State::Pending && sum.count > 0) {
-            // Nothing waits to be uploaded: what is waited for is the status of jobs.
-            blocked = blocked.or(no_status);
-        }
         Ok(status::status(account, Sums { in_flight, sums, oldest }, cooldown, blocked, is_busy, now))
     }
 

@@ -115,6 +115,7 @@ mod folders;
 mod housekeeping;
 mod import;
 mod index;
+mod index_files;
 mod journal;
 mod lock;
 pub mod messages;

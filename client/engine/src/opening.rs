@@ -11,8 +11,8 @@ use crate::chunk::ChunkId;
 use crate::core::Core;
 use crate::folders::{is_claimed, is_own_recording};
 use crate::index::{Index, IndexError};
+use crate::index_files;
 use crate::ports::{Lock, Ports};
-use crate::rebuild;
 use crate::recorder::recover_chunk;
 use crate::settings::Config;
 
@@ -45,7 +45,7 @@ pub fn lock_folder(config: &Config, ports: &Ports) -> Result<Box<dyn Lock>, Open
 /// Locks the folder and opens the index.
 pub fn open(config: &Config, ports: &Ports) -> Result<(Box<dyn Lock>, Index), OpenError> {
     let lock = lock_folder(config, ports)?;
-    rebuild::complete(config, ports).map_err(|why| OpenError::Folder { folder: config.folder.clone(), why })?;
+    index_files::complete(config, ports).map_err(|why| OpenError::Folder { folder: config.folder.clone(), why })?;
     let disk = Arc::clone(&ports.disk);
     let index = Index::open(&config.index, Box::new(move || disk.before_commit()))?;
     // An index that was removed, or that a version before this one left behind when its `rebuild` was killed. To go on would be

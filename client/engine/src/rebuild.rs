@@ -10,6 +10,7 @@ use crate::chunk::{Chunk, ChunkId, Place, State, Transfer};
 use crate::digest::digest;
 use crate::folders::owner_of;
 use crate::index::{Index, IndexError};
+use crate::index_files::{BUILT, COMPANIONS, NEW, complete, is_in_memory, remove_database, with_end};
 use crate::journal::sidecar_of;
 use crate::opening::{OpenError, lock_folder};
 use crate::ports::{Disk, Ports};
@@ -25,13 +26,6 @@ pub struct Rebuilt {
     /// Folders and files that could not be read, and why. They are not touched: rebuild again when they can be read.
     pub unreadable: Vec<String>,
 }
-
-/// The end of the name of an index that is being built.
-const NEW: &str = ".new";
-/// The end of the name of an index that is whole, and takes the place of the old one.
-const BUILT: &str = ".built";
-/// The files of a database beside its own.
-const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
 /// Makes a new index beside the old one, and then puts the old one aside. A kill leaves the old index, or the new one: what was
 /// built in part counts for nothing.
@@ -58,55 +52,6 @@ pub fn rebuild(config: &Config, ports: &Ports) -> Result<Rebuilt, OpenError> {
     }
     rebuilt.old_index = complete(config, ports).map_err(folder)?;
     Ok(rebuilt)
-}
-
-/// Puts an index that was built in the place of the old one, if there is one. A kill inside of it is made good by the next call.
-pub fn complete(config: &Config, ports: &Ports) -> io::Result<Option<PathBuf>> {
-    if is_in_memory(&config.index) {
-        return Ok(None);
-    }
-    let (disk, built) = (&*ports.disk, with_end(&config.index, BUILT));
-    match disk.open(&built) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => drop(opened?),
-    }
-    let aside = put_aside(disk, &config.index, ports)?;
-    disk.rename(&built, &config.index)?;
-    Ok(aside)
-}
-
-/// A database in memory has no file: it is built where it is.
-fn is_in_memory(index: &Path) -> bool {
-    index.to_str().is_some_and(|path| path.starts_with("file:"))
-}
-
-fn with_end(index: &Path, end: &str) -> PathBuf {
-    PathBuf::from(format!("{}{end}", index.display()))
-}
-
-fn remove_database(disk: &dyn Disk, index: &Path) -> io::Result<()> {
-    for end in [COMPANIONS[0], COMPANIONS[1], ""] {
-        match disk.remove(&with_end(index, end)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Gives the old index and its companions other names: the companions first, so that the new index never gets those of the old
-/// one.
-fn put_aside(disk: &dyn Disk, index: &Path, ports: &Ports) -> io::Result<Option<PathBuf>> {
-    let aside = with_end(index, &format!(".damaged-{}", ports.clock.now().millis()));
-    let mut moved = None;
-    for end in [COMPANIONS[0], COMPANIONS[1], ""] {
-        match disk.rename(&with_end(index, end), &with_end(&aside, end)) {
-            Ok(()) => moved = Some(aside.clone()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(moved)
 }
 
 fn take_folders(config: &Config, disk: &dyn Disk, index: &mut Index, rebuilt: &mut Rebuilt) -> Result<(), OpenError> {

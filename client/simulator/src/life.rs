@@ -62,7 +62,7 @@ pub struct AppSide {
     pub network: Network,
     pub unmetered: AtomicBool,
     pub charging: AtomicBool,
-    pub signed_in: Mutex<Option<&'static str>>,
+    pub signed_in: Arc<Mutex<Option<&'static str>>>,
     /// Accounts whose sign-out is still going on.
     pub leaving: Mutex<BTreeSet<&'static str>>,
     pub violations: Mutex<Vec<String>>,
@@ -141,7 +141,7 @@ impl Life {
             network: network.clone(),
             unmetered: AtomicBool::new(true),
             charging: AtomicBool::new(true),
-            signed_in: Mutex::new(None),
+            signed_in: Arc::clone(&network.signed_in),
             leaving: Mutex::default(),
             violations: Mutex::default(),
             random: random.fork(),

@@ -41,6 +41,8 @@ struct State {
     /// Until when uploads of an account are refused, as the device was told.
     refused_until: BTreeMap<String, Duration>,
     violations: Vec<String>,
+    /// The next batch does not arrive.
+    breaks_next_batch: bool,
 }
 
 /// Clones share their state.
@@ -49,6 +51,8 @@ pub struct Network {
     state: Arc<Mutex<State>>,
     clock: Virtual,
     random: Seeded,
+    /// Who uses the device, as the app knows.
+    pub signed_in: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Network {
@@ -62,8 +66,9 @@ impl Network {
             last: 0,
             refused_until: BTreeMap::new(),
             violations: Vec::new(),
+            breaks_next_batch: false,
         };
-        Self { state: Arc::new(Mutex::new(state)), clock, random }
+        Self { state: Arc::new(Mutex::new(state)), clock, random, signed_in: Arc::default() }
     }
 
     pub fn backend<T>(&self, use_it: impl FnOnce(&mut dyn Backend) -> T) -> T {
@@ -82,10 +87,15 @@ impl Network {
         self.state.lock().unwrap().is_faulty
     }
 
+    /// The next batch does not arrive: its files go by the resumable protocol afterwards.
+    pub fn break_next_batch(&self) {
+        self.state.lock().unwrap().breaks_next_batch = true;
+    }
+
     /// From now on nothing goes wrong.
     pub fn calm(&self) {
         let mut state = self.state.lock().unwrap();
-        (state.online, state.is_faulty) = (true, false);
+        (state.online, state.is_faulty, state.breaks_next_batch) = (true, false, false);
         state.backend.calm();
     }
 
@@ -159,7 +169,11 @@ impl Network {
             let account = request.account.clone();
             Happening::Arrives { request, asker: Asker { slot: Arc::clone(slot), answer_after, account }, copies }
         };
-        let (happening, after) = if !state.online {
+        let is_batch = request.path.split('?').next() == Some("/v2/sync/upload");
+        let breaks = state.online && is_batch && std::mem::take(&mut state.breaks_next_batch);
+        let (happening, after) = if breaks {
+            (fails(HttpError::Broken("reset".to_owned())), ms(5, 4000))
+        } else if !state.online {
             (fails(HttpError::Connect("offline".to_owned())), ms(5, 4000))
         } else if state.is_faulty && random.permille(20) {
             (fails(HttpError::Connect("refused".to_owned())), ms(5, 4000))
@@ -259,6 +273,16 @@ impl Http for Network {
             cut: None,
             account: token.map(|value| value.trim_start_matches("Bearer token-of-").to_owned()),
         };
+        // Whoever left may still take the push token back, and nothing else.
+        let takes_token_back = request.method == Method::Delete && path.starts_with("/v2/devices/");
+        if incoming.account.as_deref() != *self.signed_in.lock().unwrap()
+            && incoming.account.is_some()
+            && !takes_token_back
+        {
+            let (who, method) = (incoming.account.clone().unwrap_or_default(), request.method);
+            let violation = format!("{method:?} {path} for {who} after the sign-out");
+            self.state.lock().unwrap().violations.push(violation);
+        }
         let slot = Slot::default();
         self.send_off(incoming, &slot);
         Waiting(slot).await

@@ -151,9 +151,17 @@ fn change_account(life: &mut Life) {
             life.record(Duration::from_millis(300));
             life.end_session();
         }
+        let goes_by_session = random.permille(400);
+        if goes_by_session {
+            life.network.break_next_batch();
+        }
         life.network.set_online(true);
         life.conditions_changed();
         life.run_for(Duration::from_millis(random.between(1, 4_000)));
+        if goes_by_session {
+            // The session takes several requests: somebody leaves between two of them.
+            life.run_for(Duration::from_millis(random.between(3_000, 9_000)));
+        }
     }
     let account = random.pick(&ACCOUNTS);
     if random.permille(300) {

@@ -1,6 +1,7 @@
 //! An engine on a simulated device, and a server whose answers the test chooses.
 
-use std::collections::BTreeMap;
+mod environment;
+
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
@@ -9,17 +10,14 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use engine::domain::{Codec, FrameFormat, Uid};
-use engine::ports::{
-    Answer, Clock, Conditions, Credentials, Device, Disk, Http, HttpError, Method, NoToken, Ports, Request, Token,
-};
+use engine::ports::{Answer, Conditions, Disk, HttpError, Method, Ports};
 use engine::{Chunk, Config, Engine, Recorder, Server, State, Stream};
 use serde_json::{Value, json};
 
-use simulator::Seeded;
-use simulator::SimDisk;
-use simulator::Virtual;
+use simulator::{Seeded, SimDisk, Virtual};
+
+pub use environment::Environment;
 
 pub const ORIGIN: &str = "https://afterword.example";
 pub const FOLDER: &str = "/device/recordings";
@@ -86,89 +84,6 @@ pub fn limits() -> Reply {
     )
 }
 
-type Script = dyn FnMut(&Seen) -> Option<Reply> + Send;
-
-/// What surrounds the engine.
-pub struct Environment {
-    pub clock: Virtual,
-    script: Mutex<Box<Script>>,
-    pub seen: Mutex<Vec<Seen>>,
-    pub conditions: Mutex<Conditions>,
-    pub tokens: Mutex<BTreeMap<String, Result<String, NoToken>>>,
-    pub refreshed: AtomicU64,
-    /// Transfers that are going on, and the most that went on at one moment.
-    pub transfers: Mutex<(usize, usize)>,
-}
-
-/// Counts a transfer until it is dropped.
-struct Transfer<'e>(Option<&'e Mutex<(usize, usize)>>);
-
-impl<'e> Transfer<'e> {
-    fn begin(environment: &'e Environment, seen: &Seen) -> Self {
-        let is_transfer = seen.path.starts_with("/v2/sync/upload") || seen.method == Method::Put;
-        let counts = is_transfer.then_some(&environment.transfers);
-        if let Some(counts) = counts {
-            let mut counts = counts.lock().unwrap();
-            counts.0 += 1;
-            counts.1 = counts.1.max(counts.0);
-        }
-        Self(counts)
-    }
-}
-
-impl Drop for Transfer<'_> {
-    fn drop(&mut self) {
-        if let Some(counts) = self.0 {
-            counts.lock().unwrap().0 -= 1;
-        }
-    }
-}
-
-#[async_trait]
-impl Http for Environment {
-    async fn send(&self, mut request: Request) -> Result<Answer, HttpError> {
-        let mut body = Vec::new();
-        while let Some(bytes) = request.body.source.next().map_err(HttpError::Source)? {
-            body.extend_from_slice(&bytes);
-        }
-        let path = request.url.strip_prefix(ORIGIN).unwrap_or(&request.url).to_owned();
-        let (at, method) = (self.clock.elapsed(), request.method);
-        let seen = Seen { at, method, path, headers: request.headers.clone(), body };
-        self.seen.lock().unwrap().push(seen.clone());
-        let _transfer = Transfer::begin(self, &seen);
-        self.clock.sleep(Duration::from_millis(10)).await;
-        let reply = (self.script.lock().unwrap())(&seen);
-        let reply = reply.unwrap_or_else(|| {
-            let job = seen.path.strip_prefix("/v2/sync/jobs/").filter(|_| seen.method == Method::Get);
-            match job {
-                Some(id) => answer(200, json!({"job_id": id, "status": "processing", "files": []})),
-                None if seen.is(Method::Get, "/v2/limits") => limits(),
-                None => answer(404, json!({"code": "not_found"})),
-            }
-        });
-        match reply {
-            Reply::Answer(answer) => Ok(answer),
-            Reply::Fail(error) => Err(error),
-            Reply::Hang => std::future::pending().await,
-        }
-    }
-}
-
-#[async_trait]
-impl Credentials for Environment {
-    async fn token(&self, account: &Uid, refresh: bool) -> Result<Token, NoToken> {
-        self.refreshed.fetch_add(u64::from(refresh), Ordering::Relaxed);
-        let token = self.tokens.lock().unwrap().get(account.as_str()).cloned();
-        token.unwrap_or_else(|| Ok(format!("token-of-{account}"))).map(Token::new)
-    }
-}
-
-impl Device for Environment {
-    fn conditions(&self) -> Conditions {
-        *self.conditions.lock().unwrap()
-    }
-}
-
 #[derive(Default)]
 struct Flag(AtomicBool);
 
@@ -216,6 +131,8 @@ impl Bench {
             conditions: Mutex::new(Conditions::BEST),
             tokens: Mutex::default(),
             refreshed: AtomicU64::new(0),
+            random: Seeded::new(9),
+            meanwhile: Mutex::default(),
             transfers: Mutex::default(),
         };
         let mut config = Config::new(FOLDER, Server::parse(ORIGIN).unwrap());
@@ -243,7 +160,7 @@ impl Bench {
             http: Arc::clone(&self.environment) as _,
             credentials: Arc::clone(&self.environment) as _,
             device: Arc::clone(&self.environment) as _,
-            random: Arc::new(Seeded::new(9)),
+            random: Arc::clone(&self.environment) as _,
         }
     }
 
@@ -330,6 +247,11 @@ impl Bench {
             recorder.record(&number.to_le_bytes(), false).unwrap();
             self.run_for(Duration::from_millis(10));
         }
+    }
+
+    /// Lets something happen inside of a step: when the engine has asked for so many more random numbers.
+    pub fn meanwhile(&self, numbers: u32, happen: impl FnOnce() + Send + 'static) {
+        *self.environment.meanwhile.lock().unwrap() = Some((numbers, Box::new(happen)));
     }
 
     pub fn chunks(&self) -> Vec<Chunk> {

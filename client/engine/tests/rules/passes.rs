@@ -48,6 +48,21 @@ fn r33_status_that_always_fails_starves_no_upload() {
     }
 }
 
+/// A command that waits for the end of jobs has to learn that the server is away, though nothing is left to upload.
+#[test]
+fn r37_status_says_that_the_server_is_away_if_only_jobs_are_waited_for() {
+    let script = |seen: &Seen| match seen.path.contains("/jobs/") {
+        true => Some(Reply::Fail(HttpError::Timeout)),
+        false => accept(seen),
+    };
+    let mut bench = Bench::new(script);
+    bench.record("a", 10);
+    bench.run(1);
+    assert_eq!(bench.engine().status().unwrap().blocked, None);
+    bench.run(21);
+    assert!(matches!(bench.engine().status().unwrap().blocked, Some(Blocked::Unreachable { .. })));
+}
+
 #[test]
 fn r33_push_token_that_is_never_taken_starves_neither_uploads_nor_statuses() {
     let script = |seen: &Seen| match seen.path.contains("/devices/") {
@@ -64,7 +79,6 @@ fn r33_push_token_that_is_never_taken_starves_neither_uploads_nor_statuses() {
     assert_eq!(bench.to(Method::Get, &format!("/v2/sync/jobs/{JOB}")).len(), 1);
 }
 
-/// The index refuses the write of one step: the steps after it run all the same.
 #[test]
 fn r33_upload_that_fails_stops_no_status() {
     let mut uploads = 0;
