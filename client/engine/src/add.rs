@@ -64,6 +64,10 @@ pub fn add_file(core: &Core, owner: Uid, file: &Path, options: AddOptions) -> Re
     }
     let mut index = core.index();
     if let Some(known) = index.known_file(&owner, name, digests.sha256)? {
+        if matches!(&known.place, Place::Foreign(before) if before != path) {
+            // It was moved or copied: it is sent from where the user names it now.
+            index.moved(known.id, path)?;
+        }
         return Ok(Added { id: known.id, was_known: true });
     }
     let chunk = Chunk {

@@ -49,6 +49,14 @@ impl Index {
         self.read(|c| c.prepare_cached(&sql)?.query_row(values, row::chunk).optional())
     }
 
+    /// A file of the user is at another place now.
+    pub fn moved(&mut self, id: ChunkId, path: &str) -> Result<()> {
+        self.write(|transaction| {
+            let sql = "UPDATE chunk SET path = ?2 WHERE id = ?1 AND place = 'foreign'";
+            transaction.execute(sql, params![id.0, path]).map(drop)
+        })
+    }
+
     /// The user wants chunks to be tried again: one, or all that are not on their way and not synced. Count and time begin
     /// anew (R23).
     pub fn reset(&mut self, owner: &Uid, only: Option<ChunkId>) -> Result<usize> {
