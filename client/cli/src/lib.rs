@@ -1,5 +1,5 @@
-//! The commands of `afterword` for the users of a server: they talk to it over its HTTP API, and keep nothing but the
-//! addresses and the tokens of servers.
+//! The commands of `afterword` for the users of a server: they talk to it over its HTTP API, and keep the
+//! addresses and the tokens of servers, and what they know about the recordings on this computer.
 //!
 //! The program of the server contains these commands too, so that there is one program. It passes in what a command
 //! has to know about the server on this machine ([`LocalServers`]); nothing of the server is part of this crate.
@@ -14,6 +14,7 @@ mod local_server;
 mod login;
 mod messages;
 mod push;
+mod stop;
 mod times;
 
 use std::process::ExitCode;
@@ -21,7 +22,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::commands::{
-    cancel, completions, doctor, jobs, log_in, log_out, man, push as push_command, retry, show, status, transcripts,
+    cancel, completions, doctor, jobs, log_in, log_out, man, push as push_command, rebuild,
+    retry, show, status, transcripts,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;

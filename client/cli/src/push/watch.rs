@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::JobId;
-use engine::{Blocked, ChunkId, Engine, Shown, State};
+use engine::{Blocked, ChunkId, Shown, State};
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::device::Device;
 use super::progress::{Bar, Bytes, line, room};
 use super::states::{Standing, blocked, standing};
 use crate::api::Api;
@@ -20,6 +21,8 @@ const EVERY: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often the server is asked for jobs. The engine asks less often, because nobody waits for it.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How often what happened is kept for reports.
+const KEEP_EVERY: Duration = Duration::from_secs(30);
 /// The most jobs that are asked for at a time.
 const MOST_JOBS: usize = 3;
 /// The command ends if for so long nothing was sent and nothing changed while the server cannot be reached.
@@ -36,12 +39,12 @@ pub enum Ended {
     Waiting(String),
     /// The server does not let the user.
     Refused(String),
-    /// The user pressed Ctrl-C.
+    /// The user pressed Ctrl-C, or the system ends the program.
     Stopped,
 }
 
 pub struct Watch<'w> {
-    pub engine: &'w Engine,
+    pub device: &'w Device,
     pub api: &'w Api,
     /// The recordings that are not over.
     pub open: BTreeSet<ChunkId>,
@@ -55,18 +58,19 @@ impl Watch<'_> {
     /// Follows the recordings. The engine's driver runs meanwhile.
     pub async fn run(&mut self) -> Result<Ended, engine::Error> {
         let (bytes, changed) = (self.bytes.clone(), Arc::new(AtomicBool::new(true)));
-        let _progress = self.engine.observe_progress(move |id, sent, _| bytes.sent(id, sent));
+        let _progress = self.device.engine.observe_progress(move |id, sent, _| bytes.sent(id, sent));
         let tell = Arc::clone(&changed);
-        let _change = self.engine.observe_change(move || tell.store(true, Ordering::Relaxed));
+        let _change = self.device.engine.observe_change(move || tell.store(true, Ordering::Relaxed));
         let (mut bar, mut ticks) = (Bar::new(), tokio::time::interval(EVERY));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut moved = Moved::new(self.bytes.totals().0);
-        let (mut asked, mut looked, mut jobs) = (Instant::now(), None::<Instant>, BTreeMap::new());
-        let stop = tokio::signal::ctrl_c();
+        let (mut asked, mut kept, mut looked, mut jobs) =
+            (Instant::now(), Instant::now(), None::<Instant>, BTreeMap::new());
+        let stop = crate::stop::asked();
         tokio::pin!(stop);
         loop {
             tokio::select! {
-                _ = &mut stop => {
+                () = &mut stop => {
                     bar.clear();
                     return Ok(Ended::Stopped);
                 }
@@ -87,9 +91,13 @@ impl Watch<'_> {
                 }
             }
             bar.show(self.line(&jobs));
+            if kept.elapsed() >= KEEP_EVERY {
+                self.device.keep_events();
+                kept = Instant::now();
+            }
             if !jobs.is_empty() && asked.elapsed() >= ASK_EVERY {
                 tokio::select! {
-                    _ = &mut stop => {
+                    () = &mut stop => {
                         bar.clear();
                         return Ok(Ended::Stopped);
                     }
@@ -104,7 +112,7 @@ impl Watch<'_> {
     fn look(&mut self) -> Result<BTreeMap<JobId, (u64, u64)>, engine::Error> {
         let mut jobs = BTreeMap::new();
         for id in self.open.clone() {
-            let Some((chunk, shown)) = self.engine.recording(id)? else {
+            let Some((chunk, shown)) = self.device.engine.recording(id)? else {
                 self.open.remove(&id);
                 continue;
             };
@@ -125,24 +133,18 @@ impl Watch<'_> {
     /// file.
     async fn ask(&self, jobs: &BTreeMap<JobId, (u64, u64)>) -> Result<(), engine::Error> {
         for job in jobs.keys().take(MOST_JOBS) {
-            // An error is for the engine to judge, when it asks.
-            let Ok(body) = self.api.job(&job.to_string()).await else { continue };
-            if !body["completed_at"].is_null()
-                || ["failed", "cancelled"].iter().any(|status| body["status"] == **status)
-            {
-                self.engine.push_received(Some(*job))?;
-            }
+            ask_for(self.api, self.device, *job).await?;
         }
         Ok(())
     }
 
     fn blocked(&self, moved: &Moved) -> Result<Option<Ended>, engine::Error> {
-        let (status, now) = (self.engine.status()?, clock::now());
+        let (status, now) = (self.device.engine.status()?, clock::now());
         // What the server has already goes on, whatever keeps the others from being sent.
         let mut waits_for_server = false;
         let mut soonest_retry = None::<u64>;
         for id in &self.open {
-            match self.engine.recording(*id)?.map(|(_, shown)| shown) {
+            match self.device.engine.recording(*id)?.map(|(_, shown)| shown) {
                 Some(Shown::Processing { .. }) => waits_for_server = true,
                 Some(Shown::Retrying { seconds, .. }) => {
                     soonest_retry = Some(soonest_retry.map_or(seconds, |soonest| soonest.min(seconds)));
@@ -176,6 +178,16 @@ impl Watch<'_> {
         };
         line(sent, all, &words, room())
     }
+}
+
+/// Asks the server for a job, and tells the engine if it is over.
+pub async fn ask_for(api: &Api, device: &Device, job: JobId) -> Result<(), engine::Error> {
+    // An error is for the engine to judge, when it asks.
+    let Ok(body) = api.job(&job.to_string()).await else { return Ok(()) };
+    if !body["completed_at"].is_null() || ["failed", "cancelled"].iter().any(|status| body["status"] == **status) {
+        device.engine.push_received(Some(job))?;
+    }
+    Ok(())
 }
 
 fn later(seconds: u64) -> String {
