@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::commands::{
-    cancel, completions, doctor, jobs, log_in, log_out, man, push as push_command, rebuild,
+    cancel, completions, doctor, import_wals, jobs, log_in, log_out, man, push as push_command, rebuild,
     retry, show, status, transcripts,
 };
 use crate::exit::Exit;
@@ -55,6 +55,10 @@ pub enum Command {
     Transcripts(transcripts::Args),
     /// Check the way to the server: configuration, address, certificate, token, clock, limits
     Doctor(doctor::Args),
+    /// Take over the recordings of an older app
+    ImportWals(import_wals::Args),
+    /// Make a new index of the recordings on this computer, if the index is damaged
+    Rebuild(rebuild::Args),
     /// Print the completions of a shell
     Completions(completions::Args),
     /// Write the manual pages of all commands into a folder
@@ -93,6 +97,8 @@ pub fn run(command: Command, host: Host<'_>) -> ExitCode {
             Command::Cancel(args) => cancel::run(&args, local).await,
             Command::Transcripts(args) => transcripts::run(&args, local).await,
             Command::Doctor(args) => doctor::run(&args, local).await,
+            Command::ImportWals(args) => import_wals::run(&args, local).await,
+            Command::Rebuild(args) => rebuild::run(&args, local).await,
             Command::Completions(args) => completions::run(&args, host.program),
             Command::Man(args) => man::run(&args, host.program),
         }
