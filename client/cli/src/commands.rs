@@ -13,6 +13,7 @@ pub mod man;
 mod print;
 pub mod push;
 pub mod rebuild;
+pub mod record;
 pub mod retry;
 pub mod show;
 pub mod status;

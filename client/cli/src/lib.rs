@@ -14,6 +14,7 @@ mod local_server;
 mod login;
 mod messages;
 mod push;
+mod record;
 mod stop;
 mod times;
 
@@ -23,7 +24,7 @@ use clap::Subcommand;
 
 use crate::commands::{
     cancel, completions, doctor, import_wals, jobs, log_in, log_out, man, push as push_command, rebuild,
-    retry, show, status, transcripts,
+    record as record_command, retry, show, status, transcripts,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -41,6 +42,8 @@ pub enum Command {
     Logout(log_out::Args),
     /// Send recordings, wait, and print what was said
     Push(push_command::Args),
+    /// Record audio that comes on standard input, and send it
+    Record(record_command::Args),
     /// Show whether the server can be reached, who you are, and what may be uploaded
     Status(status::Args),
     /// List your jobs, newest first
@@ -90,6 +93,7 @@ pub fn run(command: Command, host: Host<'_>) -> ExitCode {
             Command::Login(args) => log_in::run(args, local).await,
             Command::Logout(args) => log_out::run(&args),
             Command::Push(args) => push_command::run(&args, local).await,
+            Command::Record(args) => record_command::run(&args, local).await,
             Command::Status(args) => status::run(&args, local).await,
             Command::Jobs(args) => jobs::run(&args, local).await,
             Command::Show(args) => show::run(&args, local).await,
