@@ -18,3 +18,4 @@ pub mod retry;
 pub mod show;
 pub mod status;
 pub mod transcripts;
+pub mod watch;

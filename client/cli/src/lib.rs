@@ -17,6 +17,7 @@ mod push;
 mod record;
 mod stop;
 mod times;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -24,7 +25,7 @@ use clap::Subcommand;
 
 use crate::commands::{
     cancel, completions, doctor, import_wals, jobs, log_in, log_out, man, push as push_command, rebuild,
-    record as record_command, retry, show, status, transcripts,
+    record as record_command, retry, show, status, transcripts, watch as watch_command,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -42,6 +43,8 @@ pub enum Command {
     Logout(log_out::Args),
     /// Send recordings, wait, and print what was said
     Push(push_command::Args),
+    /// Send the recordings of a folder as they come
+    Watch(watch_command::Args),
     /// Record audio that comes on standard input, and send it
     Record(record_command::Args),
     /// Show whether the server can be reached, who you are, and what may be uploaded
@@ -93,6 +96,7 @@ pub fn run(command: Command, host: Host<'_>) -> ExitCode {
             Command::Login(args) => log_in::run(args, local).await,
             Command::Logout(args) => log_out::run(&args),
             Command::Push(args) => push_command::run(&args, local).await,
+            Command::Watch(args) => watch_command::run(&args, local).await,
             Command::Record(args) => record_command::run(&args, local).await,
             Command::Status(args) => status::run(&args, local).await,
             Command::Jobs(args) => jobs::run(&args, local).await,
