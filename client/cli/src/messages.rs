@@ -108,6 +108,11 @@ pub enum Message {
     NotSent { path: PathBuf, why: String },
     #[error("more than {most} files are named; push them in parts")]
     TooManyFiles { most: usize },
+    #[error(
+        "the index {path} is damaged ({why}): `afterword rebuild` makes a new one from the recordings, which are not \
+         touched"
+    )]
+    IndexDamaged { path: String, why: String },
     #[error("the recordings on this computer cannot be used: {why}")]
     EngineUnusable { why: String },
     #[error(
@@ -145,13 +150,13 @@ pub enum Message {
     // What is on this computer.
     #[error("{why}")]
     NotImported { why: String },
-    #[error("{count} entries of the older app were not imported; see above")]
+    #[error("{} of the older app cannot be imported; see above", entries(*count))]
     EntriesLost { count: usize },
     #[error("there is nothing to rebuild: nothing was recorded or pushed on this computer for this server ({})", folder.display())]
     NothingToRebuild { folder: PathBuf },
     #[error("a new index is made only if somebody confirms it: use --yes")]
     NotConfirmed,
-    #[error("{count} recordings or folders were left out; they are not changed, and the command can be repeated")]
+    #[error("not everything could be read ({count} times); nothing of it is changed, and the command can be repeated")]
     LeftOut { count: usize },
 
     #[error("{} exists; choose another file for the report", path.display())]
@@ -186,6 +191,10 @@ impl Message {
             _ => Exit::Failed,
         }
     }
+}
+
+fn entries(count: usize) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
 }
 
 fn waiting(count: usize) -> String {

@@ -23,6 +23,7 @@ use crate::messages::Message;
 use crate::push::device::{Device, unusable};
 use crate::push::states::blocked;
 use crate::push::watch::ask_for;
+use crate::push::words::Read;
 use crate::stop;
 use crate::times::Zone;
 use crate::watch::finish::Finisher;
@@ -122,6 +123,7 @@ pub async fn run(args: &Args, local: &dyn LocalServers) -> Result<Exit, Failure>
         zone: Zone::new(args.show.utc),
         json: args.show.json,
         has_known,
+        read: Read::default(),
         not_written: BTreeSet::new(),
     };
     let (mut looking, mut finishing) = (pin!(look(taker)), pin!(finish(finisher)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::Uid;
 use engine::ports::{Ports, UnknownDevice};
 use engine::std_ports::{SystemClock, SystemDisk, SystemRandom};
-use engine::{Config, Driver, Engine, OpenError, Server};
+use engine::{Config, Driver, Engine, IndexError, OpenError, Server};
 
 use super::credentials::CommandCredentials;
 use super::event_log::EventLog;
@@ -80,6 +80,7 @@ pub async fn account(connection: &Connection) -> Result<Uid, Message> {
 pub fn not_opened(error: OpenError) -> Message {
     match error {
         OpenError::InUse(_) => Message::PushRuns,
+        OpenError::Index(IndexError::Damaged { path, why }) => Message::IndexDamaged { path, why },
         other => Message::EngineUnusable { why: other.to_string() },
     }
 }

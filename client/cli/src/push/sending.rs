@@ -140,7 +140,7 @@ async fn said(api: &Api, device: &Device, items: &[Item]) -> Result<Vec<Conversa
         let found = device.engine.recording(item.id).map_err(unusable)?;
         chunks.extend(found.filter(|(_, shown)| standing(shown) != Standing::Open).map(|(chunk, _)| chunk));
     }
-    words::of(api, &device.account, &chunks).await
+    words::of(api, &device.account, &chunks, &mut words::Read::default()).await
 }
 
 pub fn has_words(conversations: &[Conversation]) -> bool {

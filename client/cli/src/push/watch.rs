@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use domain::JobId;
 use engine::{Blocked, ChunkId, Shown, State};
+use terminal::plain;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::device::Device;
@@ -142,14 +143,16 @@ impl Watch<'_> {
         let (status, now) = (self.device.engine.status()?, clock::now());
         // What the server has already goes on, whatever keeps the others from being sent.
         let mut waits_for_server = false;
-        let mut soonest_retry = None::<u64>;
+        let mut soonest_retry = None::<(u64, String)>;
         for id in &self.open {
             match self.device.engine.recording(*id)?.map(|(_, shown)| shown) {
                 Some(Shown::Processing { .. }) => waits_for_server = true,
-                Some(Shown::Retrying { seconds, .. }) => {
-                    soonest_retry = Some(soonest_retry.map_or(seconds, |soonest| soonest.min(seconds)));
+                Some(Shown::Retrying { seconds, error }) => {
+                    if soonest_retry.as_ref().is_none_or(|(soonest, _)| seconds < *soonest) {
+                        soonest_retry = Some((seconds, plain(&error.message().english())));
+                    }
                 }
-                _ => soonest_retry = Some(0),
+                _ => soonest_retry = Some((0, String::new())),
             }
         }
         if waits_for_server && !moved.is_stuck() {
@@ -161,9 +164,9 @@ impl Watch<'_> {
             }
             Some(at @ Blocked::Unreachable { .. }) => moved.is_stuck().then(|| Ended::Waiting(blocked(at, now))),
             Some(at) => Some(Ended::Waiting(blocked(at, now))),
-            None => {
-                soonest_retry.filter(|seconds| *seconds > LONGEST_RETRY).map(|seconds| Ended::Waiting(later(seconds)))
-            }
+            None => soonest_retry
+                .filter(|(seconds, _)| *seconds > LONGEST_RETRY)
+                .map(|(seconds, why)| Ended::Waiting(later(seconds, &why))),
         })
     }
 
@@ -190,8 +193,8 @@ pub async fn ask_for(api: &Api, device: &Device, job: JobId) -> Result<(), engin
     Ok(())
 }
 
-fn later(seconds: u64) -> String {
-    format!("the next try is in {}", crate::times::span(Duration::from_secs(seconds)))
+fn later(seconds: u64, why: &str) -> String {
+    format!("{why}; the next try is in {}", crate::times::span(Duration::from_secs(seconds)))
 }
 
 /// When something last went on.

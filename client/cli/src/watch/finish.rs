@@ -34,6 +34,8 @@ pub struct Finisher<'f> {
     pub json: bool,
     /// Given when a file came whose recording was over before.
     pub has_known: Arc<AtomicBool>,
+    /// What was read from the server in this round.
+    pub read: words::Read,
     /// The files whose text could not be written: each is told once, and tried again.
     pub not_written: BTreeSet<PathBuf>,
 }
@@ -50,6 +52,8 @@ impl Finisher<'_> {
     /// Handles the jobs that are over, and acknowledges each when its texts are written. Whether some have to wait.
     pub async fn results(&mut self) -> Result<bool, Failure> {
         let mut waits = false;
+        // What was read before these jobs ended lacks their words.
+        self.read = words::Read::default();
         for result in self.device.engine.completed().map_err(unusable)? {
             let (mut is_handled, mut others) = (true, 0);
             for file in &result.files {
@@ -77,6 +81,7 @@ impl Finisher<'_> {
             let page = self.ledger.open_files(&after, PAGE)?;
             let Some(last) = page.last() else { return Ok(()) };
             after.clone_from(&last.facts.path);
+            self.read = words::Read::default();
             for one in &page {
                 self.file(one).await?;
             }
@@ -123,7 +128,8 @@ impl Finisher<'_> {
         if self.not_written.contains(path) && !can_write(path) {
             return Ok(Step::Later);
         }
-        let said = match words::of(self.api, &self.device.account, std::slice::from_ref(chunk)).await {
+        let chunks = std::slice::from_ref(chunk);
+        let said = match words::of(self.api, &self.device.account, chunks, &mut self.read).await {
             Ok(said) => of_recording(said, chunk),
             // It is asked again; the state of the connection is told elsewhere.
             Err(_) => return Ok(Step::Later),
