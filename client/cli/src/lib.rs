@@ -10,12 +10,12 @@ mod commands;
 mod connection;
 mod exit;
 mod failure;
+mod interrupt;
 mod local_server;
 mod login;
 mod messages;
 mod push;
 mod record;
-mod stop;
 mod times;
 mod watch;
 

@@ -143,8 +143,6 @@ async fn push_to_a_server_that_does_not_take_it() {
     looks(&user, "push-offline", &["push", &file]).await;
     looks(&user, "push-waiting-offline", &["push", "--waiting"]).await;
     looks(&user, "transcripts-offline", &["transcripts"]).await;
-    // The folder is part of a table, whose columns must not depend on where temporary files are.
-    looks(&user.with("XDG_CONFIG_HOME", "/no/such/folder"), "doctor-offline", &["doctor"]).await;
     let certificates = concat!(env!("CARGO_MANIFEST_DIR"), "/certificates");
     let encrypted = Setup::new()
         .arg("--tls-cert")
@@ -155,6 +153,8 @@ async fn push_to_a_server_that_does_not_take_it() {
     looks(&User::of(&server), "push-certificate", &["push", &file]).await;
     let proxied = User::new().with("AFTERWORD_SERVER", "https://recorder.example").with("AFTERWORD_TOKEN", "t");
     looks(&proxied.with("HTTPS_PROXY", "http://127.0.0.1:9"), "jobs-proxy", &["jobs"]).await;
+    // The folder is part of a table, whose columns must not depend on where temporary files are.
+    looks(&user.with("XDG_CONFIG_HOME", "/no/such/folder"), "doctor-offline", &["doctor"]).await;
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::connection::{ServerArgs, connect};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::local_server::LocalServers;
 use crate::messages::Message;
 use crate::push::device::{Device, unusable};
@@ -22,7 +23,6 @@ use crate::push::progress::Bar;
 use crate::push::sending::{Item, Later, as_json, print_words, send};
 use crate::record::frames::{Layout, raw};
 use crate::record::source::{Source, SourceError};
-use crate::stop;
 use crate::times::{Zone, span};
 
 /// After Ctrl-C, what the program before has already written is waited for this long.
@@ -161,7 +161,7 @@ async fn recorded(
 ) -> Result<(), Message> {
     let (mut bar, mut ticks, mut tick) = (Bar::new(), tokio::time::interval(EVERY), 0_u32);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut stop = pin!(stop::asked());
+    let mut stop = pin!(interrupt::asked());
     let ended = loop {
         tokio::select! {
             ended = &mut source.ended => break ended.unwrap_or(Ok(())),

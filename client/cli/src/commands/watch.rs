@@ -18,13 +18,13 @@ use crate::clock;
 use crate::connection::{ServerArgs, connect};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::local_server::LocalServers;
 use crate::messages::Message;
 use crate::push::device::{Device, unusable};
 use crate::push::states::blocked;
 use crate::push::watch::ask_for;
 use crate::push::words::Read;
-use crate::stop;
 use crate::times::Zone;
 use crate::watch::finish::Finisher;
 use crate::watch::ledger::Ledger;
@@ -128,7 +128,7 @@ pub async fn run(args: &Args, local: &dyn LocalServers) -> Result<Exit, Failure>
     };
     let (mut looking, mut finishing) = (pin!(look(taker)), pin!(finish(finisher)));
     let stopped = tokio::select! {
-        () = stop::asked() => Ok(()),
+        () = interrupt::asked() => Ok(()),
         () = driver.run() => Ok(()),
         failed = &mut looking => failed,
         failed = &mut finishing => failed,

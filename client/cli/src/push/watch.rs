@@ -67,7 +67,7 @@ impl Watch<'_> {
         let mut moved = Moved::new(self.bytes.totals().0);
         let (mut asked, mut kept, mut looked, mut jobs) =
             (Instant::now(), Instant::now(), None::<Instant>, BTreeMap::new());
-        let stop = crate::stop::asked();
+        let stop = crate::interrupt::asked();
         tokio::pin!(stop);
         loop {
             tokio::select! {
