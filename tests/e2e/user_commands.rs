@@ -1,9 +1,12 @@
 //! The commands of users against the real server: what they do, print and end with.
 
 mod login;
+mod on_computer;
 mod output;
 mod push;
+mod record;
 mod seen;
+mod watch;
 
 use std::path::PathBuf;
 

@@ -4,7 +4,7 @@ use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use network::{Network, Settings};
+use network::{Network, Proxy, Settings};
 
 use crate::api::{Api, Tokens};
 use crate::local_server::{LocalServer, LocalServerError, LocalServers, USUAL_FOLDER};
@@ -145,5 +145,11 @@ fn connection(
 }
 
 pub fn network(ca_file: Option<PathBuf>) -> Result<Network, Message> {
-    Network::new(&Settings { ca_file, ..Settings::default() }).map_err(|why| Message::CaFile { why: why.to_string() })
+    let settings = Settings { ca_file, proxy: proxy()?, ..Settings::default() };
+    Network::new(&settings).map_err(|why| Message::CaFile { why: why.to_string() })
+}
+
+/// The proxy of the environment.
+pub fn proxy() -> Result<Option<Proxy>, Message> {
+    Proxy::of_environment(|name| env::var(name).ok()).map_err(|why| Message::Proxy { why: why.to_string() })
 }

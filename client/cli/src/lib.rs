@@ -1,5 +1,5 @@
-//! The commands of `afterword` for the users of a server: they talk to it over its HTTP API, and keep nothing but the
-//! addresses and the tokens of servers.
+//! The commands of `afterword` for the users of a server: they talk to it over its HTTP API, and keep the
+//! addresses and the tokens of servers, and what they know about the recordings on this computer.
 //!
 //! The program of the server contains these commands too, so that there is one program. It passes in what a command
 //! has to know about the server on this machine ([`LocalServers`]); nothing of the server is part of this crate.
@@ -10,18 +10,22 @@ mod commands;
 mod connection;
 mod exit;
 mod failure;
+mod interrupt;
 mod local_server;
 mod login;
 mod messages;
 mod push;
+mod record;
 mod times;
+mod watch;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
 use crate::commands::{
-    cancel, completions, doctor, jobs, log_in, log_out, man, push as push_command, retry, show, status, transcripts,
+    cancel, completions, doctor, import_wals, jobs, log_in, log_out, man, push as push_command, rebuild,
+    record as record_command, retry, show, status, transcripts, watch as watch_command,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -39,6 +43,10 @@ pub enum Command {
     Logout(log_out::Args),
     /// Send recordings, wait, and print what was said
     Push(push_command::Args),
+    /// Send the recordings of a folder as they come
+    Watch(watch_command::Args),
+    /// Record audio that comes on standard input, and send it
+    Record(record_command::Args),
     /// Show whether the server can be reached, who you are, and what may be uploaded
     Status(status::Args),
     /// List your jobs, newest first
@@ -53,6 +61,10 @@ pub enum Command {
     Transcripts(transcripts::Args),
     /// Check the way to the server: configuration, address, certificate, token, clock, limits
     Doctor(doctor::Args),
+    /// Take over the recordings of an older app
+    ImportWals(import_wals::Args),
+    /// Make a new index of the recordings on this computer, if the index is damaged
+    Rebuild(rebuild::Args),
     /// Print the completions of a shell
     Completions(completions::Args),
     /// Write the manual pages of all commands into a folder
@@ -84,6 +96,8 @@ pub fn run(command: Command, host: Host<'_>) -> ExitCode {
             Command::Login(args) => log_in::run(args, local).await,
             Command::Logout(args) => log_out::run(&args),
             Command::Push(args) => push_command::run(&args, local).await,
+            Command::Watch(args) => watch_command::run(&args, local).await,
+            Command::Record(args) => record_command::run(&args, local).await,
             Command::Status(args) => status::run(&args, local).await,
             Command::Jobs(args) => jobs::run(&args, local).await,
             Command::Show(args) => show::run(&args, local).await,
@@ -91,6 +105,8 @@ pub fn run(command: Command, host: Host<'_>) -> ExitCode {
             Command::Cancel(args) => cancel::run(&args, local).await,
             Command::Transcripts(args) => transcripts::run(&args, local).await,
             Command::Doctor(args) => doctor::run(&args, local).await,
+            Command::ImportWals(args) => import_wals::run(&args, local).await,
+            Command::Rebuild(args) => rebuild::run(&args, local).await,
             Command::Completions(args) => completions::run(&args, host.program),
             Command::Man(args) => man::run(&args, host.program),
         }

@@ -68,6 +68,8 @@ pub enum Message {
     Certificate { server: String, why: String },
     #[error("{why}")]
     CaFile { why: String },
+    #[error("{why}. NO_PROXY names the servers that are reached without it")]
+    Proxy { why: String },
     #[error("{server} is no Afterword server: GET {path} answered {what}. Check the address")]
     NotAfterword { server: String, path: String, what: String },
     #[error("{server} sends its callers elsewhere, to {to}; log in with that address if you trust it")]
@@ -106,16 +108,56 @@ pub enum Message {
     NotSent { path: PathBuf, why: String },
     #[error("more than {most} files are named; push them in parts")]
     TooManyFiles { most: usize },
+    #[error(
+        "the index {path} is damaged ({why}): `afterword rebuild` makes a new one from the recordings, which are not \
+         touched"
+    )]
+    IndexDamaged { path: String, why: String },
     #[error("the recordings on this computer cannot be used: {why}")]
     EngineUnusable { why: String },
-    #[error("another `afterword push` to this server runs; it sends its files, and then this one can send its own")]
+    #[error(
+        "another `afterword push`, `watch` or `record` for this server runs on this computer; this command can run when \
+         that one has ended"
+    )]
     PushRuns,
     #[error("{reason}; {}: the same command goes on later", waiting(*count))]
     RecordingsWait { reason: String, count: usize },
+    #[error("{reason}; {} on this computer: `afterword push --waiting` sends them later", waiting(*count))]
+    RecordingsStay { reason: String, count: usize },
     #[error("{why}; {} on this computer", waiting(*count))]
     UploadRefused { why: String, count: usize },
     #[error("{} of {all} recordings did not arrive as they should; see above", failed)]
     RecordingsFailed { failed: usize, all: usize },
+
+    // Recording.
+    #[error("standard input is a terminal: send audio into the command, as in `arecord -t raw … | afterword record …`")]
+    NoInput,
+    #[error("this cannot be recorded: {why}")]
+    InvalidFormat { why: String },
+    #[error("frames of {codec} cannot be found without their lengths, or are too long: use --input frames")]
+    NotRaw { codec: String },
+    #[error("no audio came on standard input")]
+    NoAudio,
+    #[error("the recording ended early: {why}. What came before is kept")]
+    RecordingEnded { why: String },
+
+    // Watching.
+    #[error("{} is no folder", path.display())]
+    NoFolder { path: PathBuf },
+    #[error("what `watch` knows about its files cannot be used: {why}")]
+    LedgerUnusable { why: String },
+
+    // What is on this computer.
+    #[error("{why}")]
+    NotImported { why: String },
+    #[error("{} of the older app cannot be imported; see above", entries(*count))]
+    EntriesLost { count: usize },
+    #[error("there is nothing to rebuild: nothing was recorded or pushed on this computer for this server ({})", folder.display())]
+    NothingToRebuild { folder: PathBuf },
+    #[error("a new index is made only if somebody confirms it: use --yes")]
+    NotConfirmed,
+    #[error("not everything could be read ({count} times); nothing of it is changed, and the command can be repeated")]
+    LeftOut { count: usize },
 
     #[error("{} exists; choose another file for the report", path.display())]
     ReportExists { path: PathBuf },
@@ -134,15 +176,25 @@ impl Message {
             | Self::AsksToWait { .. }
             | Self::ServerFault { .. }
             | Self::PushRuns
-            | Self::RecordingsWait { .. } => Exit::Waiting,
+            | Self::RecordingsWait { .. }
+            | Self::RecordingsStay { .. } => Exit::Waiting,
             Self::TokenMissing
             | Self::InvalidAddress { .. }
             | Self::InvalidName { .. }
             | Self::InvalidJobId { .. }
+            | Self::NoInput
+            | Self::InvalidFormat { .. }
+            | Self::NotRaw { .. }
+            | Self::NoFolder { .. }
+            | Self::NotConfirmed
             | Self::NoJobNamed => Exit::Usage,
             _ => Exit::Failed,
         }
     }
+}
+
+fn entries(count: usize) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
 }
 
 fn waiting(count: usize) -> String {

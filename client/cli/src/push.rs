@@ -2,10 +2,15 @@
 
 pub mod captured;
 pub mod collect;
-pub mod credentials;
+mod credentials;
+pub mod device;
+pub mod event_log;
 pub mod folder;
 mod media_time;
 pub mod progress;
+pub mod results;
+pub mod sending;
 pub mod states;
+pub mod waiting;
 pub mod watch;
 pub mod words;

@@ -65,6 +65,7 @@ pub fn add_file(core: &Core, owner: Uid, file: &Path, options: AddOptions) -> Re
     let mut index = core.index();
     if let Some(known) = index.known_file(&owner, name, digests.sha256)? {
         if matches!(&known.place, Place::Foreign(before) if before != path) {
+            // It was moved or copied: it is sent from where the user names it now.
             index.moved(known.id, path)?;
             if known.transfer.state == State::Missing {
                 index.reset(&owner, Some(known.id))?;

@@ -10,8 +10,10 @@ mod certificates;
 mod connector;
 mod failure;
 mod network;
+mod proxy;
 mod silence;
 mod stream;
 
 pub use certificates::CaFileError;
 pub use network::{Network, Settings};
+pub use proxy::{Proxy, ProxyError};

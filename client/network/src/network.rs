@@ -17,6 +17,7 @@ use crate::body::{SentBody, SourceFailure};
 use crate::certificates::{CaFileError, Roots};
 use crate::connector::Connector;
 use crate::failure;
+use crate::proxy::Proxy;
 
 /// Connections that nobody uses are closed after this time. Servers keep theirs a little longer, so that a request
 /// rarely meets a connection that is being closed.
@@ -32,6 +33,8 @@ pub struct Settings {
     /// The certificates in this PEM file are trusted besides those that the system trusts. The file may also be a
     /// server's own certificate, as self-signed servers have one.
     pub ca_file: Option<PathBuf>,
+    /// The proxy through which servers with TLS are reached.
+    pub proxy: Option<Proxy>,
     /// The limit for the look-up of a name, the connection and the TLS handshake together.
     pub connect_timeout: Duration,
     /// The limit for the silence of a connection, in either direction, while a request is under way.
@@ -44,6 +47,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             ca_file: None,
+            proxy: None,
             connect_timeout: Duration::from_secs(10),
             // Longer than a server takes to make a large file durable.
             silence_timeout: Duration::from_secs(60),
@@ -63,7 +67,8 @@ impl Network {
     /// needs them.
     pub fn new(settings: &Settings) -> Result<Self, CaFileError> {
         let roots = Arc::new(Roots::read(settings.ca_file.as_deref())?);
-        let connector = Connector::new(roots, settings.connect_timeout, settings.silence_timeout);
+        let connector =
+            Connector::new(roots, settings.proxy.clone(), settings.connect_timeout, settings.silence_timeout);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE)

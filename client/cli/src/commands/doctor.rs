@@ -36,10 +36,11 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, local: &dyn LocalServers) -> Result<Exit, Failure> {
-    let checks = checks::all(&args.server, local).await;
+    let checked = checks::all(&args.server, local).await;
     if let Some(path) = &args.bundle {
-        bundle::write(path, &checks)?;
+        bundle::write(path, &checked)?;
     }
+    let checks = checked.checks;
     if args.json {
         print_line(format_args!("{:#}", json(&checks)))?;
     } else {

@@ -1,33 +1,25 @@
 //! `afterword push`.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::pin::pin;
 
-use domain::Uid;
-use engine::ports::{Ports, UnknownDevice};
-use engine::std_ports::{SystemClock, SystemDisk, SystemRandom};
-use engine::{AddOptions, Chunk, ChunkId, Config, Engine, OpenError, Server};
-use formats::{Conversation, Format, Options};
+use engine::{AddOptions, ChunkId, Engine};
+use formats::Conversation;
 use serde_json::{Value, json};
-use terminal::output::{print, tell};
+use terminal::output::tell;
 
 use super::print;
-use crate::api::Api;
 use crate::clock;
-use crate::connection::{Connection, Origin, ServerArgs, connect};
+use crate::connection::{ServerArgs, connect};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::local_server::LocalServers;
 use crate::messages::Message;
 use crate::push::captured::{Captured, Source, captured};
-use crate::push::collect::collect;
-use crate::push::credentials::CommandCredentials;
-use crate::push::folder::folder;
-use crate::push::progress::Bytes;
-use crate::push::states::{Standing, sentence, standing};
-use crate::push::watch::{Ended, Read, Watch};
-use crate::push::words;
+use crate::push::collect::{MAX_FILES, collect};
+use crate::push::device::{Device, unusable};
+use crate::push::sending::{Item, Later, as_json, print_words, send};
+use crate::push::waiting::{OPEN, each};
 use crate::times::Zone;
 
 const EXAMPLES: &str = "\
@@ -40,14 +32,18 @@ harmless. Ends with 3 if recordings have to wait.
 Examples:
   afterword push memo.m4a                 send a file, wait, and print what was said
   afterword push ~/recordings             send everything in a folder
-  afterword push --no-wait ~/recordings   end as soon as the server has everything";
+  afterword push --no-wait ~/recordings   end as soon as the server has everything
+  afterword push --waiting                send what earlier commands could not send";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Files, or folders with recordings
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "waiting")]
     paths: Vec<PathBuf>,
+    /// Send also what waits on this computer, such as recordings that `record` made while the server was offline
+    #[arg(long)]
+    waiting: bool,
     /// End when the server has every file, without waiting for the words
     #[arg(long)]
     no_wait: bool,
@@ -67,81 +63,38 @@ struct Pushed {
 pub async fn run(args: &Args, local: &dyn LocalServers) -> Result<Exit, Failure> {
     let files = collect(&args.paths)?;
     let connection = connect(&args.server, local)?;
-    let account = account(&connection).await?;
-    let (engine, driver) = open(&connection, &account).await?;
+    let (device, driver) = Device::open(&connection).await?;
     let zone = Zone::new(args.show.utc);
-    let (pushed, mut failed) = add(&engine, &files, &zone, args.show.json);
-    let bytes = Bytes::default();
-    let open: BTreeSet<ChunkId> = pushed.iter().map(|one| one.id).collect();
-    for one in &pushed {
-        if let Some((chunk, _)) = engine.recording(one.id).map_err(unusable)? {
-            bytes.expect(one.id, chunk.bytes);
-        }
+    let (pushed, not_taken) = add(&device.engine, &files, &zone, args.show.json);
+    let mut items: Vec<Item> =
+        pushed.iter().map(|one| Item { id: one.id, called: one.path.display().to_string() }).collect();
+    if args.waiting {
+        add_waiting(&device, &mut items)?;
     }
-    let api = &connection.api;
-    let (all, waits) = (pushed.len(), !args.no_wait);
-    let mut watch = Watch { engine: &engine, api, open, all, bytes, waits, read: Read::default() };
-    // A server that cannot be reached is told at once. The files are in the index, and go when the command runs again.
-    let ended = match api.limits().await {
-        Err(message) if message.exit() == Exit::Waiting => Ended::Waiting(short(&message)),
-        Err(message) => return Err(message.into()),
-        Ok(_) => tokio::select! {
-            ended = watch.run() => ended.map_err(unusable)?,
-            () = driver.run() => Ended::Waiting("the upload ended".to_owned()),
-        },
-    };
-    let waiting = watch.open.len();
-    failed += report(&engine, &pushed)?;
-    let said = match ended {
-        _ if args.no_wait => Vec::new(),
-        Ended::Over => said(api, &account, &engine, &pushed).await?,
-        // Some may be done. What keeps the others may keep their words too, and is told anyway.
-        Ended::Waiting(_) => said(api, &account, &engine, &pushed).await.unwrap_or_default(),
-        Ended::Refused(_) | Ended::Stopped => Vec::new(),
-    };
+    if items.is_empty() && not_taken == 0 {
+        return nothing_waits(args);
+    }
+    let outcome = send(&connection.api, &device, pin!(driver.run()), &items, !args.no_wait).await?;
     if args.show.json {
-        print::json(&summary(&engine, &pushed, &said)?)?;
+        print::json(&summary(&device, &pushed, &items, &outcome.said)?)?;
     } else {
-        print_words(&said, &zone)?;
-        if ended == Ended::Over && !args.no_wait && !has_words(&said) && failed < files.len() {
-            tell(crate::PROGRAM, "nobody speaks in what was pushed, or its job is over for more than a week");
+        print_words(&outcome.said, &zone)?;
+        if !args.no_wait {
+            outcome.tell_silence(outcome.failed + not_taken < items.len() + not_taken);
         }
     }
-    end(ended, waiting, failed, files.len())
+    outcome.acknowledge(&device, &items, !args.no_wait)?;
+    let later = if args.paths.is_empty() { Later::PushWaiting } else { Later::SameCommand };
+    outcome.end(not_taken, items.len() + not_taken, later)
 }
 
-/// The account under which the engine keeps the recordings: the user of the token that is sent, whatever login it is used
-/// with. A token that is no JSON Web Token names nobody: then it is the user of the login, or that of this very token.
-async fn account(connection: &Connection) -> Result<Uid, Message> {
-    let user = match (connection.api.claims().await?.sub, &connection.uid, &connection.origin) {
-        (Some(sub), _, _) => sub,
-        (None, Some(uid), _) => uid.clone(),
-        (None, None, Origin::Login { name }) if !connection.has_token_of_environment => format!("login {name}"),
-        (None, None, _) => format!("token {}", connection.api.token_digest().await?),
-    };
-    Uid::new(user).map_err(|error| Message::EngineUnusable { why: error.to_string() })
-}
-
-async fn open(connection: &Connection, account: &Uid) -> Result<(Engine, engine::Driver), Message> {
-    let api = &connection.api;
-    let server = Server::parse(api.server())
-        .map_err(|error| Message::InvalidAddress { url: api.server().to_owned(), why: error.to_string() })?;
-    let (http, tokens) = api.shared();
-    let ports = Ports {
-        clock: Arc::new(SystemClock::new()),
-        disk: Arc::new(SystemDisk),
-        http,
-        credentials: Arc::new(CommandCredentials { account: account.clone(), tokens }),
-        device: Arc::new(UnknownDevice),
-        random: Arc::new(SystemRandom),
-    };
-    let config = Config::new(folder(api).await?, server);
-    let opened = Engine::open(config, ports).map_err(|error| match error {
-        OpenError::InUse(_) => Message::PushRuns,
-        other => Message::EngineUnusable { why: other.to_string() },
-    })?;
-    opened.0.sign_in(account.clone()).map_err(unusable)?;
-    Ok(opened)
+fn nothing_waits(args: &Args) -> Result<Exit, Failure> {
+    if args.show.json {
+        print::json(&json!({"recordings": [], "conversations": []}))?;
+    } else {
+        tell(crate::PROGRAM, "nothing waits on this computer for this server");
+    }
+    Ok(Exit::Done)
 }
 
 /// Gives the files to the engine, and says where the times come from that no name has.
@@ -171,73 +124,34 @@ fn add(engine: &Engine, files: &[PathBuf], zone: &Zone, json: bool) -> (Vec<Push
     (pushed, failed)
 }
 
-/// Says what became of files that did not arrive as they should, and how many those are.
-fn report(engine: &Engine, pushed: &[Pushed]) -> Result<usize, Failure> {
-    let mut failed = 0;
-    for one in pushed {
-        let Some((_, shown)) = engine.recording(one.id).map_err(unusable)? else { continue };
-        if standing(&shown) == Standing::Failed {
-            tell(crate::PROGRAM, format_args!("{}: {}", one.path.display(), sentence(&shown, clock::now())));
-            failed += 1;
+/// Adds what waits on this computer, and gives it a new budget: the user wants it now.
+fn add_waiting(device: &Device, items: &mut Vec<Item>) -> Result<(), Message> {
+    let mut waiting = Vec::new();
+    let is_new = |id| !items.iter().any(|item: &Item| item.id == id);
+    each(&device.engine, &OPEN, |chunk| {
+        if waiting.len() < MAX_FILES && is_new(chunk.id) {
+            waiting.push(Item { id: chunk.id, called: chunk.name.clone() });
         }
+    })
+    .map_err(unusable)?;
+    for item in &waiting {
+        device.engine.retry(item.id).map_err(unusable)?;
     }
-    Ok(failed)
+    items.append(&mut waiting);
+    Ok(())
 }
 
-/// The words of what is done.
-async fn said(api: &Api, account: &Uid, engine: &Engine, pushed: &[Pushed]) -> Result<Vec<Conversation>, Message> {
-    let mut chunks: Vec<Chunk> = Vec::new();
-    for one in pushed {
-        let found = engine.recording(one.id).map_err(unusable)?;
-        chunks.extend(found.filter(|(_, shown)| standing(shown) != Standing::Open).map(|(chunk, _)| chunk));
-    }
-    words::of(api, account, &chunks).await
-}
-
-fn has_words(conversations: &[Conversation]) -> bool {
-    conversations.iter().any(|conversation| !conversation.segments.is_empty())
-}
-
-fn print_words(conversations: &[Conversation], zone: &Zone) -> Result<(), Failure> {
-    let Some(first) = conversations.first().filter(|_| has_words(conversations)) else { return Ok(()) };
-    let options = Options { offset: zone.offset(first.head.started_at), list: true };
-    Ok(print(formats::to_string(Format::Txt, options, conversations))?)
-}
-
-fn summary(engine: &Engine, pushed: &[Pushed], conversations: &[Conversation]) -> Result<Value, Failure> {
+fn summary(device: &Device, pushed: &[Pushed], items: &[Item], said: &[Conversation]) -> Result<Value, Message> {
     let mut recordings = Vec::new();
     for one in pushed {
-        let Some((chunk, shown)) = engine.recording(one.id).map_err(unusable)? else { continue };
-        recordings.push(json!({
-            "file": one.path,
-            "name": chunk.name,
-            "captured_at": one.captured.at,
-            "captured_at_from": one.captured.source.name(),
-            "state": shown,
-            "job_id": chunk.transfer.job_id,
-        }));
+        let Some(mut value) = as_json(device, one.id)? else { continue };
+        value["file"] = json!(one.path);
+        value["captured_at"] = json!(one.captured.at);
+        value["captured_at_from"] = json!(one.captured.source.name());
+        recordings.push(value);
     }
-    Ok(json!({"recordings": recordings, "conversations": conversations}))
-}
-
-fn end(ended: Ended, waiting: usize, failed: usize, all: usize) -> Result<Exit, Failure> {
-    match ended {
-        Ended::Refused(why) => Err(Message::UploadRefused { why, count: waiting }.into()),
-        _ if failed > 0 => Err(Message::RecordingsFailed { failed, all }.into()),
-        Ended::Over => Ok(Exit::Done),
-        Ended::Waiting(reason) => Err(Message::RecordingsWait { reason, count: waiting }.into()),
-        Ended::Stopped => {
-            Err(Message::RecordingsWait { reason: "stopped, and nothing is lost".to_owned(), count: waiting }.into())
-        }
+    for item in &items[pushed.len()..] {
+        recordings.extend(as_json(device, item.id)?);
     }
-}
-
-/// The reason without what to do about it, which this command says itself.
-fn short(message: &Message) -> String {
-    let text = message.to_string();
-    text.split(". Nothing is lost").next().unwrap_or(&text).to_owned() + ", and nothing is lost"
-}
-
-fn unusable(error: engine::Error) -> Message {
-    Message::EngineUnusable { why: error.to_string() }
+    Ok(json!({"recordings": recordings, "conversations": said}))
 }

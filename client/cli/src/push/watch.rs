@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::JobId;
-use engine::{Blocked, ChunkId, Engine, Shown, State};
+use engine::{Blocked, ChunkId, Shown, State};
+use terminal::plain;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::device::Device;
 use super::progress::{Bar, Bytes, line, room};
 use super::states::{Standing, blocked, standing};
 use crate::api::Api;
@@ -23,6 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// The most recordings that are read from the index at one look. Of more, a look reads those that follow the last one read.
 const MOST_READ: usize = 500;
+/// How often what happened is kept for reports.
+const KEEP_EVERY: Duration = Duration::from_secs(30);
 /// The most jobs that are asked for at a time.
 const MOST_JOBS: usize = 3;
 /// The command ends if for so long nothing was sent and nothing changed while the server cannot be reached.
@@ -39,12 +43,12 @@ pub enum Ended {
     Waiting(String),
     /// The server does not let the user.
     Refused(String),
-    /// The user pressed Ctrl-C.
+    /// The user pressed Ctrl-C, or the system ends the program.
     Stopped,
 }
 
 pub struct Watch<'w> {
-    pub engine: &'w Engine,
+    pub device: &'w Device,
     pub api: &'w Api,
     /// The recordings that are not over.
     pub open: BTreeSet<ChunkId>,
@@ -68,18 +72,19 @@ impl Watch<'_> {
     /// Follows the recordings. The engine's driver runs meanwhile.
     pub async fn run(&mut self) -> Result<Ended, engine::Error> {
         let (bytes, changed) = (self.bytes.clone(), Arc::new(AtomicBool::new(true)));
-        let _progress = self.engine.observe_progress(move |id, sent, _| bytes.sent(id, sent));
+        let _progress = self.device.engine.observe_progress(move |id, sent, _| bytes.sent(id, sent));
         let tell = Arc::clone(&changed);
-        let _change = self.engine.observe_change(move || tell.store(true, Ordering::Relaxed));
+        let _change = self.device.engine.observe_change(move || tell.store(true, Ordering::Relaxed));
         let (mut bar, mut ticks) = (Bar::new(), tokio::time::interval(EVERY));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut moved = Moved::new(self.bytes.totals().0);
-        let (mut asked, mut looked, mut jobs) = (Instant::now(), None::<Instant>, BTreeMap::new());
-        let stop = tokio::signal::ctrl_c();
+        let (mut asked, mut kept, mut looked, mut jobs) =
+            (Instant::now(), Instant::now(), None::<Instant>, BTreeMap::new());
+        let stop = crate::interrupt::asked();
         tokio::pin!(stop);
         loop {
             tokio::select! {
-                _ = &mut stop => {
+                () = &mut stop => {
                     bar.clear();
                     return Ok(Ended::Stopped);
                 }
@@ -99,9 +104,13 @@ impl Watch<'_> {
                 }
             }
             bar.show(self.line(&jobs));
+            if kept.elapsed() >= KEEP_EVERY {
+                self.device.keep_events();
+                kept = Instant::now();
+            }
             if !jobs.is_empty() && asked.elapsed() >= ASK_EVERY {
                 tokio::select! {
-                    _ = &mut stop => {
+                    () = &mut stop => {
                         bar.clear();
                         return Ok(Ended::Stopped);
                     }
@@ -116,7 +125,7 @@ impl Watch<'_> {
     fn look(&mut self) -> Result<BTreeMap<JobId, (u64, u64)>, engine::Error> {
         for id in next_ids(&self.open, self.read.last, MOST_READ) {
             self.read.last = Some(id);
-            let Some((chunk, shown)) = self.engine.recording(id)? else {
+            let Some((chunk, shown)) = self.device.engine.recording(id)? else {
                 self.over(id);
                 continue;
             };
@@ -148,29 +157,25 @@ impl Watch<'_> {
     /// file.
     async fn ask(&self, jobs: &BTreeMap<JobId, (u64, u64)>) -> Result<(), engine::Error> {
         for job in jobs.keys().take(MOST_JOBS) {
-            // An error is for the engine to judge, when it asks.
-            let Ok(body) = self.api.job(&job.to_string()).await else { continue };
-            if !body["completed_at"].is_null()
-                || ["failed", "cancelled"].iter().any(|status| body["status"] == **status)
-            {
-                self.engine.push_received(Some(*job))?;
-            }
+            ask_for(self.api, self.device, *job).await?;
         }
         Ok(())
     }
 
     fn blocked(&self, moved: &Moved) -> Result<Option<Ended>, engine::Error> {
-        let (status, now) = (self.engine.status()?, clock::now());
+        let (status, now) = (self.device.engine.status()?, clock::now());
         // What the server has already goes on, whatever keeps the others from being sent.
         let mut waits_for_server = false;
-        let mut soonest_retry = None::<u64>;
+        let mut soonest_retry = None::<(u64, String)>;
         for id in &self.open {
             match self.read.known.get(id) {
                 Some((Shown::Processing { .. }, _)) => waits_for_server = true,
-                Some((Shown::Retrying { seconds, .. }, _)) => {
-                    soonest_retry = Some(soonest_retry.map_or(*seconds, |soonest| soonest.min(*seconds)));
+                Some((Shown::Retrying { seconds, error }, _)) => {
+                    if soonest_retry.as_ref().is_none_or(|(soonest, _)| seconds < soonest) {
+                        soonest_retry = Some((*seconds, plain(&error.message().english())));
+                    }
                 }
-                _ => soonest_retry = Some(0),
+                _ => soonest_retry = Some((0, String::new())),
             }
         }
         if waits_for_server && !moved.is_stuck() {
@@ -182,9 +187,9 @@ impl Watch<'_> {
             }
             Some(at @ Blocked::Unreachable { .. }) => moved.is_stuck().then(|| Ended::Waiting(blocked(at, now))),
             Some(at) => Some(Ended::Waiting(blocked(at, now))),
-            None => {
-                soonest_retry.filter(|seconds| *seconds > LONGEST_RETRY).map(|seconds| Ended::Waiting(later(seconds)))
-            }
+            None => soonest_retry
+                .filter(|(seconds, _)| *seconds > LONGEST_RETRY)
+                .map(|(seconds, why)| Ended::Waiting(later(seconds, &why))),
         })
     }
 
@@ -208,8 +213,18 @@ fn next_ids(ids: &BTreeSet<ChunkId>, last: Option<ChunkId>, count: usize) -> Vec
     ids.range((after, Bound::Unbounded)).chain(ids.range((Bound::Unbounded, until))).take(count).copied().collect()
 }
 
-fn later(seconds: u64) -> String {
-    format!("the next try is in {}", crate::times::span(Duration::from_secs(seconds)))
+/// Asks the server for a job, and tells the engine if it is over.
+pub async fn ask_for(api: &Api, device: &Device, job: JobId) -> Result<(), engine::Error> {
+    // An error is for the engine to judge, when it asks.
+    let Ok(body) = api.job(&job.to_string()).await else { return Ok(()) };
+    if !body["completed_at"].is_null() || ["failed", "cancelled"].iter().any(|status| body["status"] == **status) {
+        device.engine.push_received(Some(job))?;
+    }
+    Ok(())
+}
+
+fn later(seconds: u64, why: &str) -> String {
+    format!("{why}; the next try is in {}", crate::times::span(Duration::from_secs(seconds)))
 }
 
 /// When something last went on.

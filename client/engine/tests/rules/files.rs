@@ -211,6 +211,21 @@ fn r43_file_of_the_user_keeps_its_name_and_gets_its_time_beside_it() {
 }
 
 #[test]
+fn r43_file_that_was_moved_is_sent_from_its_new_place() {
+    let mut bench = Bench::new(accept);
+    bench.set_conditions(|conditions| conditions.online = false);
+    let add = |bench: &Bench, path: &str| bench.engine().add_file(Path::new(path), AddOptions::default()).unwrap();
+    bench.write("/old/talk_1748300000.wav", b"sound");
+    let added = add(&bench, "/old/talk_1748300000.wav");
+    engine::ports::Disk::remove(&bench.disk, Path::new("/old/talk_1748300000.wav")).unwrap();
+    bench.write("/new/talk_1748300000.wav", b"sound");
+    assert_eq!(add(&bench, "/new/talk_1748300000.wav"), engine::Added { id: added.id, was_known: true });
+    bench.set_conditions(|conditions| conditions.online = true);
+    bench.run(60);
+    assert_eq!((bench.states(), bench.uploads().len()), (vec![State::Uploaded], 1));
+}
+
+#[test]
 fn r43_files_that_no_server_takes_are_refused_at_once() {
     let bench = Bench::new(accept);
     bench.write("/home/anna/empty.wav", b"");

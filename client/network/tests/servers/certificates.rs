@@ -46,7 +46,7 @@ async fn serving(certificate: &Path, key: &Path) -> String {
     format!("https://127.0.0.1:{port}/")
 }
 
-async fn serving_named(name: &str, key: &str) -> String {
+pub async fn serving_named(name: &str, key: &str) -> String {
     serving(&file(&format!("{name}.pem")), &file(&format!("{key}-key.pem"))).await
 }
 

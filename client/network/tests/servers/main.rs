@@ -4,6 +4,7 @@
 
 mod certificates;
 mod misbehaving;
+mod proxies;
 mod requests;
 mod server;
 

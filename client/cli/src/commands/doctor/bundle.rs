@@ -1,4 +1,5 @@
-//! The report for somebody who helps: what was checked and found, with versions. It has no token, no audio and no text.
+//! The report for somebody who helps: what was checked and found, what is on this computer, and what happened in earlier
+//! commands, with versions. It has no token, no audio and no text.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -7,18 +8,20 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::checks::Check;
+use super::checks::{Check, Checked};
 use crate::clock;
 use crate::messages::Message;
 
-pub fn write(path: &Path, checks: &[Check]) -> Result<(), Message> {
+pub fn write(path: &Path, checked: &Checked) -> Result<(), Message> {
     let one = |check: &Check| json!({"name": check.name, "state": check.state.name(), "detail": check.detail});
     let report = json!({
         "made_at": clock::now(),
         "version": env!("CARGO_PKG_VERSION"),
         "system": std::env::consts::OS,
         "processor": std::env::consts::ARCH,
-        "checks": checks.iter().map(one).collect::<Vec<_>>(),
+        "checks": checked.checks.iter().map(one).collect::<Vec<_>>(),
+        "recordings": checked.queue,
+        "events": checked.events,
     });
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => Message::ReportExists { path: path.to_owned() },

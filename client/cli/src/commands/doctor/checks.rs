@@ -10,12 +10,13 @@ use terminal::plain;
 use crate::api::Claims;
 use crate::api::limits::Limits;
 use crate::clock;
-use crate::connection::{Connection, ServerArgs, connect};
+use crate::connection::{Connection, ServerArgs, connect, proxy};
 use crate::exit::Exit;
 use crate::local_server::LocalServers;
 use crate::login::store::{Logins, folder};
 use crate::messages::Message;
-use crate::push::folder::queue;
+use crate::push::event_log;
+use crate::push::folder::{folder as folder_of, queue};
 use crate::push::states::blocked;
 use crate::times::{Zone, span};
 
@@ -71,22 +72,33 @@ impl Check {
     }
 }
 
-pub async fn all(args: &ServerArgs, local: &dyn LocalServers) -> Vec<Check> {
+/// The checks, and what a report has besides them.
+pub struct Checked {
+    pub checks: Vec<Check>,
+    /// What is on this computer for the server; `None` if nothing was ever recorded or pushed.
+    pub queue: Option<engine::Status>,
+    /// What happened in earlier commands.
+    pub events: Vec<Value>,
+}
+
+pub async fn all(args: &ServerArgs, local: &dyn LocalServers) -> Checked {
     let mut checks = vec![configuration()];
     let connection = match connect(args, local) {
         Ok(connection) => connection,
         Err(message) => {
             checks.push(Check::failed("server", &message));
             checks.extend(["connection", "readiness", "clock", "token", "limits", "recordings"].map(Check::skipped));
-            return checks;
+            return Checked { checks, queue: None, events: Vec::new() };
         }
     };
     let server = format!("{} ({})", connection.api.server(), connection.origin.describe());
     checks.push(Check::new("server", State::Good, server));
     checks.extend(of_server(&connection).await);
     checks.extend(of_token(&connection).await);
-    checks.push(recordings(queue(&connection.api, clock::now()).await.as_ref()));
-    checks
+    let queue = queue(&connection.api, clock::now()).await;
+    checks.push(recordings(queue.as_ref()));
+    let events = folder_of(&connection.api).await.map(|folder| event_log::read(&folder)).unwrap_or_default();
+    Checked { checks, queue, events }
 }
 
 /// What was pushed from this computer, by its state.
@@ -125,6 +137,10 @@ async fn of_server(connection: &Connection) -> Vec<Check> {
     let read = |answer: &Answer| serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
     let version = read(&health)["version"].as_str().map(plain);
     let tls = if api.server().starts_with("https:") { "its certificate is trusted" } else { "no TLS" };
+    let tls = match proxy().ok().flatten().filter(|proxy| proxy.is_used_for(api.server())) {
+        Some(proxy) => format!("{tls}; through the proxy {proxy}"),
+        None => tls.to_owned(),
+    };
     let connected = match version {
         Some(version) => Check::new("connection", State::Good, format!("answers, version {version}; {tls}")),
         None => Check::new("connection", State::Warning, format!("GET /healthz answered {}; {tls}", health.status)),
