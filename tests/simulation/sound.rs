@@ -26,7 +26,7 @@ pub const SOUND: Sound = Sound {
 
 /// A frame without its number.
 static TONE: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let tone = (0..SAMPLES - 8).map(|at| if at / HALF_PERIOD % 2 == 0 { LOUDNESS } else { -LOUDNESS });
+    let tone = (0..SAMPLES - 8).map(|at| if (at / HALF_PERIOD).is_multiple_of(2) { LOUDNESS } else { -LOUDNESS });
     MARK.into_iter().chain(tone).flat_map(i16::to_le_bytes).collect()
 });
 

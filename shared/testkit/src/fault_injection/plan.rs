@@ -51,6 +51,7 @@ impl Plan {
         self.is_calm.store(true, Ordering::Relaxed);
     }
 
+    #[expect(clippy::disallowed_methods, reason = "tests set the runtime's time, for all ports alike")]
     pub(super) async fn pass_time(&self) {
         if let Some(delays) = &self.delays {
             tokio::time::sleep(Duration::from_millis(delays.below(SLOWEST_MS) as u64)).await;

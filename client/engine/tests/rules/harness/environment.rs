@@ -13,8 +13,8 @@ use engine::ports::{
 use serde_json::json;
 
 use super::{ORIGIN, Reply, Seen, answer, limits};
-use simulator::Virtual;
 use simulator::Seeded;
+use simulator::Virtual;
 
 pub type Meanwhile = Box<dyn FnOnce() + Send>;
 pub type Script = dyn FnMut(&Seen) -> Option<Reply> + Send;
