@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use emulators::storage::Op;
+use testkit::skip;
+use tests::cloud::Cloud;
 use tests::program::{self, CommandOutput};
 use tests::recordings::{self, T0};
 use tests::{Recording, eventually};
