@@ -44,13 +44,13 @@ pub fn find(world: &World, mistake: Mistake, seeds: u64) -> Option<u64> {
     found
 }
 
-/// Every mistake that the simulation does not notice within so many seeds. It tells of the others.
-pub fn missed_mistakes(world: &World, seeds: u64) -> Vec<Mistake> {
+/// Those of the mistakes that the simulation does not notice within so many seeds. It tells of the others.
+pub fn missed_mistakes(world: &World, mistakes: &[Mistake], seeds: u64) -> Vec<Mistake> {
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let search = || {
         let mut missed = Vec::new();
-        while let Some(mistake) = Mistake::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(mistake) = mistakes.get(next.fetch_add(1, Ordering::Relaxed)) {
             match find(world, *mistake, seeds) {
                 Some(seed) => eprintln!("{mistake:?}: found by seed {seed}"),
                 None => missed.push(*mistake),

@@ -224,6 +224,8 @@ impl Life {
                     // The app knows better than the engine who is signed in: its sign-out may have been cut off.
                     match account {
                         Some(account) => {
+                            // What it did not learn in time makes this a change of accounts: the old push token goes.
+                            self.expect_farewell(account);
                             self.call(|engine| engine.sign_in(Uid::new(account).unwrap()).map_err(|e| e.to_string()));
                         }
                         None => self.leave(),

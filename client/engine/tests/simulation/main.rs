@@ -7,6 +7,7 @@ mod server;
 use std::time::Duration;
 
 use engine::domain::{Codec, FrameFormat};
+use engine::mistakes::Mistake;
 use simulator::{Seeded, Sound, World, live, missed_mistakes, number};
 
 use server::Server;
@@ -55,6 +56,6 @@ fn same_seed_leads_to_the_same_life() {
 #[test]
 fn every_planted_mistake_is_found() {
     let seeds = number("SIMULATION_SEEDS", 2_000);
-    let missed = missed_mistakes(&WORLD, seeds);
+    let missed = missed_mistakes(&WORLD, &Mistake::ALL, seeds);
     assert!(missed.is_empty(), "not found within {seeds} seeds: {missed:?}");
 }

@@ -33,6 +33,13 @@ impl Life {
         }
     }
 
+    /// Whoever the engine believes to be signed in may still take the push token back.
+    pub(super) fn expect_farewell(&mut self, next: &'static str) {
+        let before = self.process.as_ref().and_then(|process| process.engine.signed_in());
+        let before = ACCOUNTS.into_iter().find(|name| before.as_ref().is_some_and(|uid| uid.as_str() == *name));
+        self.around.leaving.lock().unwrap().extend(before.filter(|before| *before != next));
+    }
+
     pub fn sign_out(&mut self) {
         let Some(account) = *self.around.signed_in.lock().unwrap() else { return };
         self.note(|| format!("{account} signs out"));
