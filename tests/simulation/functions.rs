@@ -44,6 +44,7 @@ impl Functions {
     }
 
     fn start(&mut self) {
+        note(self.now, || "the backend starts".to_owned());
         self.instance = Some(Instance::start(&self.kept, self.now));
         self.changes_at = Duration::MAX;
         self.plan_kill();
@@ -73,6 +74,7 @@ impl Functions {
     }
 
     fn kill(&mut self) {
+        note(self.now, || "the backend is killed".to_owned());
         if let Some(instance) = self.instance.take() {
             instance.kill();
         }
@@ -84,6 +86,13 @@ impl Functions {
     }
 }
 
+/// What a person sees who repeats a seed.
+fn note(at: Duration, what: impl FnOnce() -> String) {
+    if std::env::var_os("SIMULATION_LOG").is_some() {
+        eprintln!("{:>12.3} {}", at.as_secs_f64(), what());
+    }
+}
+
 impl Backend for Functions {
     fn arrive(&mut self, Arrived { number, request }: Arrived, at: Duration) {
         self.now = self.now.max(at);
@@ -92,6 +101,7 @@ impl Backend for Functions {
         } else {
             self.answered.push(Answered { number, at, answer: None });
         }
+        note(at, || format!("request {number} {} {} cut {:?}", request.method.as_str(), request.path, request.cut));
         self.kept.requested.notify_one();
         match &self.instance {
             Some(instance) => instance.take(number, request),
@@ -125,6 +135,9 @@ impl Backend for Functions {
                 self.look_at_staged();
             }
             for (number, _, answer) in given {
+                note(self.now, || {
+                    format!("answer {number} {} {}", answer.status, String::from_utf8_lossy(&answer.body))
+                });
                 if self.waiting.remove(&number) {
                     self.answered.push(Answered { number, at: self.now, answer: Some(answer) });
                 }
@@ -170,13 +183,19 @@ impl Backend for Functions {
     fn found(&mut self) -> Vec<Found> {
         let mut all = Vec::new();
         for account in ["anna", "ben"] {
-            let lines = self.kept.store.all_lines(&Uid::new(account).unwrap());
+            let uid = Uid::new(account).unwrap();
+            let lines = self.kept.store.all_lines(&uid);
+            let jobs: Vec<_> = self.kept.store.all_jobs().into_iter().filter(|job| job.uid == uid).collect();
             for line in lines.iter().filter(|line| line.found_by().is_some()) {
+                // What the device named when it sent the recording first.
+                let of = jobs.iter().filter(|job| job.files.iter().any(|file| file.recording == line.recording));
+                let first = of.min_by_key(|job| job.created_at);
+                let conversation = first.and_then(|job| job.conversation_id).map(|id| id.to_string());
                 for word in line.text().split_whitespace() {
                     let frame = word.trim_start_matches('f').parse().unwrap_or(u64::MAX);
                     let place = format!("{} at {} ms", line.recording, line.start_ms);
-                    let conversation = line.conversation_id.filter(|_| line.attached).map(|id| id.to_string());
-                    all.push(Found { frame, owner: account.to_owned(), place, conversation });
+                    let (owner, conversation) = (account.to_owned(), conversation.clone());
+                    all.push(Found { frame, owner, place, conversation });
                 }
             }
         }

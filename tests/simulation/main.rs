@@ -34,7 +34,8 @@ const WORLD: World = World {
 
 /// The mistakes that harm what the backend has in the end, or that it sees. The others show themselves on the device alone,
 /// and are found against a model of the backend (`client/engine/tests/simulation`).
-const NOTICED: [Mistake; 9] = [
+const NOTICED: [Mistake; 10] = [
+    Mistake::StampedAgain,
     Mistake::AcceptedIsConfirmed,
     Mistake::NoFsyncBeforePending,
     Mistake::RateLimitCounted,
@@ -50,6 +51,7 @@ const NOTICED: [Mistake; 9] = [
 #[derive(Default)]
 struct Lives {
     frames: u64,
+    found: u64,
     kills: u64,
     failed: Option<(u64, Vec<String>)>,
 }
@@ -61,6 +63,7 @@ fn live_each(seeds: impl Iterator<Item = u64>) -> Lives {
         let lived = live(&WORLD, seed);
         lives.kills += lived.kills;
         lives.frames += lived.frames;
+        lives.found += lived.found;
         if !lived.violations.is_empty() {
             lives.failed = Some((seed, lived.violations));
             break;
@@ -83,8 +86,11 @@ fn all_finalised_audio_is_in_transcripts_exactly_once() {
     if let Some((seed, violations)) = all.iter().find_map(|lives| lives.failed.as_ref()) {
         panic!("seed {seed}: {violations:#?}\nmake simulate SEED={seed} SEEDS=1 SIMULATION_LOG=1 repeats it");
     }
-    let (frames, kills) = all.iter().fold((0, 0), |sum, lives| (sum.0 + lives.frames, sum.1 + lives.kills));
-    println!("{seeds} seeds from {from}: {frames} frames, {kills} kills of the device");
+    let sum = |of: fn(&Lives) -> u64| all.iter().map(of).sum::<u64>();
+    let (frames, found, kills) = (sum(|l| l.frames), sum(|l| l.found), sum(|l| l.kills));
+    println!("{seeds} seeds from {from}: {frames} frames, {found} in transcripts, {kills} kills of the device");
+    // The rest was never finalised, or waits on the device for its user, because an engine refused it or it is damaged.
+    assert!(found * 10 > frames * 7, "too little comes to words for this test to say anything");
 }
 
 #[test]

@@ -127,6 +127,8 @@ pub struct Life {
     /// The wall clock was set forward since the last start.
     pub was_set_forward: bool,
     pub kills: u64,
+    /// The frames that are in a transcript in the end.
+    pub found: u64,
     pub polls: u64,
 }
 
@@ -166,6 +168,7 @@ impl Life {
             ages_are_known: true,
             was_set_forward: false,
             kills: 0,
+            found: 0,
             polls: 0,
             random,
         };

@@ -15,6 +15,8 @@ pub struct Lived {
     pub violations: Vec<String>,
     pub kills: u64,
     pub frames: u64,
+    /// The frames that are in a transcript.
+    pub found: u64,
     pub polls: u64,
 }
 
@@ -53,7 +55,7 @@ pub fn live(world: &World, seed: u64) -> Lived {
         life.print_events();
     }
     let frames = life.frames.len() as u64;
-    Lived { violations: life.violations, kills: life.kills, frames, polls: life.polls }
+    Lived { violations: life.violations, kills: life.kills, frames, found: life.found, polls: life.polls }
 }
 
 fn happen(life: &mut Life, world: &World, happening: u64) {
