@@ -98,9 +98,10 @@ async fn upload_is_accepted_in_time_with_a_silent_or_refusing_queue() {
     }
 }
 
-/// Nobody waits for a delivery: after a call that took all of its time, the others have theirs.
+/// Nobody waits for a delivery. A call without an answer ends it; it comes again, and its calls may then take longer in all
+/// than what a request of a client has.
 #[tokio::test]
-async fn delivery_goes_on_with_a_slow_database_after_a_call_without_an_answer() {
+async fn delivery_with_a_slow_database_after_a_call_without_an_answer_has_its_own_time() {
     let cloud = with_short_timeouts(with_short_backoff(cloud!()));
     let upload = cloud.upload().await;
     warm_up(&cloud, &upload).await;
@@ -113,9 +114,10 @@ async fn delivery_goes_on_with_a_slow_database_after_a_call_without_an_answer() 
     eventually("a call gets no answer", WAIT, async || (meter.struck() > 0).then_some(())).await;
     // This is more than what a request of a client would have left for its other calls.
     meter.slow("", Duration::from_millis(1500));
-    process.log.wait_step("claim", &job).await;
+    process.log.wait_step("plan", &job).await;
     meter.heal();
-    assert_eq!(process.log.count(|line| line.field("message") == "request failed"), 0, "{}", process.log.tail());
+    let failed = process.log.count(|line| line.field("message") == "request failed");
+    assert!(failed <= 1, "more than the call without an answer failed: {}", process.log.tail());
     assert_eq!(client.terminal(&job).await["status"], "completed");
 }
 
