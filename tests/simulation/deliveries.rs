@@ -10,7 +10,7 @@ use domain::Job;
 use flow::ports::{Clock, NewTask};
 use tower::ServiceExt;
 
-use crate::world::Kept;
+use crate::kept::Kept;
 
 /// A task that was not done is delivered again after this time.
 const AGAIN: Duration = Duration::from_secs(10);

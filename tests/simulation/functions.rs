@@ -9,7 +9,7 @@ use domain::{FileStatus, Uid};
 use simulator::{Answered, Arrived, BEGIN_MS, Backend, Found, Seeded, frames_of};
 
 use crate::instance::Instance;
-use crate::world::Kept;
+use crate::kept::Kept;
 
 pub struct Functions {
     kept: Arc<Kept>,

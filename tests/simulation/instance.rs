@@ -24,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Moody;
 use crate::answer::answer_of;
 use crate::deliveries;
+use crate::kept::Kept;
 use crate::listener::Listener;
-use crate::world::Kept;
 
 /// Jobs stay readable for longer than the device lives.
 const KEPT: Duration = Duration::from_secs(100 * 86_400);

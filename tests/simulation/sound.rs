@@ -82,11 +82,8 @@ pub fn hear(samples: &[f32]) -> Vec<u64> {
         if sample > AUDIBLE {
             up += 1;
         } else {
-            if up > MARK - 4 && sample < -AUDIBLE {
-                if let Some(number) = number_at(samples, at + MARK) {
-                    heard.push(number);
-                }
-            }
+            let is_mark = up > MARK - 4 && sample < -AUDIBLE;
+            heard.extend(is_mark.then(|| number_at(samples, at + MARK)).flatten());
             up = 0;
         }
         at += 1;

@@ -26,6 +26,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shared/testkit", &["domain", "flow"]),
     // It runs on phones: it knows the rules of names and codes, and nothing of the server.
     ("client/engine", &["domain"]),
+    ("client/simulator", &["engine"]),
     ("client/network", &["engine"]),
     ("client/cli", &["domain", "engine", "formats", "network", "terminal"]),
     // The commands beside `serve` work on a data folder, therefore they need the ports and the local adapters.

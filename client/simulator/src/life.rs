@@ -11,30 +11,20 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use engine::domain::{ConversationId, FrameFormat, JobId, Timestamp, Uid};
+use engine::domain::{ConversationId, JobId, Timestamp, Uid};
 use engine::ports::{Conditions, Credentials, Device, NoToken, Ports, Token};
 use engine::{Config, Engine, Recorder, Retention, Server as Address};
 
 use crate::clock::Virtual;
 use crate::disk::SimDisk;
 use crate::network::{Network, ORIGIN};
-use crate::plan::World;
 use crate::random::Seeded;
+use crate::surroundings::{Sound, Surroundings};
 
 pub const ACCOUNTS: [&str; 2] = ["anna", "ben"];
 /// The days for which some apps keep synced files.
 const DAYS: u32 = 7;
 pub const FOLDER: &str = "/device/recordings";
-
-/// The sound that the device records.
-#[derive(Clone, Copy)]
-pub struct Sound {
-    pub format: FrameFormat,
-    /// The length of a frame.
-    pub frame: Duration,
-    /// A frame of this number and owner. Its first eight bytes are the number, lowest byte first.
-    pub payload: fn(u64, &str, &Seeded) -> Vec<u8>,
-}
 
 /// What the app knows of a frame that it recorded.
 #[derive(Clone, Debug)]
@@ -133,10 +123,10 @@ pub struct Life {
 }
 
 impl Life {
-    pub fn new(world: &World, seed: u64) -> Self {
+    pub fn new(surroundings: &Surroundings, seed: u64) -> Self {
         let random = Seeded::new(seed);
         let clock = Virtual::default();
-        let backend = (world.backend)(random.fork());
+        let backend = (surroundings.backend)(random.fork());
         let network = Network::new(clock.clone(), random.fork(), backend);
         let disk = SimDisk::new(random.fork());
         let around = AppSide {
@@ -150,7 +140,7 @@ impl Life {
         };
         let mut life = Self {
             seed,
-            sound: world.sound,
+            sound: surroundings.sound,
             clock,
             disk,
             network,

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use engine::Settings;
 
-use crate::backend::Backend;
-use crate::life::{ACCOUNTS, Life, Sound};
-use crate::random::Seeded;
+use crate::life::{ACCOUNTS, Life};
+use crate::surroundings::Surroundings;
 
 /// What came of a life.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,28 +19,15 @@ pub struct Lived {
     pub polls: u64,
 }
 
-/// What a life takes place in.
-pub struct World {
-    /// Makes the backend of a life.
-    pub backend: fn(Seeded) -> Box<dyn Backend>,
-    pub sound: Sound,
-    /// The fewest and the most things that happen.
-    pub happenings: (u64, u64),
-    /// The longest recording, in seconds.
-    pub longest: u64,
-    /// How long everything may take to come to its end, for each account.
-    pub patience: Duration,
-}
-
 /// Lives the life of a seed.
-pub fn live(world: &World, seed: u64) -> Lived {
-    let mut life = Life::new(world, seed);
+pub fn live(around: &Surroundings, seed: u64) -> Lived {
+    let mut life = Life::new(around, seed);
     life.sign_in(ACCOUNTS[0]);
-    let happenings = life.random.between(world.happenings.0, world.happenings.1);
+    let happenings = life.random.between(around.happenings.0, around.happenings.1);
     for _ in 0..happenings {
         let happening = life.random.below(23);
         life.note(|| format!("happening {happening}"));
-        happen(&mut life, world, happening);
+        happen(&mut life, around, happening);
         life.check_rows();
         if !life.violations.is_empty() {
             if std::env::var_os("SIMULATION_LOG").is_some() {
@@ -50,7 +36,7 @@ pub fn live(world: &World, seed: u64) -> Lived {
             break;
         }
     }
-    end(&mut life, world);
+    end(&mut life, around);
     if std::env::var_os("SIMULATION_LOG").is_some() && !life.violations.is_empty() {
         life.print_events();
     }
@@ -58,13 +44,13 @@ pub fn live(world: &World, seed: u64) -> Lived {
     Lived { violations: life.violations, kills: life.kills, frames, found: life.found, polls: life.polls }
 }
 
-fn happen(life: &mut Life, world: &World, happening: u64) {
+fn happen(life: &mut Life, around: &Surroundings, happening: u64) {
     let random = life.random.clone();
     let seconds = |first, last| Duration::from_secs(random.between(first, last));
     match happening {
         0..6 => {
             life.begin_session();
-            life.record(seconds(1, world.longest));
+            life.record(seconds(1, around.longest));
             if random.permille(600) {
                 life.process_session();
             } else {
@@ -177,7 +163,7 @@ fn change_account(life: &mut Life) {
 }
 
 /// The faults stop: everything comes to its end without anybody's help, but for what only the user may decide.
-fn end(life: &mut Life, world: &World) {
+fn end(life: &mut Life, around: &Surroundings) {
     life.end_session();
     life.kill(false);
     life.is_calm = true;
@@ -190,7 +176,7 @@ fn end(life: &mut Life, world: &World) {
         life.run_for(Duration::from_secs(20));
         life.sign_in(account);
         life.set_settings(Settings::default());
-        life.run_for(world.patience);
+        life.run_for(around.patience);
         life.check_rows();
         life.handle_results();
         if life.random.permille(500) {
