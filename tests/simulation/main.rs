@@ -19,11 +19,11 @@ mod sound;
 use std::time::Duration;
 
 use engine::mistakes::Mistake;
-use simulator::{Surroundings, live, missed_mistakes, number};
+use simulator::{Scene, live, missed_mistakes, number};
 
 use functions::Functions;
 
-const SURROUNDINGS: Surroundings = Surroundings {
+const SCENE: Scene = Scene {
     backend: |random| Box::new(Functions::new(random)),
     sound: sound::SOUND,
     happenings: (4, 11),
@@ -60,7 +60,7 @@ struct Lives {
 fn live_each(seeds: impl Iterator<Item = u64>) -> Lives {
     let mut lives = Lives::default();
     for seed in seeds {
-        let lived = live(&SURROUNDINGS, seed);
+        let lived = live(&SCENE, seed);
         lives.kills += lived.kills;
         lives.frames += lived.frames;
         lives.found += lived.found;
@@ -96,13 +96,13 @@ fn all_finalised_audio_is_in_transcripts_exactly_once() {
 #[test]
 fn same_seed_leads_to_the_same_life() {
     for seed in [3, 17] {
-        assert_eq!(live(&SURROUNDINGS, seed), live(&SURROUNDINGS, seed));
+        assert_eq!(live(&SCENE, seed), live(&SCENE, seed));
     }
 }
 
 #[test]
 fn planted_mistakes_are_found() {
     let seeds = number("SEEDS", 2_000);
-    let missed = missed_mistakes(&SURROUNDINGS, &NOTICED, seeds);
+    let missed = missed_mistakes(&SCENE, &NOTICED, seeds);
     assert!(missed.is_empty(), "not found within {seeds} seeds: {missed:?}");
 }

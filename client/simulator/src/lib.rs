@@ -16,7 +16,7 @@ mod life;
 mod network;
 mod plan;
 mod random;
-mod surroundings;
+mod scene;
 
 pub use backend::{Answered, Arrived, Backend, Found, Incoming};
 pub use check::frames_of;
@@ -25,7 +25,7 @@ pub use disk::SimDisk;
 pub use network::{ORIGIN, fault};
 pub use plan::{Lived, live};
 pub use random::Seeded;
-pub use surroundings::{Sound, Surroundings};
+pub use scene::{Scene, Sound};
 
 /// A number of the environment, for tests whose seeds a person chooses.
 pub fn number(name: &str, default: u64) -> u64 {
@@ -33,11 +33,11 @@ pub fn number(name: &str, default: u64) -> u64 {
 }
 
 /// Plants a mistake on this thread, and returns the first of the seeds at which the simulation notices it.
-pub fn find(surroundings: &Surroundings, mistake: Mistake, seeds: u64) -> Option<u64> {
+pub fn find(scene: &Scene, mistake: Mistake, seeds: u64) -> Option<u64> {
     plant(Some(mistake));
     // A mistake may also make the engine panic, or the world stand still.
     let is_noticed = |seed: &u64| {
-        std::panic::catch_unwind(AssertUnwindSafe(|| live(surroundings, *seed)))
+        std::panic::catch_unwind(AssertUnwindSafe(|| live(scene, *seed)))
             .map_or(true, |lived| !lived.violations.is_empty())
     };
     let found = (0..seeds).find(is_noticed);
@@ -46,13 +46,13 @@ pub fn find(surroundings: &Surroundings, mistake: Mistake, seeds: u64) -> Option
 }
 
 /// Those of the mistakes that the simulation does not notice within so many seeds. It tells of the others.
-pub fn missed_mistakes(surroundings: &Surroundings, mistakes: &[Mistake], seeds: u64) -> Vec<Mistake> {
+pub fn missed_mistakes(scene: &Scene, mistakes: &[Mistake], seeds: u64) -> Vec<Mistake> {
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let search = || {
         let mut missed = Vec::new();
         while let Some(mistake) = mistakes.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match find(surroundings, *mistake, seeds) {
+            match find(scene, *mistake, seeds) {
                 Some(seed) => eprintln!("{mistake:?}: found by seed {seed}"),
                 None => missed.push(*mistake),
             }

@@ -19,7 +19,7 @@ use crate::clock::Virtual;
 use crate::disk::SimDisk;
 use crate::network::{Network, ORIGIN};
 use crate::random::Seeded;
-use crate::surroundings::{Sound, Surroundings};
+use crate::scene::{Scene, Sound};
 
 pub const ACCOUNTS: [&str; 2] = ["anna", "ben"];
 /// The days for which some apps keep synced files.
@@ -123,10 +123,10 @@ pub struct Life {
 }
 
 impl Life {
-    pub fn new(surroundings: &Surroundings, seed: u64) -> Self {
+    pub fn new(scene: &Scene, seed: u64) -> Self {
         let random = Seeded::new(seed);
         let clock = Virtual::default();
-        let backend = (surroundings.backend)(random.fork());
+        let backend = (scene.backend)(random.fork());
         let network = Network::new(clock.clone(), random.fork(), backend);
         let disk = SimDisk::new(random.fork());
         let around = AppSide {
@@ -140,7 +140,7 @@ impl Life {
         };
         let mut life = Self {
             seed,
-            sound: surroundings.sound,
+            sound: scene.sound,
             clock,
             disk,
             network,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use engine::Settings;
 
 use crate::life::{ACCOUNTS, Life};
-use crate::surroundings::Surroundings;
+use crate::scene::Scene;
 
 /// What came of a life.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Lived {
 }
 
 /// Lives the life of a seed.
-pub fn live(around: &Surroundings, seed: u64) -> Lived {
+pub fn live(around: &Scene, seed: u64) -> Lived {
     let mut life = Life::new(around, seed);
     life.sign_in(ACCOUNTS[0]);
     let happenings = life.random.between(around.happenings.0, around.happenings.1);
@@ -44,7 +44,7 @@ pub fn live(around: &Surroundings, seed: u64) -> Lived {
     Lived { violations: life.violations, kills: life.kills, frames, found: life.found, polls: life.polls }
 }
 
-fn happen(life: &mut Life, around: &Surroundings, happening: u64) {
+fn happen(life: &mut Life, around: &Scene, happening: u64) {
     let random = life.random.clone();
     let seconds = |first, last| Duration::from_secs(random.between(first, last));
     match happening {
@@ -163,7 +163,7 @@ fn change_account(life: &mut Life) {
 }
 
 /// The faults stop: everything comes to its end without anybody's help, but for what only the user may decide.
-fn end(life: &mut Life, around: &Surroundings) {
+fn end(life: &mut Life, around: &Scene) {
     life.end_session();
     life.kill(false);
     life.is_calm = true;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use engine::domain::{Codec, FrameFormat};
 use engine::mistakes::Mistake;
-use simulator::{Seeded, Sound, Surroundings, live, missed_mistakes, number};
+use simulator::{Scene, Seeded, Sound, live, missed_mistakes, number};
 
 use server::Server;
 
@@ -17,7 +17,7 @@ fn payload(number: u64, owner: &str, random: &Seeded) -> Vec<u8> {
     [&number.to_le_bytes()[..], owner.as_bytes(), &vec![0xAB; random.below(40) as usize]].concat()
 }
 
-const SURROUNDINGS: Surroundings = Surroundings {
+const SCENE: Scene = Scene {
     backend: |random| Box::new(Server::new(random)),
     sound: Sound {
         format: FrameFormat { codec: Codec::Opus, rate: 16_000, channels: 1, frame_samples: 1920 },
@@ -35,7 +35,7 @@ fn every_recording_is_accepted_exactly_once_and_kept_until_its_outcome() {
     let (from, seeds) = (number("SIMULATION_FROM", 0), number("SIMULATION_SEEDS", 200));
     let (mut kills, mut frames) = (0, 0);
     for seed in from..from + seeds {
-        let lived = live(&SURROUNDINGS, seed);
+        let lived = live(&SCENE, seed);
         kills += lived.kills;
         frames += lived.frames;
         assert!(
@@ -50,12 +50,12 @@ fn every_recording_is_accepted_exactly_once_and_kept_until_its_outcome() {
 
 #[test]
 fn same_seed_leads_to_the_same_life() {
-    assert_eq!(live(&SURROUNDINGS, 3), live(&SURROUNDINGS, 3));
+    assert_eq!(live(&SCENE, 3), live(&SCENE, 3));
 }
 
 #[test]
 fn every_planted_mistake_is_found() {
     let seeds = number("SIMULATION_SEEDS", 2_000);
-    let missed = missed_mistakes(&SURROUNDINGS, &Mistake::ALL, seeds);
+    let missed = missed_mistakes(&SCENE, &Mistake::ALL, seeds);
     assert!(missed.is_empty(), "not found within {seeds} seeds: {missed:?}");
 }

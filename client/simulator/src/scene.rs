@@ -8,7 +8,7 @@ use crate::backend::Backend;
 use crate::random::Seeded;
 
 /// What a life takes place in.
-pub struct Surroundings {
+pub struct Scene {
     /// Makes the backend of a life.
     pub backend: fn(Seeded) -> Box<dyn Backend>,
     pub sound: Sound,
