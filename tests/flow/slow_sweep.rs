@@ -74,6 +74,7 @@ async fn jobs_that_cannot_be_cleaned_up_do_not_keep_the_sweep_from_those_behind_
         loop {
             stage.clock.until_asleep(1).await;
             stage.clock.advance(Duration::from_millis(100));
+            tokio::task::yield_now().await;
         }
     };
     let swept = tokio::select! {

@@ -108,7 +108,10 @@ async fn unanswered_push_delays_nothing_else() {
     let job = client.accepted(&[Recording::short(T0)]).await;
     assert_eq!(client.terminal(&job).await["status"], "completed");
     let line = logged_of_job(&process, "a push did not get through; it is tried again", &job).await;
-    assert_line(&line, "WARN", &["push.send has an unknown outcome (phone)", "timed out"]);
+    assert_line(&line, "WARN", &["push.send has an unknown outcome (phone)"]);
+    // The limit of the connection and that of the call are the same: either may be the first.
+    let error = line.field("error");
+    assert!(error.contains("timed out") || error.contains("no answer in time"), "{error}");
     assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
     eventually("the blobs are gone", WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
     assert_placed_once(&client, 1).await;
