@@ -75,7 +75,7 @@ fn live_each(seeds: impl Iterator<Item = u64>) -> Lives {
 /// `SEEDS` says how many seeds a run plays, from `SEED` on: `make simulate SEEDS=20000`.
 #[test]
 fn all_finalised_audio_is_in_transcripts_exactly_once() {
-    let (from, seeds) = (number("SEED", 0), number("SEEDS", 1_000));
+    let (from, seeds) = (number("SEED", 0), number("SEEDS", 2_000));
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64).min(seeds);
     let all: Vec<_> = std::thread::scope(|scope| {
         let begun = (0..threads)
