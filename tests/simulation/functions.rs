@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use domain::{FileStatus, Uid};
+use domain::{Blame, FileStatus, Uid};
 use simulator::{Answered, Arrived, BEGIN_MS, Backend, Found, Seeded, frames_of};
 
 use crate::instance::Instance;
@@ -177,7 +177,8 @@ impl Backend for Functions {
         let jobs = self.kept.store.all_jobs();
         // A retry of the job may blame the same content again.
         let blamed = jobs.iter().filter(|job| job.uid == uid).flat_map(|job| &job.files);
-        if blamed.filter(|file| file.name == *name).any(|file| file.failure.is_some()) { u32::MAX } else { 0 }
+        let mut own = blamed.filter(|file| file.name == *name).filter_map(|file| file.failure.as_ref());
+        if own.any(|failure| failure.blame == Blame::Content) { u32::MAX } else { 0 }
     }
 
     fn found(&mut self) -> Vec<Found> {
